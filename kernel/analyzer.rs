@@ -1,0 +1,248 @@
+//! Completion and help: a process of its own with the whole of rust-analyzer, started at the first request.
+//!
+//! It is separate because the session's process must stay small and be ready at once, and because it can answer
+//! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
+
+use crate::iopub::IoPub;
+use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
+use crate::session::{Log, Session};
+use crate::toolchain::OwnVariables;
+use anyhow::{Context, Result};
+use jupyter_protocol::{
+    CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
+    ReplyStatus,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Question {
+    Complete { code: String, position: usize },
+    Inspect { code: String, name: String },
+}
+
+/// What it answers. Ranges are in bytes of the code.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    Completions { start: usize, end: usize, items: Vec<Item> },
+    Help { text: String, html: String },
+    Nothing,
+}
+
+/// One completion.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Item {
+    pub text: String,
+    pub kind: String,
+    /// The text with its signature.
+    pub label: String,
+}
+
+/// Queues requests for the process.
+#[derive(Clone)]
+pub struct Analyzer {
+    queue: mpsc::Sender<JupyterMessage>,
+}
+
+impl Analyzer {
+    /// `own_variables` are those that the process must not inherit.
+    pub fn new(
+        own_variables: OwnVariables,
+        session: Session,
+        iopub: IoPub,
+        replies: UnboundedSender<JupyterMessage>,
+    ) -> Self {
+        let (queue, requests) = mpsc::channel::<JupyterMessage>();
+        std::thread::spawn(move || {
+            let mut analysis = Analysis { process: None, own_variables };
+            for request in requests {
+                iopub.status(ExecutionState::Busy, &request);
+                let reply: Content = match &request.content {
+                    Content::CompleteRequest(content) => analysis.complete(&session.log(), content).into(),
+                    Content::InspectRequest(content) => analysis.inspect(&session.log(), content).into(),
+                    _ => continue,
+                };
+                let _ = replies.send(message(reply, Some(&request)));
+                iopub.status(ExecutionState::Idle, &request);
+                if let Some(cell) = session.current() {
+                    iopub.status(ExecutionState::Busy, &cell);
+                }
+            }
+        });
+        Self { queue }
+    }
+
+    /// Queues a request for completion or inspection.
+    pub fn ask(&self, request: JupyterMessage) {
+        let _ = self.queue.send(request);
+    }
+}
+
+/// The process, once it is needed, and what it is asked.
+struct Analysis {
+    process: Option<Process>,
+    own_variables: OwnVariables,
+}
+
+impl Analysis {
+    fn complete(&mut self, log: &Log, request: &CompleteRequest) -> CompleteReply {
+        let position = byte_position(&request.code, request.cursor_pos);
+        let (code, offset) = with_definitions(log, &request.code);
+        let answer = self.ask(&Question::Complete { code, position: offset + position });
+        let (start, end, items) = match answer {
+            Answer::Completions { start, end, items }
+                if start >= offset && end <= offset + request.code.len() =>
+            {
+                (start - offset, end - offset, items)
+            }
+            _ => (position, position, Vec::new()),
+        };
+        let (start, end) = (char_position(&request.code, start), char_position(&request.code, end));
+        // JupyterLab shows kinds and signatures from this, <https://jupyterlab.readthedocs.io/en/latest/user/completer.html>.
+        let types: Vec<_> = items
+            .iter()
+            .map(|item| json!({ "text": item.text, "type": item.kind, "signature": item.label, "start": start, "end": end }))
+            .collect();
+        let metadata = Map::from_iter([("_jupyter_types_experimental".to_owned(), types.into())]);
+        let matches = items.into_iter().map(|item| item.text).collect();
+        CompleteReply {
+            matches,
+            cursor_start: start,
+            cursor_end: end,
+            metadata,
+            status: ReplyStatus::Ok,
+            error: None,
+        }
+    }
+
+    fn inspect(&mut self, log: &Log, request: &InspectRequest) -> InspectReply {
+        let name = path_at(&request.code, byte_position(&request.code, request.cursor_pos));
+        let (definitions, _) = with_definitions(log, "");
+        let answer = match name.is_empty() {
+            true => Answer::Nothing,
+            false => self.ask(&Question::Inspect { code: definitions, name: name.to_owned() }),
+        };
+        let content = match answer {
+            Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
+            _ => Vec::new(),
+        };
+        let (found, data) = (!content.is_empty(), Media { content });
+        InspectReply { found, data, metadata: Map::new(), status: ReplyStatus::Ok, error: None }
+    }
+
+    fn ask(&mut self, question: &Question) -> Answer {
+        self.try_to_ask(question).unwrap_or_else(|error| {
+            eprintln!("taper: no completion: {error:#}");
+            // The next request starts another one.
+            self.process = None;
+            Answer::Nothing
+        })
+    }
+
+    fn try_to_ask(&mut self, question: &Question) -> Result<Answer> {
+        if self.process.is_none() {
+            self.process = Some(Process::start(&self.own_variables)?);
+        }
+        self.process.as_mut().context("there is no process")?.ask(question)
+    }
+}
+
+/// The code behind everything the session has defined, and where it starts.
+fn with_definitions(log: &Log, code: &str) -> (String, usize) {
+    let mut definitions = String::new();
+    for command in &log.dependencies {
+        definitions.push_str(command);
+        definitions.push('\n');
+    }
+    // Commands of the code itself must stay in front of everything that is Rust.
+    let (commands, rust) = code.split_at(crate::cell::parse(code).code_start);
+    definitions.push_str(commands);
+    for item in &log.items {
+        definitions.push_str(item);
+        definitions.push('\n');
+    }
+    for (name, type_name) in &log.variables {
+        definitions.push_str(&format!("let {name}: {type_name} = unimplemented!();\n"));
+    }
+    let offset = definitions.len() - commands.len();
+    (definitions + rust, offset)
+}
+
+fn byte_position(code: &str, chars: usize) -> usize {
+    code.char_indices().nth(chars).map_or(code.len(), |(position, _)| position)
+}
+
+fn char_position(code: &str, bytes: usize) -> usize {
+    code.char_indices().take_while(|(position, _)| *position < bytes).count()
+}
+
+/// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end.
+fn path_at(code: &str, position: usize) -> &str {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let end = position + code[position..].find(|c| !is_word(c)).unwrap_or(code.len() - position);
+    let is_path = |c: char| is_word(c) || matches!(c, ':' | '.' | '!');
+    let start = code[..end]
+        .rfind(|c| !is_path(c))
+        .map_or(0, |at| at + code[at..].chars().next().map_or(1, char::len_utf8));
+    code[start..end].trim_matches([':', '.'])
+}
+
+/// The process, and the pipes to it.
+struct Process {
+    child: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(own_variables: &OwnVariables) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        own_variables.restore(&mut command);
+        let mut child = command.arg("analyzer").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let questions = child.stdin.take().context("no pipe to the analyzer")?;
+        let answers = BufReader::new(child.stdout.take().context("no pipe from the analyzer")?);
+        Ok(Self { child, questions, answers })
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Answer> {
+        writeln!(self.questions, "{}", serde_json::to_string(question)?)?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        serde_json::from_str(&answer).context("the analyzer has ended")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_counted_in_characters_on_the_wire() {
+        let code = "let ü = \"日本\"; x";
+        assert_eq!(byte_position(code, 4), 4);
+        assert_eq!(&code[byte_position(code, 14)..], "x");
+        assert_eq!(char_position(code, code.len()), 15);
+        assert_eq!(byte_position(code, 99), code.len());
+    }
+
+    #[test]
+    fn the_path_under_the_cursor_is_whole() {
+        let code = "let t = lab::Tensor::zeros((2, 3));";
+        assert_eq!(path_at(code, 23), "lab::Tensor::zeros");
+        assert_eq!(path_at(code, 15), "lab::Tensor");
+        assert_eq!(path_at("é.len()", 4), "é.len");
+        assert_eq!(path_at("", 0), "");
+    }
+}

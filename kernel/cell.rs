@@ -1,0 +1,188 @@
+//! The syntax of a cell: commands first, then Rust statements, perhaps with a final expression.
+
+use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Pat, Stmt};
+use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, TextRange, TextSize};
+
+const EDITION: Edition = Edition::Edition2024;
+const PRELUDE: &str = "fn cell(){";
+
+/// A parsed cell.
+pub struct Cell {
+    /// Where the Rust code starts, behind commands such as `:dep`.
+    pub code_start: usize,
+    /// The variables of the cell's own scope that `let` statements without a complete type define, in order.
+    pub bindings: Vec<Binding>,
+    /// The items, `use` declarations among them, as byte ranges of the cell.
+    pub items: Vec<std::ops::Range<usize>>,
+    /// Whether the cell ends in an expression, whose value is the cell's result.
+    pub has_result: bool,
+}
+
+/// A variable defined by a `let`.
+#[derive(Debug, PartialEq)]
+pub struct Binding {
+    pub name: String,
+    pub mutable: bool,
+    /// Where its `let` statement ends.
+    pub end: usize,
+}
+
+/// Parses a cell.
+pub fn parse(cell: &str) -> Cell {
+    let code_start = code_start(cell);
+    let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION).tree();
+    let body = file.items().find_map(|item| match item {
+        ast::Item::Fn(function) => function.body()?.stmt_list(),
+        _ => None,
+    });
+    let offset = |position: TextSize| (usize::from(position) + code_start).saturating_sub(PRELUDE.len());
+    let range = |range: TextRange| offset(range.start())..offset(range.end()).min(cell.len());
+    let mut parsed = Cell { code_start, bindings: Vec::new(), items: Vec::new(), has_result: false };
+    let Some(body) = body else { return parsed };
+    for statement in body.statements() {
+        match statement {
+            Stmt::Item(item) => parsed.items.push(range(item.syntax().text_range())),
+            Stmt::LetStmt(definition) if definition.initializer().is_some() => {
+                let end = range(definition.syntax().text_range()).end;
+                parsed.bindings.extend(bindings(&definition, end));
+            }
+            _ => {}
+        }
+    }
+    parsed.has_result = body.tail_expr().is_some();
+    parsed
+}
+
+fn bindings(definition: &ast::LetStmt, end: usize) -> Vec<Binding> {
+    let infers = |ty: ast::Type| ty.syntax().descendants().any(|n| n.kind() == SyntaxKind::INFER_TYPE);
+    let Some(pattern) = definition.pat() else { return Vec::new() };
+    if matches!(pattern, Pat::IdentPat(_)) && definition.ty().is_some_and(|ty| !infers(ty)) {
+        return Vec::new();
+    }
+    let names = pattern.syntax().descendants().filter_map(ast::IdentPat::cast).filter_map(|pattern| {
+        let name = pattern.name()?.text().to_string();
+        // `None` in a pattern is a constant; rustc's own lint asks for this very distinction.
+        let is_variable = !name.starts_with(char::is_uppercase);
+        is_variable.then(|| Binding { name, mutable: pattern.mut_token().is_some(), end })
+    });
+    names.collect()
+}
+
+/// Where the Rust code of a cell starts. As in evcxr, commands, comments and empty lines may come first.
+fn code_start(cell: &str) -> usize {
+    let is_code = |line: &&str| {
+        let line = line.trim_end_matches(['\r', '\n']);
+        let is_command = line.starts_with('!') || line.trim_start_matches(' ').starts_with(':');
+        !(is_command || line.starts_with("//") || line.trim().is_empty())
+    };
+    cell.split_inclusive('\n').take_while(|line| !is_code(line)).map(str::len).sum()
+}
+
+/// Whether a cell can be run as it stands.
+#[derive(Debug, PartialEq)]
+pub enum Completeness {
+    Complete,
+    /// More lines must follow, the next one with this indentation.
+    Incomplete(String),
+    Invalid,
+}
+
+/// Decides whether a console should run the code or ask for another line.
+pub fn completeness(cell: &str) -> Completeness {
+    let code = &cell[code_start(cell)..];
+    let end = PRELUDE.len() + code.trim_end().len();
+    let parse = SourceFile::parse(&format!("{PRELUDE}{code}\n"), EDITION);
+    // The brace that this file lacks is the one error of a complete cell; depth 1 is the cell's own level.
+    let mut depth = 0;
+    for token in parse.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token()) {
+        match token.kind() {
+            SyntaxKind::L_CURLY | SyntaxKind::L_PAREN | SyntaxKind::L_BRACK => depth += 1,
+            SyntaxKind::R_CURLY | SyntaxKind::R_PAREN | SyntaxKind::R_BRACK => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && token.text() == "}" {
+            return Completeness::Invalid;
+        }
+    }
+    let closed = SourceFile::parse(&format!("{PRELUDE}{code}\n}}"), EDITION);
+    let errors = closed.errors();
+    if depth > 1 {
+        return Completeness::Incomplete("    ".repeat(depth - 1));
+    }
+    match errors.iter().map(|error| usize::from(error.range().end())).min() {
+        None => Completeness::Complete,
+        Some(_) if code.trim().is_empty() => Completeness::Complete,
+        // What is wrong is that the code ends where it does.
+        Some(position) if position >= end || unterminated(code) => Completeness::Incomplete(String::new()),
+        Some(_) => Completeness::Invalid,
+    }
+}
+
+/// Whether the code ends inside a string or a comment.
+fn unterminated(code: &str) -> bool {
+    let parse = SourceFile::parse(&format!("{PRELUDE}{code}"), EDITION);
+    let last = parse.syntax_node().last_token();
+    last.is_some_and(|token| match token.kind() {
+        SyntaxKind::COMMENT => token.text().starts_with("/*"),
+        SyntaxKind::STRING | SyntaxKind::BYTE_STRING | SyntaxKind::C_STRING => true,
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(cell: &str) -> Vec<String> {
+        parse(cell).bindings.into_iter().map(|binding| binding.name).collect()
+    }
+
+    #[test]
+    fn bindings_are_those_whose_type_must_be_found() {
+        let cell =
+            "let a = 1; let b: u8 = 2; let c: Vec<_> = vec![b];\nlet (mut d, Some(e)) = f() else { return };";
+        assert_eq!(names(cell), ["a", "c", "d", "e"]);
+        assert_eq!(names("if true { let inner = 1; }\nlet later;\nlater = 1;"), [""; 0]);
+        assert_eq!(names(":dep rand\n// note\nlet ü = 1;"), ["ü"]);
+    }
+
+    #[test]
+    fn a_binding_ends_behind_its_semicolon() {
+        let cell = ":vars\nlet mut x = 1; x";
+        let parsed = parse(cell);
+        assert_eq!(parsed.bindings, [Binding { name: "x".into(), mutable: true, end: 20 }]);
+        assert_eq!(&cell[..20], ":vars\nlet mut x = 1;");
+        assert!(parsed.has_result);
+    }
+
+    #[test]
+    fn items_are_found_with_their_text() {
+        let cell = "use std::fmt;\nstruct A;\nlet x = 1;\nimpl A {}";
+        let items: Vec<&str> = parse(cell).items.into_iter().map(|range| &cell[range]).collect();
+        assert_eq!(items, ["use std::fmt;", "struct A;", "impl A {}"]);
+    }
+
+    #[test]
+    fn completeness_is_that_of_the_language() {
+        use Completeness::*;
+        for code in
+            ["", "1 + 1", "let x = 1;", "fn f() {}", "// note", ":dep rand", "if true { 1 } else { 2 }"]
+        {
+            assert_eq!(completeness(code), Complete, "{code}");
+        }
+        let incomplete = [
+            ("fn f() {", "    "),
+            ("f(\n[", "        "),
+            ("let x =", ""),
+            ("1 +", ""),
+            ("\"abc", ""),
+            ("/* a", ""),
+        ];
+        for (code, indent) in incomplete {
+            assert_eq!(completeness(code), Incomplete(indent.into()), "{code}");
+        }
+        for code in ["}", "let = 1;", "f(]", "fn f() { ) }"] {
+            assert_eq!(completeness(code), Invalid, "{code}");
+        }
+    }
+}

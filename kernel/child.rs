@@ -1,0 +1,129 @@
+//! The process that runs cells: loads each compiled cell, calls it, and says when it is done.
+//!
+//! evcxr starts it (it is this very program) and tells it on standard input what to load. Before the first cell
+//! it replaces its standard output and error by pipes and hands their other ends to the kernel, together with
+//! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed.
+
+use anyhow::{Context, Result, bail};
+use libloading::{Library, Symbol};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::env;
+use std::ffi::c_void;
+use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, FromRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// evcxr sets this for the process that runs cells.
+pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
+/// The descriptor of the socket to the kernel.
+pub const SOCKET: &str = "TAPER_SOCKET";
+/// The shared library of `lab`.
+pub const LAB: &str = "TAPER_LAB";
+/// Printed before a cell runs: from here on an interrupt concerns this process, no longer the compiler.
+pub const RUNNING: &str = "\u{1e}RUNNING";
+/// What evcxr waits for.
+pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
+
+type Cell = extern "C" fn(*mut c_void) -> *mut c_void;
+
+/// Runs cells until standard input ends.
+pub fn run() -> Result<()> {
+    // evcxr asks for backtraces, which candle and anyhow then print with every error.
+    // SAFETY: this process has started no thread yet.
+    unsafe { env::remove_var("RUST_BACKTRACE") };
+    let kernel = kernel_socket()?;
+    hand_over_output(&kernel).context("cannot hand the output to the kernel")?;
+    end_with_kernel(kernel);
+    let lab = Lab::load()?;
+
+    let mut variables: *mut c_void = std::ptr::null_mut();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        // The path may hold spaces, the function's name does not.
+        let Some((path, function)) =
+            line.strip_prefix("LOAD_AND_RUN ").and_then(|rest| rest.rsplit_once(' '))
+        else {
+            bail!("unexpected instruction `{line}`");
+        };
+        println!("{RUNNING}");
+        // SAFETY: evcxr compiled the library, and generated the function with this signature.
+        unsafe {
+            let library = Library::new(path).with_context(|| format!("cannot load {path}"))?;
+            let cell: Symbol<Cell> = library.get(function.as_bytes())?;
+            variables = cell(variables);
+            // Variables, threads and destructors keep pointing into the code: it stays for good.
+            std::mem::forget(library);
+        }
+        lab.flush();
+        println!("{COMPLETE}");
+    }
+    Ok(())
+}
+
+/// Claims to run cells, for an evcxr that is there for analysis only.
+pub fn pretend() -> Result<()> {
+    for _ in io::stdin().lock().lines() {
+        println!("{COMPLETE}");
+    }
+    Ok(())
+}
+
+fn kernel_socket() -> Result<UnixStream> {
+    let descriptor: RawFd =
+        env::var(SOCKET).context("this process is started by the kernel only")?.parse()?;
+    // SAFETY: the kernel left this descriptor open for us, and nothing else here uses it.
+    Ok(unsafe { UnixStream::from_raw_fd(descriptor) })
+}
+
+/// Sends the kernel three descriptors: where to read our output, our errors, and where to write to evcxr.
+fn hand_over_output(kernel: &UnixStream) -> Result<()> {
+    let (output, our_output) = rustix::pipe::pipe()?;
+    let (errors, our_errors) = rustix::pipe::pipe()?;
+    let evcxr = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(&our_output)?;
+    rustix::stdio::dup2_stderr(&our_errors)?;
+
+    let descriptors = [output.as_fd(), errors.as_fd(), evcxr.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(kernel, &[IoSlice::new(b"!")], &mut ancillary, SendFlags::empty())?;
+    Ok(())
+}
+
+/// Ends this process when the kernel is gone, whatever the cell is doing.
+fn end_with_kernel(mut kernel: UnixStream) {
+    std::thread::spawn(move || {
+        let _ = kernel.read(&mut [0]);
+        std::process::exit(1);
+    });
+}
+
+/// The functions of `lab` that this process calls, in the copy that the cells share.
+struct Lab(Option<Library>);
+
+impl Lab {
+    fn load() -> Result<Self> {
+        let Some(path) = env::var_os(LAB) else { return Ok(Self(None)) };
+        // SAFETY: loading runs no code of ours, and the library is the one that cells are linked with.
+        let library = unsafe { Library::new(&path) }.with_context(|| format!("cannot load {path:?}"))?;
+        let lab = Self(Some(library));
+        lab.call(b"lab_report_panics");
+        Ok(lab)
+    }
+
+    /// Cells print into a buffer of the shared standard library, which only code linked with it can flush.
+    fn flush(&self) {
+        self.call(b"lab_flush");
+        let _ = io::stdout().flush();
+    }
+
+    fn call(&self, name: &[u8]) {
+        let Some(library) = &self.0 else { return };
+        // SAFETY: `lab` exports these functions, without arguments or result.
+        if let Ok(function) = unsafe { library.get::<extern "C" fn()>(name) } {
+            function();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The other side of the protocol: starts a kernel and talks to it, for the notebook runner and the tests.
+
+use anyhow::{Context, Result, bail};
+use jupyter_protocol::{
+    ConnectionInfo, ExecuteRequest, JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest,
+    ReplyStatus, ShutdownRequest, Transport,
+};
+use jupyter_zmq_client::{
+    ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
+    create_client_control_connection, create_client_iopub_connection,
+    create_client_shell_connection_with_identity, create_client_stdin_connection_with_identity,
+    peek_ports_with_listeners, peer_identity_for_session,
+};
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// How long a kernel may take to answer at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A kernel process, and the sockets to it.
+pub struct Client {
+    pub process: Child,
+    pub connection: ConnectionInfo,
+    pub shell: ClientShellConnection,
+    pub iopub: ClientIoPubConnection,
+    pub control: ClientControlConnection,
+    pub stdin: ClientStdinConnection,
+    _folder: TempDir,
+}
+
+impl Client {
+    /// Starts `command`, a kernel that wants the path of its connection file as last argument, and waits until it
+    /// answers.
+    pub async fn start(command: &mut Command) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for the connection file")?;
+        let file = folder.path().join("connection.json");
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (ports, listeners) = peek_ports_with_listeners(host, 5).await?;
+        let connection = ConnectionInfo {
+            ip: host.to_string(),
+            transport: Transport::TCP,
+            shell_port: ports[0],
+            iopub_port: ports[1],
+            stdin_port: ports[2],
+            control_port: ports[3],
+            hb_port: ports[4],
+            key: uuid::Uuid::new_v4().to_string(),
+            signature_scheme: "hmac-sha256".into(),
+            kernel_name: None,
+        };
+        std::fs::write(&file, serde_json::to_string(&connection)?)?;
+        drop(listeners);
+        let process = command.arg(&file).stdin(Stdio::null()).spawn().context("cannot start the kernel")?;
+        let mut client = Self::connect(process, connection, folder).await?;
+        client.wait_until_ready().await?;
+        Ok(client)
+    }
+
+    async fn connect(mut process: Child, connection: ConnectionInfo, folder: TempDir) -> Result<Self> {
+        let session = uuid::Uuid::new_v4().to_string();
+        let identity = peer_identity_for_session(&session)?;
+        let sockets = async {
+            // The kernel binds its sockets one after the other; the last one is the heartbeat.
+            while tokio::net::TcpStream::connect((connection.ip.as_str(), connection.hb_port)).await.is_err()
+            {
+                if let Some(status) = process.try_wait()? {
+                    bail!("the kernel ended as soon as it was started ({status})");
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok((
+                create_client_shell_connection_with_identity(&connection, &session, identity.clone()).await?,
+                create_client_iopub_connection(&connection, "", &session).await?,
+                create_client_control_connection(&connection, &session).await?,
+                create_client_stdin_connection_with_identity(&connection, &session, identity).await?,
+            ))
+        };
+        let (shell, iopub, control, stdin) =
+            timeout(PATIENCE, sockets).await.context("the kernel does not listen")??;
+        Ok(Self { process, connection, shell, iopub, control, stdin, _folder: folder })
+    }
+
+    /// Waits for the kernel to welcome this subscriber, so that no message is missed, and to answer.
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let ready = async {
+            while !matches!(self.iopub.read().await?.content, Content::IoPubWelcome(_)) {}
+            let request = JupyterMessage::new(KernelInfoRequest {}, None);
+            let id = request.header.msg_id.clone();
+            self.shell.send(request).await?;
+            self.reply_to(&id).await?;
+            self.until_idle(&id, |_| Ok(())).await
+        };
+        timeout(PATIENCE, ready).await.context("the kernel does not answer")?
+    }
+
+    /// Sends code to be run and returns the id of the request.
+    pub async fn execute(&mut self, code: &str) -> Result<String> {
+        let request = JupyterMessage::new(ExecuteRequest::new(code.to_owned()), None);
+        let id = request.header.msg_id.clone();
+        self.shell.send(request).await?;
+        Ok(id)
+    }
+
+    /// Hands the messages that the request leads to, up to its idle status, to `handle`.
+    pub async fn until_idle(
+        &mut self,
+        id: &str,
+        mut handle: impl FnMut(&JupyterMessage) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let message = self.next_message().await?;
+            if message.parent_header.as_ref().is_none_or(|parent| parent.msg_id != id) {
+                continue;
+            }
+            handle(&message)?;
+            let is_idle = |status: &jupyter_protocol::Status| {
+                status.execution_state == jupyter_protocol::ExecutionState::Idle
+            };
+            if matches!(&message.content, Content::Status(status) if is_idle(status)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next message on IOPub. A kernel that has died sends none.
+    async fn next_message(&mut self) -> Result<JupyterMessage> {
+        loop {
+            if let Ok(message) = timeout(Duration::from_secs(1), self.iopub.read()).await {
+                return Ok(message?);
+            }
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the kernel has died ({status})");
+            }
+        }
+    }
+
+    /// The reply to a request on the shell socket.
+    pub async fn reply_to(&mut self, id: &str) -> Result<JupyterMessage> {
+        loop {
+            let reply = self.shell.read().await?;
+            if reply.parent_header.as_ref().is_some_and(|parent| parent.msg_id == id) {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Runs code; returns whether it succeeded.
+    pub async fn run(
+        &mut self,
+        code: &str,
+        handle: impl FnMut(&JupyterMessage) -> Result<()>,
+    ) -> Result<bool> {
+        let id = self.execute(code).await?;
+        self.until_idle(&id, handle).await?;
+        let reply = self.reply_to(&id).await?;
+        Ok(matches!(reply.content, Content::ExecuteReply(reply) if reply.status == ReplyStatus::Ok))
+    }
+
+    /// Asks the kernel to end, and sees to it.
+    pub async fn shut_down(mut self) -> Result<()> {
+        self.control.send(JupyterMessage::new(ShutdownRequest { restart: false }, None)).await?;
+        // Its reply says that it goes; the process is gone a moment later.
+        let _ = timeout(PATIENCE, self.control.read()).await;
+        tokio::task::spawn_blocking(move || self.process.wait()).await??;
+        Ok(())
+    }
+}

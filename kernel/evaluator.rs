@@ -1,0 +1,195 @@
+//! evcxr with its child: evaluates cells, for the session's thread alone.
+
+use crate::iopub::IoPub;
+use crate::lab::Lab;
+use crate::relay::{self, Failure, Progress};
+use crate::toolchain::{OwnVariables, Toolchain};
+use crate::warm::Environment;
+use crate::{cell, child, dependencies, errors, types};
+use anyhow::{Context, Result, anyhow};
+use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
+use jupyter_protocol::ReplyError;
+use serde_json::{Map, Value};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+
+/// What a session is given.
+pub struct Setting {
+    /// The compiler wrapper under which rustc spells out types.
+    pub spell_types: PathBuf,
+    /// What user code must not see of this process's environment.
+    pub own_variables: OwnVariables,
+}
+
+/// evcxr with its child, and the environment its cells are linked with.
+pub struct Evaluator {
+    context: CommandContext,
+    toolchain: Toolchain,
+    environment: Environment,
+    spell_types: PathBuf,
+    pub runner: Runner,
+}
+
+impl Evaluator {
+    /// Starts evcxr and its child.
+    pub fn start(setting: &Setting, iopub: &IoPub) -> Result<Self> {
+        let toolchain = Toolchain::find()?;
+        let environment = Environment::open(&toolchain)?;
+        let (kernel_end, child_end) = UnixStream::pair()?;
+        relay::keep_across_exec(&child_end)?;
+        let progress = relay::start(kernel_end, iopub.clone());
+
+        let mut command = Command::new(std::env::current_exe()?);
+        setting.own_variables.restore(&mut command);
+        command
+            .env(child::SOCKET, child_end.as_raw_fd().to_string())
+            .env(child::LAB, environment.lab_library())
+            .env(crate::format::ENV, "1");
+        // evcxr starts the child anew after a crash, with the same command: its end of the socket stays open.
+        std::mem::forget(child_end);
+
+        let (context, _) =
+            EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
+        let context = CommandContext::with_eval_context(context);
+        let runner = Runner { child: context.process_handle(), progress };
+        let spell_types = setting.spell_types.clone();
+        let mut evaluator = Self { context, toolchain, environment, spell_types, runner };
+        let ready = evaluator.link_lab().and_then(|()| evaluator.context.execute(PRELUDE));
+        ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
+        Ok(evaluator)
+    }
+
+    /// Has cells linked with the `lab` of the environment.
+    fn link_lab(&mut self) -> Result<(), Error> {
+        let flags = self.environment.rustflags();
+        self.context.execute(&format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}")).map(drop)
+    }
+
+    /// The variables that cells have defined, with their types.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let owned = |(name, type_name): (&str, &str)| (name.to_owned(), type_name.to_owned());
+        let mut variables: Vec<_> = self.context.variables_and_types().map(owned).collect();
+        variables.sort();
+        variables
+    }
+
+    /// Runs the commands of a cell, then its code.
+    pub fn run(&mut self, cell: &str, callbacks: &mut EvalCallbacks) -> Result<EvalOutputs, Failed> {
+        let resolved = dependencies::resolve(cell, cell::parse(cell).code_start);
+        if let Some(folder) = &resolved.lab {
+            self.use_lab(folder).map_err(Failed::Dependency)?;
+        }
+        let code = resolved.code;
+        let (commands, rust) = code.split_at(cell::parse(&code).code_start);
+        let mut outputs = EvalOutputs::new();
+        if !commands.trim().is_empty() {
+            outputs.merge(self.context.execute(commands)?);
+        }
+        if rust.is_empty() {
+            return Ok(outputs);
+        }
+        // The code keeps its line numbers.
+        let rust = "\n".repeat(commands.lines().count()) + rust;
+        let annotated =
+            types::annotate(&mut self.context, &rust, &self.spell_types).map_err(Failed::Unnameable)?;
+        match self.context.execute_with_callbacks(&annotated, callbacks) {
+            Ok(more) => outputs.merge(more),
+            // What is wrong with the code as the user wrote it?
+            Err(Error::CompilationErrors(errors)) if annotated != rust => {
+                let own = self.context.check(&rust).unwrap_or_default();
+                let is_error = |error: &CompilationError| error.level() == "error";
+                return Err(
+                    Error::CompilationErrors(if own.iter().any(is_error) { own } else { errors }).into()
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(outputs)
+    }
+
+    /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on.
+    fn use_lab(&mut self, folder: &Path) -> Result<()> {
+        if dependencies::differs(folder, &self.environment.lab)? {
+            self.environment = Environment::build(&self.toolchain, &Lab::in_folder(folder)?, &mut |_, _| {})?;
+            self.link_lab().map_err(|error| anyhow!("{error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro
+/// takes exactly that call and leaves all others as they are. The `?` makes evcxr expect more of them, which
+/// otherwise costs the first cell that has one a second compilation.
+const PRELUDE: &str = r#"
+macro_rules! eprintln {
+    (@ error $error:tt) => { lab::kernel::report_error(&$error) };
+    (@ $other:tt $error:tt) => { ::std::eprintln!("{}", $error) };
+    ("{}", $error:tt) => { eprintln!(@ $error $error) };
+    ($($arguments:tt)*) => { ::std::eprintln!($($arguments)*) };
+}
+Ok::<(), String>(())?;
+"#;
+
+/// The process that runs the cells, of whichever generation, as other threads may handle it.
+#[derive(Clone)]
+pub struct Runner {
+    child: Arc<Mutex<Child>>,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl Runner {
+    /// Whether a cell is running, rather than being compiled.
+    pub fn is_running(&self) -> bool {
+        self.progress.lock().unwrap().running
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    /// Ends the process; evcxr starts another one.
+    pub fn kill(&self) {
+        // It may have ended by itself.
+        let _ = self.child.lock().unwrap().kill();
+    }
+
+    /// Forgets the last cell.
+    pub fn begin(&self) {
+        *self.progress.lock().unwrap() = Progress::default();
+    }
+
+    /// How the last cell failed, if it did, and what it displayed last.
+    pub fn outcome(&self) -> (Option<Failure>, Option<Map<String, Value>>) {
+        let mut progress = self.progress.lock().unwrap();
+        (progress.failure.take(), progress.result.take())
+    }
+}
+
+/// Why a cell could not be evaluated.
+pub enum Failed {
+    Evcxr(Error),
+    /// A new variable has a type that cannot be kept.
+    Unnameable(String),
+    /// The notebook's `lab` cannot be had.
+    Dependency(anyhow::Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Evcxr(error)
+    }
+}
+
+impl Failed {
+    /// As the notebook shows it.
+    pub fn into_reply(self, code: &str) -> ReplyError {
+        match self {
+            Self::Evcxr(error) => errors::from_evcxr(&error, code),
+            Self::Unnameable(text) => errors::plain("TypeError", &text),
+            Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
+        }
+    }
+}

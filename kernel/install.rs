@@ -1,0 +1,148 @@
+//! The kernelspec, by which Jupyter finds the kernel, in and out; and the warm environment with it.
+
+use crate::lab::Lab;
+use crate::toolchain::Toolchain;
+use crate::warm::{self, Environment};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+const NAME: &str = "taper";
+const LOGO_SVG: &str = include_str!("../assets/logo.svg");
+const LOGOS: [(&str, &[u8]); 2] = [
+    ("logo-32x32.png", include_bytes!("../assets/logo-32x32.png")),
+    ("logo-64x64.png", include_bytes!("../assets/logo-64x64.png")),
+];
+
+/// Where the kernelspec goes.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(multiple = false)]
+pub struct Place {
+    /// Install below this folder, in share/jupyter/kernels
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+    /// Install into the Python environment that is active
+    #[arg(long)]
+    sys_prefix: bool,
+    /// Install for this user (the default)
+    #[arg(long)]
+    user: bool,
+}
+
+/// Registers the kernel and builds the warm environment. Prints where.
+pub fn install(place: &Place) -> Result<()> {
+    let folder = kernels(place)?.join(NAME);
+    build_environment()?;
+    write_kernelspec(&folder)?;
+    println!("Jupyter now has the kernel \"Rust (taper)\", registered in {}.", folder.display());
+    Ok(())
+}
+
+/// Removes the kernelspec and everything that was built.
+pub fn uninstall(place: &Place) -> Result<()> {
+    let folder = kernels(place)?.join(NAME);
+    let cache = warm::cache()?;
+    for (what, path) in [("kernel", &folder), ("warm environment", &cache)] {
+        match fs::remove_dir_all(path) {
+            Ok(()) => println!("Removed the {what} in {}.", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                println!("There is no {what} in {}.", path.display());
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+        }
+    }
+    Ok(())
+}
+
+/// Builds the warm environment, with a progress bar, unless it is there.
+pub fn build_environment() -> Result<()> {
+    let toolchain = Toolchain::find()?;
+    add_rust_sources();
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
+        "{spinner} building the warm environment {wide_bar} {pos}/{len} crates, {elapsed}",
+    )?);
+    let mut report = |done: usize, total: usize| {
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let built = Environment::build(&toolchain, &Lab::embedded(), &mut report);
+    bar.finish_and_clear();
+    built.map(drop)
+}
+
+/// Completion reads the sources of std. Without them all else works.
+fn add_rust_sources() {
+    let has_sources = || {
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+        let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
+        Some(sysroot.join("lib/rustlib/src/rust/library").exists())
+    };
+    if has_sources() == Some(false) && env::var_os("TAPER_OFFLINE").is_none() {
+        let added = Command::new("rustup").args(["--quiet", "component", "add", "rust-src"]).status();
+        if !added.is_ok_and(|status| status.success()) {
+            eprintln!("Completion will not know std: `rustup component add rust-src` did not work.");
+        }
+    }
+}
+
+/// Writes the kernelspec into a folder of its own.
+pub fn write_kernelspec(folder: &Path) -> Result<()> {
+    let program = env::current_exe().context("this program does not know its own path")?;
+    let kernelspec = json!({
+        "argv": [program, "kernel", "--connection-file", "{connection_file}"],
+        "display_name": "Rust (taper)",
+        "language": "rust",
+        "interrupt_mode": "message",
+        "metadata": { "debugger": false },
+    });
+    warm::write(&folder.join("kernel.json"), &format!("{kernelspec:#}\n"))?;
+    warm::write(&folder.join("logo-svg.svg"), LOGO_SVG)?;
+    for (name, image) in LOGOS {
+        fs::write(folder.join(name), image).with_context(|| format!("cannot write {name}"))?;
+    }
+    Ok(())
+}
+
+/// The folder that Jupyter looks for kernels in, <https://docs.jupyter.org/en/latest/use/jupyter-directories.html>.
+fn kernels(place: &Place) -> Result<PathBuf> {
+    let data = match place {
+        Place { prefix: Some(prefix), .. } => prefix.join("share/jupyter"),
+        Place { sys_prefix: true, .. } => sys_prefix()?.join("share/jupyter"),
+        _ => user_data()?,
+    };
+    Ok(data.join("kernels"))
+}
+
+fn sys_prefix() -> Result<PathBuf> {
+    if let Some(active) = env::var_os("VIRTUAL_ENV").or_else(|| env::var_os("CONDA_PREFIX")) {
+        return Ok(active.into());
+    }
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.prefix)"]).output();
+    let output = output.context("--sys-prefix asks Python where it is, and there is no python3")?;
+    if !output.status.success() {
+        bail!("--sys-prefix asks Python where it is, and python3 does not work");
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+}
+
+fn user_data() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("JUPYTER_DATA_DIR") {
+        return Ok(folder.into());
+    }
+    // A folder that the user has put first on the search path is the one to be found in.
+    if let Some(path) = env::var_os("JUPYTER_PATH")
+        && let Some(first) = env::split_paths(&path).next().filter(|path| !path.as_os_str().is_empty())
+    {
+        return Ok(first);
+    }
+    let folder = match cfg!(target_os = "macos") {
+        true => dirs::home_dir().map(|home| home.join("Library/Jupyter")),
+        false => dirs::data_dir().map(|data| data.join("jupyter")),
+    };
+    folder.context("there is no data folder for this user: set JUPYTER_DATA_DIR")
+}

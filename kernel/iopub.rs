@@ -1,0 +1,135 @@
+//! The only writer of the IOPub socket, fed by a channel: whoever publishes first is first on the wire.
+
+use crate::message::{JupyterMessage, JupyterMessageContent, message};
+use jupyter_protocol::{
+    ClearOutput, DisplayData, ErrorOutput, ExecuteInput, ExecuteResult, ExecutionCount, ExecutionState,
+    IoPubWelcome, Media, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,
+};
+use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
+use serde_json::{Map, Value};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+/// Messages that may wait for the socket before publishers have to wait too.
+const QUEUE: usize = 256;
+
+/// Publishes messages, from any thread.
+#[derive(Clone)]
+pub struct IoPub {
+    queue: mpsc::Sender<JupyterMessage>,
+    /// The request whose cell the child's output belongs to.
+    cell: Arc<Mutex<Option<JupyterMessage>>>,
+}
+
+/// What a cell shows.
+#[derive(Debug)]
+pub enum Output {
+    Stream(Stdio, String),
+    Display {
+        data: Map<String, Value>,
+        metadata: Map<String, Value>,
+        display_id: Option<String>,
+        update: bool,
+    },
+    Clear {
+        wait: bool,
+    },
+}
+
+impl IoPub {
+    /// Also returns the end of the queue that [`write`] takes.
+    pub fn new() -> (Self, mpsc::Receiver<JupyterMessage>) {
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        (Self { queue, cell: Arc::default() }, receiver)
+    }
+
+    /// From now on output belongs to the cell of this request.
+    pub fn begin_cell(&self, request: &JupyterMessage) {
+        *self.cell.lock().unwrap() = Some(request.clone());
+    }
+
+    /// Publishes what a cell shows. Blocks while the queue is full.
+    pub fn output(&self, output: Output) {
+        let content: JupyterMessageContent = match output {
+            Output::Stream(name, text) => StreamContent { name, text }.into(),
+            Output::Clear { wait } => ClearOutput { wait }.into(),
+            Output::Display { data, metadata, display_id, update } => {
+                let data = media(data);
+                match (display_id, update) {
+                    (Some(id), true) => {
+                        UpdateDisplayData { data, metadata, transient: Transient { display_id: Some(id) } }
+                            .into()
+                    }
+                    (id, _) => {
+                        let transient = id.map(|id| Transient { display_id: Some(id) });
+                        DisplayData { data, metadata, transient }.into()
+                    }
+                }
+            }
+        };
+        let cell = self.cell.lock().unwrap().clone();
+        self.send(message(content, cell.as_ref()));
+    }
+
+    pub fn status(&self, state: ExecutionState, request: &JupyterMessage) {
+        self.send(status(state, Some(request)));
+    }
+
+    pub fn input(&self, code: &str, count: usize, request: &JupyterMessage) {
+        let content = ExecuteInput { code: code.to_owned(), execution_count: ExecutionCount(count) };
+        self.send(message(content, Some(request)));
+    }
+
+    pub fn result(&self, data: Map<String, Value>, count: usize, request: &JupyterMessage) {
+        let (data, metadata) = (media(data), Map::new());
+        let content =
+            ExecuteResult { execution_count: ExecutionCount(count), data, metadata, transient: None };
+        self.send(message(content, Some(request)));
+    }
+
+    pub fn error(&self, error: &ReplyError, request: &JupyterMessage) {
+        let ReplyError { ename, evalue, traceback } = error.clone();
+        self.send(message(ErrorOutput { ename, evalue, traceback }, Some(request)));
+    }
+
+    /// From a thread; tasks use [`IoPub::publish`].
+    fn send(&self, message: JupyterMessage) {
+        // The receiver is gone only when the kernel ends.
+        let _ = self.queue.blocking_send(message);
+    }
+
+    /// From a task.
+    pub async fn publish(&self, message: JupyterMessage) {
+        let _ = self.queue.send(message).await;
+    }
+}
+
+/// A status message.
+pub fn status(execution_state: ExecutionState, request: Option<&JupyterMessage>) -> JupyterMessage {
+    message(Status { execution_state }, request)
+}
+
+fn media(data: Map<String, Value>) -> Media {
+    serde_json::from_value(Value::Object(data)).unwrap_or_default()
+}
+
+/// Writes the queue to the socket until all publishers are gone, and welcomes subscribers (JEP 65).
+pub async fn write(mut socket: KernelIoPubXPubConnection, mut queue: mpsc::Receiver<JupyterMessage>) {
+    loop {
+        tokio::select! {
+            biased;
+            event = socket.recv_subscription() => {
+                if let Ok(SubscriptionEvent::Subscribe(subscription)) = event {
+                    let _ = socket.send(message(IoPubWelcome { subscription }, None)).await;
+                }
+            }
+            next = queue.recv() => {
+                let Some(mut next) = next else { return };
+                next.zmq_identities = vec![next.header.msg_type.clone().into()];
+                if let Err(error) = socket.send(next).await {
+                    eprintln!("taper: a message could not be published: {error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook.
+
+use crate::warm::{digest, write};
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lab.rs"));
+
+/// The files of the crate by their path within it.
+pub struct Lab(BTreeMap<PathBuf, String>);
+
+impl Lab {
+    /// The one that this program was built with.
+    pub fn embedded() -> Self {
+        Self(EMBEDDED.iter().map(|(path, text)| (path.into(), (*text).to_owned())).collect())
+    }
+
+    /// The one in a folder, which holds its `Cargo.toml`.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        read(folder, Path::new(""), &mut files)
+            .with_context(|| format!("cannot read {}", folder.display()))?;
+        Ok(Self(files))
+    }
+
+    /// The text of its `Cargo.toml`.
+    pub fn manifest(&self) -> Result<String> {
+        self.0.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
+    }
+
+    /// Identifies these very sources.
+    pub fn digest(&self) -> String {
+        digest(self.0.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]))
+    }
+
+    /// Makes the folder hold these sources and no others.
+    pub fn write_to(&self, folder: &Path) -> Result<()> {
+        let mut present = BTreeMap::new();
+        if folder.exists() {
+            read(folder, Path::new(""), &mut present)?;
+        }
+        for path in present.keys().filter(|path| !self.0.contains_key(*path)) {
+            fs::remove_file(folder.join(path))?;
+        }
+        self.0.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
+    }
+}
+
+fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+    for entry in fs::read_dir(root.join(within))? {
+        let entry = entry?;
+        let path = within.join(entry.file_name());
+        let is_source = path.extension().is_some_and(|extension| extension == "rs" || extension == "toml");
+        if entry.file_type()?.is_dir() && entry.file_name() != "target" {
+            read(root, &path, files)?;
+        } else if is_source {
+            files.insert(path, fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(())
+}

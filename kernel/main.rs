@@ -1,0 +1,148 @@
+//! taper: a Jupyter kernel for Rust that starts warm, and the runner of its course.
+
+mod analysis;
+mod analyzer;
+mod cell;
+mod child;
+// The tests use more of it than the runner does.
+#[cfg_attr(not(test), expect(dead_code))]
+mod client;
+mod dependencies;
+mod directory;
+mod errors;
+mod evaluator;
+// The kernel reads what `lab` writes.
+#[cfg_attr(not(test), expect(dead_code))]
+#[path = "../notebooks/lab/src/display/format.rs"]
+mod format;
+mod history;
+mod html;
+mod install;
+mod iopub;
+mod jupyter;
+mod lab;
+mod message;
+mod notebook;
+mod output;
+mod processes;
+mod relay;
+mod run;
+mod server;
+mod session;
+mod stdin;
+mod toolchain;
+mod types;
+mod warm;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use directory::SessionDirectory;
+use evaluator::Setting;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use toolchain::OwnVariables;
+
+/// Rust notebooks that start warm: a Jupyter kernel, and a course of deep learning on it.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Register the kernel "Rust (taper)" with Jupyter and build its warm environment
+    ///
+    /// The environment is the crate `lab` with candle, plotters, image and all they need, compiled once so that no
+    /// notebook has to. That takes some minutes; it can be stopped at any moment and goes on where it was.
+    /// The kernel is registered in JUPYTER_DATA_DIR or the first folder of JUPYTER_PATH, if they are set.
+    Install(install::Place),
+    /// Remove the kernel from Jupyter, and everything that was built
+    Uninstall(install::Place),
+    /// Run notebooks and write them executed, with their HTML and an index page
+    ///
+    /// Cells run on the taper kernel, each notebook in a kernel of its own. A failing cell ends its notebook, and
+    /// the exit code is then 1. The warm environment is built first if it is not there.
+    Run(run::Run),
+    /// Open JupyterLab with the kernel registered
+    Lab {
+        /// The folder to open
+        #[arg(default_value = "notebooks")]
+        folder: PathBuf,
+        /// Further arguments for JupyterLab
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Serve a notebook; Jupyter starts this
+    Kernel {
+        /// The file in which Jupyter says where to listen
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+    #[command(hide = true)]
+    Analyzer,
+    #[command(hide = true, disable_help_flag = true)]
+    CargoForAnalyzer {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("taper: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<u8> {
+    // evcxr starts this program again, to run cells.
+    if std::env::var_os(child::IS_CHILD).is_some() {
+        match std::env::var_os(child::SOCKET) {
+            Some(_) => child::run()?,
+            None => child::pretend()?,
+        }
+        return Ok(0);
+    }
+    match Arguments::parse().command {
+        Command::Install(place) => install::install(&place)?,
+        Command::Uninstall(place) => install::uninstall(&place)?,
+        Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
+        Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
+        Command::Kernel { connection_file } => kernel(&connection_file)?,
+        Command::Analyzer => analysis::run()?,
+        Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
+    }
+    Ok(0)
+}
+
+fn kernel(connection_file: &Path) -> Result<()> {
+    let connection = std::fs::read_to_string(connection_file)
+        .with_context(|| format!("cannot read the connection file {}", connection_file.display()))?;
+    let connection = serde_json::from_str(&connection)
+        .with_context(|| format!("{} is no connection file", connection_file.display()))?;
+    let directory = SessionDirectory::create(&warm::cache()?.join("sessions"))?;
+    let tools = directory.path().join("tools");
+    toolchain::write_tools(&tools)?;
+    let own = [
+        ("CARGO", tools.join("cargo")),
+        ("RUSTC", tools.join("rustc")),
+        ("EVCXR_TMPDIR", directory.path().join("cells")),
+        ("EVCXR_CONFIG_DIR", directory.path().to_owned()),
+    ];
+    // SAFETY: this process has started no thread yet.
+    let own_variables = unsafe { OwnVariables::set(&own) };
+    let setting = Setting { spell_types: tools.join("spell-types"), own_variables };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(server::serve(&connection, setting));
+    directory.remove();
+    // The session's thread may still be waiting for a compiler that has just been ended.
+    if served.is_ok() {
+        std::process::exit(0);
+    }
+    served
+}

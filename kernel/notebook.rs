@@ -1,0 +1,161 @@
+//! Notebook files: reading, parameters, outputs, writing.
+
+use anyhow::{Context, Result, bail};
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, Stdio};
+use nbformat::v4::{
+    Cell, CellId, CellMetadata, DisplayData, ErrorOutput, ExecuteResult, KernelSpec, LanguageInfo,
+    MultilineString, Notebook, Output,
+};
+use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName};
+use std::fs;
+use std::path::Path;
+
+/// A constant that the command line sets.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    pub name: String,
+    pub value: String,
+}
+
+/// Reads a notebook of any version.
+pub fn read(path: &Path) -> Result<Notebook> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let parsed =
+        nbformat::parse_notebook(&text).with_context(|| format!("{} is no notebook", path.display()))?;
+    match parsed {
+        nbformat::Notebook::V4(notebook) => Ok(notebook),
+        nbformat::Notebook::V4QuirksMode(notebook) => Ok(notebook.repair()),
+        nbformat::Notebook::Legacy(notebook) => nbformat::upgrade_legacy_notebook(notebook),
+        nbformat::Notebook::V3(notebook) => nbformat::upgrade_v3_notebook(notebook),
+        _ => bail!("{} has a format that is not known yet", path.display()),
+    }
+}
+
+/// Writes a notebook as one that was run on this kernel, in the form that Jupyter itself writes.
+pub fn write(path: &Path, mut notebook: Notebook) -> Result<()> {
+    notebook.metadata.kernelspec = Some(KernelSpec {
+        display_name: "Rust (taper)".into(),
+        name: "taper".into(),
+        language: Some("rust".into()),
+        additional: Default::default(),
+    });
+    notebook.metadata.language_info = Some(LanguageInfo {
+        name: "rust".into(),
+        version: Some(env!("CARGO_PKG_RUST_VERSION").into()),
+        codemirror_mode: Some(nbformat::v4::CodemirrorMode::String("rust".into())),
+        additional: [("file_extension", ".rs"), ("mimetype", "text/rust"), ("pygments_lexer", "rust")]
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .into(),
+    });
+    let text = nbformat::serialize_notebook(&nbformat::Notebook::V4(notebook))?;
+    crate::warm::write(path, &text)
+}
+
+/// Sets constants of the cell tagged `parameters`, by a cell behind it, as papermill does.
+pub fn set_parameters(notebook: &mut Notebook, parameters: &[Parameter]) -> Result<()> {
+    if parameters.is_empty() {
+        return Ok(());
+    }
+    let has_tag = |cell: &Cell, tag: &str| {
+        cell.metadata().tags.as_ref().is_some_and(|tags| tags.iter().any(|present| present == tag))
+    };
+    notebook.cells.retain(|cell| !has_tag(cell, "injected-parameters"));
+    let position = notebook.cells.iter().position(|cell| has_tag(cell, "parameters"));
+    let position =
+        position.context("no cell is tagged `parameters`, so there is nothing that -p could set")?;
+    let constants = constants(&notebook.cells[position].source().concat());
+    let mut lines = Vec::new();
+    for Parameter { name, value } in parameters {
+        let Some((_, type_name)) = constants.iter().find(|(constant, _)| constant == name) else {
+            let names: Vec<_> = constants.iter().map(|(constant, _)| constant.as_str()).collect();
+            bail!("there is no parameter {name}; there are {}", names.join(", "));
+        };
+        let quoted = if type_name.ends_with("str") { format!("{value:?}") } else { value.clone() };
+        lines.push(format!("const {name}: {type_name} = {quoted};\n"));
+    }
+    let metadata = CellMetadata { tags: Some(vec!["injected-parameters".into()]), ..empty_metadata()? };
+    let id = CellId::new("injected-parameters").map_err(anyhow::Error::msg)?;
+    let cell = Cell::Code { id, metadata, execution_count: None, source: lines, outputs: Vec::new() };
+    notebook.cells.insert(position + 1, cell);
+    Ok(())
+}
+
+fn empty_metadata() -> Result<CellMetadata> {
+    Ok(serde_json::from_str("{}")?)
+}
+
+/// The constants of a cell with their types.
+fn constants(cell: &str) -> Vec<(String, String)> {
+    let file = ra_ap_syntax::SourceFile::parse(cell, ra_ap_syntax::Edition::Edition2024).tree();
+    let constants = file.items().filter_map(|item| match item {
+        ast::Item::Const(constant) => {
+            Some((constant.name()?.text().to_string(), constant.ty()?.syntax().text().to_string()))
+        }
+        _ => None,
+    });
+    constants.collect()
+}
+
+/// Adds what a message shows to the outputs of a cell.
+pub fn collect(outputs: &mut Vec<Output>, message: &JupyterMessage) -> Result<()> {
+    match &message.content {
+        Content::StreamContent(stream) => {
+            let name = if matches!(stream.name, Stdio::Stderr) { "stderr" } else { "stdout" };
+            match outputs.last_mut() {
+                Some(Output::Stream { name: last, text }) if last == name => text.0.push_str(&stream.text),
+                _ => outputs
+                    .push(Output::Stream { name: name.into(), text: MultilineString(stream.text.clone()) }),
+            }
+        }
+        Content::DisplayData(display) => {
+            let (data, metadata) = (display.data.clone(), display.metadata.clone());
+            outputs.push(Output::DisplayData(DisplayData { data, metadata }));
+        }
+        Content::ExecuteResult(result) => outputs.push(Output::ExecuteResult(ExecuteResult {
+            execution_count: result.execution_count,
+            data: result.data.clone(),
+            metadata: result.metadata.clone(),
+        })),
+        Content::ErrorOutput(error) => outputs.push(Output::Error(ErrorOutput {
+            ename: error.ename.clone(),
+            evalue: error.evalue.clone(),
+            traceback: error.traceback.clone(),
+        })),
+        Content::ClearOutput(_) => outputs.clear(),
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTEBOOK: &str = r#"{"cells":[{"cell_type":"code","id":"a","metadata":{"tags":["parameters"]},
+        "execution_count":1,"source":["const EPOCHS: usize = 5;\n","const NAME: &str = \"x\";"],"outputs":[]}],
+        "metadata":{},"nbformat":4,"nbformat_minor":5}"#;
+
+    fn with(parameters: &[(&str, &str)]) -> Result<Vec<String>> {
+        let nbformat::Notebook::V4(mut notebook) = nbformat::parse_notebook(NOTEBOOK)? else {
+            bail!("not V4")
+        };
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| Parameter { name: (*name).into(), value: (*value).into() })
+            .collect();
+        set_parameters(&mut notebook, &parameters)?;
+        Ok(notebook.cells.iter().map(|cell| cell.source().concat()).collect())
+    }
+
+    #[test]
+    fn parameters_come_in_a_cell_behind_the_tagged_one() {
+        let cells = with(&[("EPOCHS", "2"), ("NAME", "a \"b\"")]).unwrap();
+        assert_eq!(cells[1], "const EPOCHS: usize = 2;\nconst NAME: &str = \"a \\\"b\\\"\";\n");
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_with_the_known_ones() {
+        let error = with(&[("EPOCH", "2")]).unwrap_err().to_string();
+        assert_eq!(error, "there is no parameter EPOCH; there are EPOCHS, NAME");
+    }
+}

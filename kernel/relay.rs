@@ -1,0 +1,210 @@
+//! Between the child and everybody else: a thread that reads the child's output as it comes, publishes it, and
+//! passes on to evcxr only the lines that evcxr waits for.
+//!
+//! Because evcxr learns that a cell is complete from here, after everything the cell printed was published, the
+//! messages of a cell need no further ordering.
+
+use crate::format::Request;
+use crate::iopub::{IoPub, Output};
+use crate::output::{Event, Parser, Utf8};
+use anyhow::{Context, Result};
+use jupyter_protocol::Stdio;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+/// How long evcxr's contents wait for further MIME types of the same display.
+const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// What the relay learns of the cell in progress.
+#[derive(Default)]
+pub struct Progress {
+    /// The cell runs; before, it is being compiled.
+    pub running: bool,
+    /// Why the cell failed, if the child said so.
+    pub failure: Option<Failure>,
+    /// The last thing the cell displayed in evcxr's format, if nothing followed it: perhaps its result.
+    pub result: Option<Map<String, Value>>,
+}
+
+/// A cell's own failure, as opposed to a compile error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub name: String,
+    pub message: String,
+}
+
+/// Starts the relay. `socket` is the kernel's end of the pair of which the children hold the other.
+pub fn start(socket: UnixStream, iopub: IoPub) -> Arc<Mutex<Progress>> {
+    let progress = Arc::new(Mutex::new(Progress::default()));
+    let shared = Arc::clone(&progress);
+    std::thread::spawn(move || {
+        while let Ok(descriptors) = receive(&socket) {
+            let [output, errors, evcxr] = descriptors.map(File::from);
+            let mut relay =
+                Relay { iopub: &iopub, progress: &shared, evcxr, contents: Map::new(), cause: None };
+            if let Err(error) = relay.run(output, errors) {
+                eprintln!("taper: reading the output of the child failed: {error:#}");
+            }
+        }
+    });
+    progress
+}
+
+/// Waits for the next child to hand over its output.
+fn receive(socket: &UnixStream) -> Result<[OwnedFd; 3]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    recvmsg(socket, &mut [IoSliceMut::new(&mut [0])], &mut ancillary, RecvFlags::empty())?;
+    let descriptors = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>().try_into().ok(),
+        _ => None,
+    });
+    descriptors.context("the child sent no descriptors")
+}
+
+struct Relay<'a> {
+    iopub: &'a IoPub,
+    progress: &'a Mutex<Progress>,
+    evcxr: File,
+    /// Contents that may still be joined by further MIME types.
+    contents: Map<String, Value>,
+    /// What the cell says could be the reason if it fails now, and what to print if it does not.
+    cause: Option<(Failure, String)>,
+}
+
+impl Relay<'_> {
+    fn run(&mut self, mut output: File, mut errors: File) -> Result<()> {
+        rustix::io::ioctl_fionbio(&errors, true)?;
+        let mut parser = Parser::default();
+        let mut error_text = Utf8::default();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let mut ready = [PollFd::new(&output, PollFlags::IN), PollFd::new(&errors, PollFlags::IN)];
+            let patience = (!self.contents.is_empty()).then_some(&CONTENT_WAIT);
+            if poll(&mut ready, patience)? == 0 {
+                self.show_contents();
+                continue;
+            }
+            let [output_ready, errors_ready] = ready.map(|fd| !fd.revents().is_empty());
+            if output_ready {
+                let length = output.read(&mut buffer)?;
+                if length == 0 {
+                    break;
+                }
+                for event in parser.push(&buffer[..length]) {
+                    self.handle(event, &mut errors, &mut error_text)?;
+                }
+            } else if errors_ready {
+                self.drain_errors(&mut errors, &mut error_text);
+            }
+        }
+        self.drain_errors(&mut errors, &mut error_text);
+        if let Some(event) = parser.finish() {
+            self.handle(event, &mut errors, &mut error_text)?;
+        }
+        self.show_contents();
+        self.show_cause();
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event, errors: &mut File, error_text: &mut Utf8) -> Result<()> {
+        match event {
+            Event::Text(text) => {
+                self.show_contents();
+                self.iopub.output(Output::Stream(Stdio::Stdout, text));
+            }
+            Event::Request(Request::Failure { name, message, otherwise }) => {
+                self.show_contents();
+                self.show_cause();
+                self.cause = Some((Failure { name, message }, otherwise));
+            }
+            Event::Request(Request::Display { data, metadata, display_id, update }) => {
+                self.show_contents();
+                self.iopub.output(Output::Display { data, metadata, display_id, update });
+            }
+            Event::Request(Request::ClearOutput { wait }) => {
+                self.show_contents();
+                self.iopub.output(Output::Clear { wait });
+            }
+            Event::Content(mime, content) => {
+                if self.contents.contains_key(&mime) {
+                    self.show_contents();
+                }
+                self.contents.insert(mime, content);
+            }
+            Event::Running => self.progress.lock().unwrap().running = true,
+            Event::Panicked => {
+                self.fail("panic", "the cell panicked");
+                self.tell_evcxr("EVCXR_PANIC_NOTIFICATION")?;
+            }
+            Event::ReturnedError => {
+                self.fail("Error", "a `?` of the cell met an error");
+                self.tell_evcxr("EVCXR_ERROR_OCCURRED")?;
+            }
+            Event::Complete => {
+                // Whatever the cell wrote to its standard error is in the pipe by now.
+                self.drain_errors(errors, error_text);
+                self.show_cause();
+                let mut progress = self.progress.lock().unwrap();
+                progress.running = false;
+                progress.result = Some(std::mem::take(&mut self.contents)).filter(|data| !data.is_empty());
+                drop(progress);
+                self.tell_evcxr(crate::child::COMPLETE)?;
+            }
+            Event::ForEvcxr(line) => self.tell_evcxr(&line)?,
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, name: &str, message: &str) {
+        self.show_contents();
+        let unexplained = || Failure { name: name.into(), message: message.into() };
+        let failure = self.cause.take().map_or_else(unexplained, |(failure, _)| failure);
+        self.progress.lock().unwrap().failure.get_or_insert(failure);
+    }
+
+    fn show_cause(&mut self) {
+        if let Some((_, otherwise)) = self.cause.take() {
+            self.iopub.output(Output::Stream(Stdio::Stderr, otherwise));
+        }
+    }
+
+    fn show_contents(&mut self) {
+        let data = std::mem::take(&mut self.contents);
+        if !data.is_empty() {
+            self.iopub.output(Output::Display {
+                data,
+                metadata: Map::new(),
+                display_id: None,
+                update: false,
+            });
+        }
+    }
+
+    fn drain_errors(&mut self, errors: &mut File, text: &mut Utf8) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(length @ 1..) = errors.read(&mut buffer) {
+            let text = text.push(&buffer[..length]);
+            if !text.is_empty() {
+                self.iopub.output(Output::Stream(Stdio::Stderr, text));
+            }
+        }
+    }
+
+    fn tell_evcxr(&mut self, line: &str) -> Result<()> {
+        writeln!(self.evcxr, "{line}").context("evcxr is gone")
+    }
+}
+
+/// Lets the programs that this process starts inherit the socket.
+pub fn keep_across_exec(socket: &UnixStream) -> Result<()> {
+    rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::empty())?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Notebooks without Jupyter: runs them on the taper kernel and writes the executed notebook, its HTML and an index.
+
+use crate::client::Client;
+use crate::notebook::{self, Parameter};
+use crate::{html, install};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use nbformat::v4::{Cell, Notebook, Output};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+/// What to run, and where the results go.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Run {
+    /// The notebooks, by default those in notebooks/
+    notebooks: Vec<PathBuf>,
+    /// Set a constant of the cell tagged `parameters`; can be given several times
+    #[arg(short, number_of_values = 2, value_names = ["NAME", "VALUE"])]
+    parameters: Vec<String>,
+    /// The folder for the executed notebooks, their HTML and the index
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+}
+
+/// Runs the notebooks in order. Returns whether all their cells succeeded.
+pub fn run(arguments: &Run) -> Result<bool> {
+    let paths = notebooks(&arguments.notebooks)?;
+    let parameters = arguments.parameters.chunks_exact(2);
+    let parameters: Vec<_> =
+        parameters.map(|pair| Parameter { name: pair[0].clone(), value: pair[1].clone() }).collect();
+    fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot create {}", arguments.out.display()))?;
+    install::build_environment()?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut executed = Vec::new();
+    let mut good = true;
+    for path in &paths {
+        let mut notebook = notebook::read(path)?;
+        notebook::set_parameters(&mut notebook, &parameters).with_context(|| path.display().to_string())?;
+        let failure = runtime.block_on(execute(path, &mut notebook))?;
+        let target = arguments.out.join(path.file_name().context("a notebook needs a name")?);
+        notebook::write(&target, notebook)?;
+        if let Some(failure) = failure {
+            eprintln!("{}: {failure}", path.display());
+            good = false;
+        }
+        executed.push(target);
+    }
+    html::write(&arguments.out, &executed)?;
+    Ok(good)
+}
+
+/// The notebooks to run: those that were named, or those of the course.
+fn notebooks(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let entries =
+        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks to run")?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "ipynb")).collect();
+    found.sort();
+    if found.is_empty() {
+        bail!("there are no notebooks in notebooks/");
+    }
+    Ok(found)
+}
+
+/// Runs a notebook's cells up to the first that fails, and returns what is wrong with that one.
+async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let total = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Code { .. })).count();
+    let bar = ProgressBar::new(total as u64)
+        .with_style(ProgressStyle::with_template("{spinner} {msg} {wide_bar} cell {pos}/{len}, {elapsed}")?)
+        .with_message(name.clone());
+    bar.enable_steady_tick(Duration::from_millis(200));
+
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["kernel", "--connection-file"]);
+    // Paths in a notebook are relative to it, as in JupyterLab.
+    command
+        .current_dir(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let mut kernel = Client::start(&mut command).await?;
+    let start = Instant::now();
+    let mut failure = None;
+    let mut count = 0;
+    for cell in &mut notebook.cells {
+        let Cell::Code { source, outputs, execution_count, .. } = cell else { continue };
+        outputs.clear();
+        *execution_count = None;
+        if failure.is_some() {
+            continue;
+        }
+        count += 1;
+        *execution_count = Some(count);
+        let succeeded = kernel.run(&source.concat(), |message| notebook::collect(outputs, message)).await?;
+        bar.inc(1);
+        if !succeeded {
+            failure = Some(describe(count, outputs));
+        }
+    }
+    kernel.shut_down().await?;
+    bar.finish_and_clear();
+    println!("{name}: {count} of {total} cells in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(failure)
+}
+
+fn describe(count: i32, outputs: &[Output]) -> String {
+    let error = outputs.iter().find_map(|output| match output {
+        Output::Error(error) => Some(error.traceback.join("\n")),
+        _ => None,
+    });
+    format!("cell {count} failed\n{}", error.unwrap_or_default())
+}

@@ -1,0 +1,108 @@
+//! The Rust toolchain, and what rust-analyzer gets to see of it.
+//!
+//! evcxr asks rust-analyzer for the types of variables, for which it reads the sources of every dependency and of
+//! std. `types.rs` has better answers, so the rust-analyzer in a session is given a `cargo` and a `rustc` that
+//! know of no dependencies and no std: it is ready at once and stays small. Completion, which needs the whole
+//! picture, has its own process (`analyzer.rs`).
+
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Programs that stand in for the real ones.
+const TOOLS: [(&str, &str); 3] = [
+    ("cargo", include_str!("tools/cargo.sh")),
+    ("rustc", include_str!("tools/rustc.sh")),
+    ("spell-types", include_str!("tools/spell-types.sh")),
+];
+
+/// The compiler in use.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    cargo: PathBuf,
+    rustc: PathBuf,
+    /// What `rustc -vV` prints.
+    pub version: String,
+    /// The target that this machine is.
+    pub host: String,
+}
+
+impl Toolchain {
+    /// Finds the toolchain that evcxr will use too.
+    pub fn find() -> Result<Self> {
+        let (cargo, rustc) = (tool("cargo"), tool("rustc"));
+        let output = Command::new(&rustc).arg("-vV").output();
+        let output = output.context("Rust is not installed, or not on the PATH: see https://rustup.rs")?;
+        let version = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some(host) = version.lines().find_map(|line| line.strip_prefix("host: ")) else {
+            bail!("`rustc -vV` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+        };
+        Ok(Self { cargo, rustc, host: host.to_owned(), version })
+    }
+
+    /// The linker flag by which a library finds the shared std.
+    pub fn rpath(&self) -> Result<String> {
+        let output = Command::new(&self.rustc).args(["--print", "target-libdir"]).output()?;
+        Ok(format!("-Clink-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&output.stdout).trim()))
+    }
+
+    /// cargo, to be run in a folder, unaffected by settings for rust-analyzer.
+    pub fn cargo(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.current_dir(folder).env("RUSTC", &self.rustc);
+        command
+    }
+}
+
+/// The program itself rather than rustup's proxy, which costs 30 ms at each call.
+fn tool(name: &str) -> PathBuf {
+    let output = Command::new("rustup").args(["which", name]).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().into(),
+        _ => name.into(),
+    }
+}
+
+/// Writes the programs that stand in for the real ones.
+pub fn write_tools(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, script) in TOOLS {
+        let path = folder.join(name);
+        fs::write(&path, script)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The variables that this process changes for itself, with the user's values, which user code gets back.
+#[derive(Clone, Debug, Default)]
+pub struct OwnVariables(Vec<(&'static str, Option<OsString>)>);
+
+impl OwnVariables {
+    /// Sets variables of this process.
+    ///
+    /// # Safety
+    /// There must be no other thread yet.
+    pub unsafe fn set(variables: &[(&'static str, PathBuf)]) -> Self {
+        let before = variables.iter().map(|(name, _)| (*name, env::var_os(name))).collect();
+        for (name, value) in variables {
+            // SAFETY: the caller says that there is no other thread.
+            unsafe { env::set_var(name, value) };
+        }
+        Self(before)
+    }
+
+    /// Gives a command the user's values.
+    pub fn restore(&self, command: &mut Command) {
+        for (name, value) in &self.0 {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The warm environment: `lab` and everything it brings, compiled once, linked by the cells of every session.
+//!
+//! Cells are given `--extern lab=…/liblab.so` and the folders of the compiled dependencies. For cargo their crate
+//! has no dependencies at all: nothing to resolve, nothing to check, nothing to copy per session, and the folder
+//! of the environment is only ever read.
+
+use crate::lab::Lab;
+use crate::toolchain::Toolchain;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// The versions that this program was tested with.
+const CARGO_LOCK: &str = include_str!("../Cargo.lock");
+
+/// The package whose build compiles `lab`. evcxr compiles cells with opt-level 2 and debug assertions; what the
+/// cells call should be as fast as it can be.
+const MANIFEST: &str = r#"[package]
+name = "warm"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+path = "lib.rs"
+
+[dependencies]
+lab = { path = "lab" }
+
+[profile.dev]
+opt-level = 3
+debug = false
+debug-assertions = false
+overflow-checks = false
+incremental = false
+
+[workspace]
+"#;
+
+/// A compiled `lab`, ready to be linked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    /// The shared library.
+    library: PathBuf,
+    /// The folders with the compiled dependencies.
+    dependencies: Vec<PathBuf>,
+    /// The package whose build this is.
+    package: PathBuf,
+    /// Which `lab` this is.
+    pub lab: String,
+}
+
+/// How far a build is: crates done, crates in total.
+pub type Report<'a> = &'a mut dyn FnMut(usize, usize);
+
+impl Environment {
+    /// The environment of the `lab` that this program carries.
+    pub fn open(toolchain: &Toolchain) -> Result<Self> {
+        let home = Home::of(toolchain, &Lab::embedded())?;
+        home.ready().context("the warm environment is not built: run `taper install`")
+    }
+
+    /// Compiles `lab`; what is compiled already is kept, so this can be stopped and started at any time.
+    pub fn build(toolchain: &Toolchain, lab: &Lab, report: Report) -> Result<Self> {
+        let home = Home::of(toolchain, lab)?;
+        if let Some(environment) = home.ready() {
+            return Ok(environment);
+        }
+        fs::create_dir_all(&home.root).with_context(|| format!("cannot create {}", home.root.display()))?;
+        let lock = File::create(home.root.join("lock"))?;
+        lock.lock().context("cannot wait for another build of the environment")?;
+        if let Some(environment) = home.ready() {
+            return Ok(environment);
+        }
+        home.write_package(lab)?;
+        let library = home.compile(toolchain, report)?;
+        home.finish(&library, toolchain)
+    }
+
+    /// The shared library of `lab`.
+    pub fn lab_library(&self) -> &Path {
+        &self.library
+    }
+
+    /// The folder of the package that depends on `lab`.
+    pub fn package(&self) -> &Path {
+        &self.package
+    }
+
+    /// The compiler flags of cells.
+    pub fn rustflags(&self) -> String {
+        let folder = self.library.parent().unwrap_or(Path::new("/")).display();
+        let mut flags = vec![
+            "-Cprefer-dynamic".to_owned(),
+            "--extern".to_owned(),
+            format!("lab={}", self.library.display()),
+            format!("-Clink-arg=-Wl,-rpath,{folder}"),
+        ];
+        flags.extend(self.dependencies.iter().map(|folder| format!("-Ldependency={}", folder.display())));
+        // Separated as cargo's CARGO_ENCODED_RUSTFLAGS wants it, for the sake of paths with spaces.
+        flags.join("\u{1f}")
+    }
+}
+
+/// Where taper keeps what it builds: `TAPER_CACHE`, or `taper` in the user's cache folder.
+pub fn cache() -> Result<PathBuf> {
+    let folder = std::env::var_os("TAPER_CACHE").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(dirs::cache_dir()?.join("taper")));
+    folder.context("there is no cache folder for this user: set TAPER_CACHE to a folder to use")
+}
+
+/// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it.
+struct Home {
+    root: PathBuf,
+    lab: String,
+}
+
+impl Home {
+    fn of(toolchain: &Toolchain, lab: &Lab) -> Result<Self> {
+        let versions = locked_versions(CARGO_LOCK, "lab");
+        let parts = [&versions, MANIFEST, &lab.manifest()?, &toolchain.version];
+        let key = digest(parts.map(str::as_bytes));
+        Ok(Self { root: cache()?.join("environments").join(key), lab: lab.digest() })
+    }
+
+    fn labs(&self) -> PathBuf {
+        self.root.join("labs").join(&self.lab)
+    }
+
+    fn ready(&self) -> Option<Environment> {
+        let description = fs::read(self.labs().join("environment.json")).ok()?;
+        let environment: Environment = serde_json::from_slice(&description).ok()?;
+        environment.library.exists().then_some(environment)
+    }
+
+    fn write_package(&self, lab: &Lab) -> Result<()> {
+        lab.write_to(&self.root.join("lab"))?;
+        write(&self.root.join("Cargo.toml"), MANIFEST)?;
+        write(&self.root.join("lib.rs"), "pub use lab;\n")?;
+        if !self.root.join("Cargo.lock").exists() {
+            write(&self.root.join("Cargo.lock"), CARGO_LOCK)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the path of the library that cargo has built.
+    fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<PathBuf> {
+        let total = self.crates(toolchain)?;
+        let mut command = toolchain.cargo(&self.root);
+        command
+            .args(["build", "--message-format=json-render-diagnostics", "--target", &toolchain.host])
+            .env("CARGO_ENCODED_RUSTFLAGS", format!("-Cprefer-dynamic\u{1f}{}", toolchain.rpath()?))
+            .env("CARGO_TARGET_DIR", "target")
+            .env("CARGO_BUILD_BUILD_DIR", "target")
+            .stdout(Stdio::piped())
+            .stderr(File::create(self.root.join("build.log"))?);
+        let mut cargo = command.spawn().context("cannot run cargo")?;
+        let mut done = BTreeSet::new();
+        let mut library = None;
+        report(0, total);
+        for line in BufReader::new(cargo.stdout.take().context("cargo has no output")?).lines() {
+            let message: Value = serde_json::from_str(&line?).unwrap_or_default();
+            let is_library = message["target"]["kind"].as_array().is_some_and(|kinds| {
+                kinds
+                    .iter()
+                    .any(|kind| matches!(kind.as_str(), Some("lib" | "rlib" | "dylib" | "proc-macro")))
+            });
+            if message["reason"] == "compiler-artifact" && is_library {
+                done.insert(message["package_id"].to_string());
+                report(done.len().min(total), total);
+            }
+            if message["reason"] == "compiler-artifact" && message["target"]["name"] == "lab" {
+                library = shared_library(&message["filenames"]);
+            }
+        }
+        if !cargo.wait()?.success() {
+            let log = fs::read_to_string(self.root.join("build.log")).unwrap_or_default();
+            bail!("the warm environment does not compile:\n{}", reason(&log));
+        }
+        library.context("cargo built no shared library of `lab`")
+    }
+
+    /// How many crates the environment consists of.
+    fn crates(&self, toolchain: &Toolchain) -> Result<usize> {
+        let mut command = toolchain.cargo(&self.root);
+        command.args(["tree", "--edges", "normal,build", "--prefix", "none", "--target", &toolchain.host]);
+        let output = command.output().context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("the dependencies cannot be had:\n{}", reason(&String::from_utf8_lossy(&output.stderr)));
+        }
+        let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+        let crates: BTreeSet<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+        Ok(crates.len())
+    }
+
+    /// Moves the library to where no later build writes, and says that it is there.
+    fn finish(&self, library: &Path, toolchain: &Toolchain) -> Result<Environment> {
+        let folder = self.labs();
+        fs::create_dir_all(&folder)?;
+        let name = library.file_name().context("the library has no name")?;
+        fs::copy(library, folder.join(name)).context("cannot copy the library")?;
+        let target = self.root.join("target");
+        let environment = Environment {
+            library: folder.join(name),
+            dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            package: self.root.clone(),
+            lab: self.lab.clone(),
+        };
+        write(&folder.join("environment.json"), &serde_json::to_string_pretty(&environment)?)?;
+        Ok(environment)
+    }
+}
+
+/// The part of a lock file that concerns a package: a new version elsewhere is no reason to compile it again.
+fn locked_versions(lock: &str, package: &str) -> String {
+    let entries: Vec<&str> = lock.split("\n\n").filter(|entry| entry.starts_with("[[package]]")).collect();
+    let field = |entry: &str, field: &str| -> Option<String> {
+        let line = entry.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(" = "))?;
+        Some(line.trim_matches('"').to_owned())
+    };
+    let mut wanted = vec![package.to_owned()];
+    let mut next = 0;
+    let mut versions = BTreeSet::new();
+    while next < wanted.len() {
+        // A dependency reads `name`, or `name version` where there are several.
+        let (name, version) =
+            wanted[next].split_once(' ').map_or((wanted[next].clone(), None), |(name, version)| {
+                (name.to_owned(), Some(version.to_owned()))
+            });
+        next += 1;
+        let of_name = entries.iter().filter(|entry| field(entry, "name").as_deref() == Some(&name));
+        for entry in of_name.filter(|entry| version.is_none() || field(entry, "version") == version) {
+            if versions.insert(*entry) {
+                let dependencies = entry.lines().filter_map(|line| line.trim().strip_prefix('"'));
+                wanted.extend(dependencies.map(|line| line.trim_end_matches([',', '"']).to_owned()));
+            }
+        }
+    }
+    versions.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+fn shared_library(filenames: &Value) -> Option<PathBuf> {
+    let paths = filenames.as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
+    paths
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "so" || extension == "dylib"))
+}
+
+/// The part of cargo's output from the first error on.
+fn reason(log: &str) -> &str {
+    log.find("error").map_or(log, |start| &log[start..]).trim()
+}
+
+/// Writes a file unless it is so already, at once or not at all. cargo goes by the time of change.
+pub fn write(path: &Path, content: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|present| present == content) {
+        return Ok(());
+    }
+    let folder = path.parent().context("a file needs a folder")?;
+    let wrote = || -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut temporary = OsString::from(path);
+        temporary.push(".new");
+        fs::write(&temporary, content)?;
+        Ok(fs::rename(&temporary, path)?)
+    };
+    wrote().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of the parts.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_versions_that_a_package_needs_count() {
+        let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [\n \"b 2\",\n \"c\",\n]\n\n\
+                    [[package]]\nname = \"b\"\nversion = \"1\"\n\n[[package]]\nname = \"b\"\nversion = \"2\"\n\n\
+                    [[package]]\nname = \"c\"\nversion = \"3\"\n\n[[package]]\nname = \"other\"\nversion = \"4\"\n";
+        let versions = locked_versions(lock, "a");
+        assert_eq!(versions.matches("[[package]]").count(), 3);
+        assert!(versions.contains("name = \"b\"\nversion = \"2\"") && !versions.contains("other"));
+        assert!(locked_versions(CARGO_LOCK, "lab").contains("name = \"candle-core\"\nversion = \"0.11.1\""));
+    }
+}

@@ -1,0 +1,37 @@
+//! Data sets of handwritten digits: MNIST, and one that this crate draws itself.
+
+mod cache;
+mod download;
+mod drawn;
+mod error;
+mod idx;
+mod random;
+mod skeletons;
+mod source;
+mod split;
+
+pub use cache::{Known, MNIST};
+pub use drawn::{drawn, drawn_sized};
+pub use error::Error;
+pub use idx::from_dir;
+pub use source::{Source, mnist};
+pub use split::{Batches, Split};
+
+/// Images of single digits with their labels. Clones are cheap: they share the images.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What captions, charts and records call it: `MNIST`, `drawn digits`, ….
+    pub name: String,
+    pub train: Split,
+    pub test: Split,
+}
+
+impl Dataset {
+    fn new(name: &str, train: (Vec<u8>, Vec<u8>), test: (Vec<u8>, Vec<u8>)) -> Self {
+        Self {
+            name: name.into(),
+            train: Split::new(format!("{name}, training"), train.0, train.1),
+            test: Split::new(format!("{name}, test"), test.0, test.1),
+        }
+    }
+}

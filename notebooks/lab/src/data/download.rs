@@ -1,0 +1,75 @@
+use super::{Error, Known};
+use flate2::read::GzDecoder;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// The uncompressed file from the first mirror that gives it unharmed.
+pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
+    let seconds = |n| Some(Duration::from_secs(n));
+    let agent = ureq::Agent::config_builder()
+        .timeout_resolve(seconds(10))
+        .timeout_connect(seconds(10))
+        .timeout_recv_response(seconds(20))
+        .timeout_recv_body(seconds(600))
+        .build()
+        .new_agent();
+    let mut reasons = Vec::new();
+    for mirror in mirrors {
+        let url = format!("{mirror}{}.gz", known.name);
+        match fetch(&agent, &url, known) {
+            Ok(bytes) => return Ok(bytes),
+            Err(reason) => reasons.push(format!("{url}: {reason}")),
+        }
+    }
+    Err(Error::Download { file: known.name.into(), reasons: reasons.join("; ") })
+}
+
+fn fetch(agent: &ureq::Agent, url: &str, known: &Known) -> crate::Result<Vec<u8>> {
+    let body = agent.get(url).call()?.into_body();
+    let (total, input) = (body.content_length(), body.into_reader());
+    let progress = Progress { input, name: known.name, total, done: 0, shown: 0 };
+    Ok(known.read(GzDecoder::new(progress), Path::new(known.name))?)
+}
+
+/// Prints how much has come, on a line that it writes over and over.
+struct Progress<R> {
+    input: R,
+    name: &'static str,
+    total: Option<u64>,
+    done: u64,
+    shown: u64,
+}
+
+/// Bytes from one line to the next.
+const STEP: u64 = 500_000;
+
+impl<R: Read> Read for Progress<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.done += read as u64;
+        if self.done >= self.shown + STEP {
+            self.show();
+        }
+        Ok(read)
+    }
+}
+
+impl<R> Progress<R> {
+    fn show(&mut self) {
+        self.shown = self.done;
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let total = self.total.map(|total| format!(" of {:.2}", megabytes(total))).unwrap_or_default();
+        print!("\rdownloading {}: {:.2}{total} MB", self.name, megabytes(self.done));
+        // Nobody reads any more when this fails; the download goes on.
+        let _ = io::stdout().flush();
+    }
+}
+
+/// Ends the line, whether all has come or not.
+impl<R> Drop for Progress<R> {
+    fn drop(&mut self) {
+        self.show();
+        println!();
+    }
+}

@@ -1,0 +1,153 @@
+//! IDX, the format of MNIST's files: a magic number, the lengths of the dimensions, and bytes, all big-endian.
+//! Described at <https://yann.lecun.com/exdb/mnist/>.
+
+use super::{Dataset, Error, MNIST, Split};
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Reads a data set in the four files of MNIST, such as `train-images-idx3-ubyte`, plain or with `.gz`.
+///
+/// It is called `MNIST` if all four are MNIST's own by their checksums, else after the folder.
+///
+/// # Errors
+/// Names the file that is missing or not as it should be.
+pub fn from_dir(dir: impl AsRef<Path>) -> Result<Dataset, Error> {
+    let dir = dir.as_ref();
+    if !dir.is_dir() {
+        return Err(Error::NoFolder { file: dir.into() });
+    }
+    let mut files = Vec::new();
+    for (known, kind) in MNIST.iter().zip(KINDS) {
+        let path = find(dir, known.name).ok_or_else(|| Error::Missing { file: dir.join(known.name) })?;
+        files.push((read(&path, kind)?, path));
+    }
+    let genuine = files.iter().zip(&MNIST).all(|((bytes, _), known)| sha256(bytes) == known.sha256);
+    let folder =
+        dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
+    let name = match folder {
+        _ if genuine => "MNIST".into(),
+        Some(folder) => format!("digits from {folder}"),
+        None => "digits".into(),
+    };
+    dataset(&name, files)
+}
+
+/// Whether a file holds images or labels.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Images,
+    Labels,
+}
+
+/// The kinds of the four files, in the order of [`MNIST`].
+const KINDS: [Kind; 4] = [Kind::Images, Kind::Labels, Kind::Images, Kind::Labels];
+
+/// More than any set of this kind; a header that claims more is damaged.
+const MAX_COUNT: u32 = 1_000_000;
+
+impl Kind {
+    const fn magic(self) -> u32 {
+        match self {
+            Kind::Images => 0x803,
+            Kind::Labels => 0x801,
+        }
+    }
+
+    const fn header_len(self) -> usize {
+        match self {
+            Kind::Images => 16,
+            Kind::Labels => 8,
+        }
+    }
+
+    const fn item_len(self) -> usize {
+        match self {
+            Kind::Images => Split::SIDE * Split::SIDE,
+            Kind::Labels => 1,
+        }
+    }
+}
+
+/// The file `name` in `dir`, plain or with `.gz`.
+fn find(dir: &Path, name: &str) -> Option<PathBuf> {
+    [dir.join(name), dir.join(format!("{name}.gz"))].into_iter().find(|path| path.exists())
+}
+
+/// The uncompressed bytes of a file whose header, length and labels are right.
+fn read(path: &Path, kind: Kind) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(|source| Error::Unreadable { file: path.into(), source })?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        parse(GzDecoder::new(file), kind, path, |file, source| Error::Gzip { file, source })
+    } else {
+        parse(file, kind, path, |file, source| Error::Unreadable { file, source })
+    }
+}
+
+/// Reads no more than the header promises, and what it promises is limited, so a lying header costs nothing.
+fn parse(
+    mut input: impl Read,
+    kind: Kind,
+    path: &Path,
+    fault: impl Fn(PathBuf, io::Error) -> Error,
+) -> Result<Vec<u8>, Error> {
+    let file = || path.to_path_buf();
+    let mut bytes = Vec::new();
+    let mut read_to = |bytes: &mut Vec<u8>, len: u64| {
+        let missing = len - bytes.len() as u64;
+        input.by_ref().take(missing).read_to_end(bytes).map_err(|source| fault(file(), source))
+    };
+    read_to(&mut bytes, kind.header_len() as u64)?;
+    if bytes.len() < kind.header_len() {
+        let (found, expected) = (bytes.len() as u64, kind.header_len() as u64);
+        return Err(Error::Truncated { file: file(), found, expected });
+    }
+    let header: Vec<u32> = bytes.chunks(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect();
+    if header[0] != kind.magic() {
+        return Err(Error::Magic { file: file(), found: header[0], expected: kind.magic() });
+    }
+    if header[1] == 0 || header[1] > MAX_COUNT {
+        return Err(Error::Count { file: file(), found: header[1], limit: MAX_COUNT });
+    }
+    if let [_, _, rows, columns] = header[..]
+        && [rows, columns] != [Split::SIDE as u32; 2]
+    {
+        return Err(Error::Dimensions { file: file(), rows, columns });
+    }
+    let expected = (kind.header_len() + header[1] as usize * kind.item_len()) as u64;
+    read_to(&mut bytes, expected + 1)?;
+    let found = bytes.len() as u64;
+    if found < expected {
+        return Err(Error::Truncated { file: file(), found, expected });
+    }
+    if found > expected {
+        return Err(Error::TooLong { file: file(), expected });
+    }
+    let labels = if kind == Kind::Labels { &bytes[kind.header_len()..] } else { &[] };
+    if let Some(position) = labels.iter().position(|&label| label > 9) {
+        return Err(Error::Label { file: file(), label: labels[position], position });
+    }
+    Ok(bytes)
+}
+
+/// Puts together the bytes of the four files, in the order of [`MNIST`].
+pub fn dataset(name: &str, files: Vec<(Vec<u8>, PathBuf)>) -> Result<Dataset, Error> {
+    let mut parts = files.into_iter().zip(KINDS).map(|((mut bytes, path), kind)| {
+        bytes.drain(..kind.header_len());
+        (bytes, path)
+    });
+    let mut split = || {
+        let (pixels, _) = parts.next().unwrap_or_default();
+        let (labels, file) = parts.next().unwrap_or_default();
+        let (found, expected) = (labels.len(), pixels.len() / Kind::Images.item_len());
+        if found == expected { Ok((pixels, labels)) } else { Err(Error::Unequal { file, found, expected }) }
+    };
+    Ok(Dataset::new(name, split()?, split()?))
+}
+
+/// The checksum in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,44 @@
+//! A small generator of random numbers that no update of a crate can change: shuffles and drawn digits stay the same.
+
+/// SplitMix64, from Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+pub struct Random(u64);
+
+impl Random {
+    /// Independent numbers for each pair of a seed and a stream.
+    pub fn new(seed: u64, stream: u64) -> Self {
+        let mut random = Self(seed);
+        Self(random.next().wrapping_add(stream.wrapping_mul(0xd134_2543_de82_ef95)))
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..n`. Off by less than `n` / 2^64, which no use here can notice.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// Uniform in `low..high`.
+    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+        // The upper 24 bits fill the mantissa of an f32 exactly.
+        low + (high - low) * ((self.next() >> 40) as f32 / (1 << 24) as f32)
+    }
+
+    /// Bell-shaped around 0 with standard deviation 1, never beyond 3.5: the sum of four uniform numbers. It uses
+    /// no function whose last bit differs between platforms.
+    pub fn normal(&mut self) -> f32 {
+        let sum: f32 = (0..4).map(|_| self.between(-1.0, 1.0)).sum();
+        sum * 0.866_025_4
+    }
+
+    /// Puts `items` into random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use super::{Dataset, Error, Known, MNIST, cache, drawn, from_dir};
+use std::env;
+use std::path::PathBuf;
+
+/// Handwritten digits, 60,000 to train on and 10,000 to test with: MNIST, or digits that this crate draws where
+/// there is neither MNIST nor a network, which one printed line says. `name` tells which.
+///
+/// Looks in the folder `MNIST_DIR`, if that is set, else in the user's cache, else downloads; `TAPER_OFFLINE=1`
+/// forbids that.
+///
+/// # Errors
+/// When `MNIST_DIR` is set but its files are not as they should be.
+pub fn mnist() -> Result<Dataset, Error> {
+    Source::from_env().load()
+}
+
+/// Where [`mnist`] looks.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// A folder that must have the data; no other place is tried when it is set.
+    pub dir: Option<PathBuf>,
+    /// The folder that keeps what was downloaded.
+    pub cache: Option<PathBuf>,
+    /// Where to download from: what stands before a file's name. Empty forbids it.
+    pub mirrors: Vec<String>,
+    /// What the cache is to hold: images and labels to train on, images and labels to test with.
+    pub files: [Known; 4],
+}
+
+impl Source {
+    /// As the environment has it: `MNIST_DIR`, `TAPER_OFFLINE`, and the place of caches on this system.
+    pub fn from_env() -> Self {
+        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = path("HOME");
+        let caches = if cfg!(target_os = "macos") {
+            home.map(|home| home.join("Library/Caches"))
+        } else {
+            let xdg = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+            xdg.or_else(|| home.map(|home| home.join(".cache")))
+        };
+        let offline = env::var("TAPER_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
+        // Plain HTTP is enough, for the files are checked against checksums that stand in this crate.
+        let mirrors = [
+            "http://ossci-datasets.s3.amazonaws.com/mnist/",
+            "http://storage.googleapis.com/cvdf-datasets/mnist/",
+        ];
+        Self {
+            dir: path("MNIST_DIR"),
+            cache: caches.map(|caches| caches.join("taper/mnist")),
+            mirrors: if offline { vec![] } else { mirrors.map(Into::into).into() },
+            files: MNIST,
+        }
+    }
+
+    /// See [`mnist`].
+    ///
+    /// # Errors
+    /// When `dir` is set but its files are not as they should be.
+    pub fn load(&self) -> Result<Dataset, Error> {
+        if let Some(dir) = &self.dir {
+            return from_dir(dir);
+        }
+        let loaded = cache::load(&self.files, self.cache.as_deref(), &self.mirrors);
+        Ok(loaded.unwrap_or_else(|error| {
+            let offline =
+                if self.mirrors.is_empty() { ", and TAPER_OFFLINE forbids downloading it" } else { "" };
+            println!("Using drawn digits instead of MNIST: {error}{offline}.");
+            drawn(0)
+        }))
+    }
+}

@@ -1,0 +1,137 @@
+use super::random::Random;
+use candle_core::{Device, Result, Tensor, bail};
+use std::fmt;
+use std::sync::Arc;
+
+/// Half of a data set: `len` images of 28 x 28 grey pixels, 0 being the background, and their labels, 0 to 9.
+#[derive(Clone)]
+pub struct Split {
+    name: String,
+    len: usize,
+    pixels: Arc<Vec<u8>>,
+    classes: Arc<Vec<u8>>,
+}
+
+impl Split {
+    /// Rows, and columns, of an image.
+    pub const SIDE: usize = 28;
+    const AREA: usize = Self::SIDE * Self::SIDE;
+
+    pub(super) fn new(name: String, pixels: Vec<u8>, classes: Vec<u8>) -> Self {
+        assert_eq!(pixels.len(), classes.len() * Self::AREA);
+        Self { name, len: classes.len(), pixels: pixels.into(), classes: classes.into() }
+    }
+
+    /// The name of the data set and of the part, such as `MNIST, test`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The first `n` images, or all where there are fewer.
+    pub fn take(&self, n: usize) -> Self {
+        Self { len: n.min(self.len), ..self.clone() }
+    }
+
+    /// All pixels, image after image, each row by row from the top.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels[..self.len * Self::AREA]
+    }
+
+    /// The digit that each image shows.
+    pub fn classes(&self) -> &[u8] {
+        &self.classes[..self.len]
+    }
+
+    /// The 784 pixels of one image.
+    ///
+    /// # Panics
+    /// Like a slice, when there is no image `index`.
+    pub fn image(&self, index: usize) -> &[u8] {
+        &self.pixels()[index * Self::AREA..][..Self::AREA]
+    }
+
+    /// All images as `f32` in 0 to 1, shape `[len, 1, 28, 28]`.
+    pub fn images(&self, device: &Device) -> Result<Tensor> {
+        to_images(self.pixels().iter(), self.len, device)
+    }
+
+    /// All labels as `u32`, shape `[len]`.
+    pub fn labels(&self, device: &Device) -> Result<Tensor> {
+        Tensor::from_iter(self.classes().iter().map(|&class| u32::from(class)), device)
+    }
+
+    /// Batches of (images, labels) as in [`images`](Self::images) and [`labels`](Self::labels), every image once,
+    /// in an order that `seed` decides. The last batch may be smaller. Give each epoch a seed of its own.
+    pub fn batches(&self, batch_size: usize, seed: u64, device: &Device) -> Batches {
+        let mut batches = self.batches_in_order(batch_size, device);
+        Random::new(seed, 0).shuffle(&mut batches.order);
+        batches
+    }
+
+    /// Batches in the order of the images, for evaluation.
+    pub fn batches_in_order(&self, batch_size: usize, device: &Device) -> Batches {
+        let order = (0..self.len as u32).collect();
+        Batches { split: self.clone(), order, done: 0, batch_size, device: device.clone() }
+    }
+}
+
+/// Without the pixels, which would drown a cell that ends in a data set.
+impl fmt::Debug for Split {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Split").field("name", &self.name).field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Iterates over the batches of a [`Split`]; a batch becomes tensors only when it is asked for.
+pub struct Batches {
+    split: Split,
+    order: Vec<u32>,
+    done: usize,
+    batch_size: usize,
+    device: Device,
+}
+
+impl Iterator for Batches {
+    type Item = Result<(Tensor, Tensor)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.order[self.done..];
+        if rest.is_empty() {
+            return None;
+        }
+        let batch = &rest[..self.batch_size.min(rest.len())];
+        self.done = if batch.is_empty() { self.order.len() } else { self.done + batch.len() };
+        Some(to_batch(&self.split, batch, &self.device))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.order.len() - self.done).div_ceil(self.batch_size.max(1));
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, Tensor)> {
+    if indices.is_empty() {
+        bail!("a batch must hold at least one image");
+    }
+    let pixels = indices.iter().flat_map(|&index| split.image(index as usize));
+    let labels = indices.iter().map(|&index| u32::from(split.classes()[index as usize]));
+    Ok((to_images(pixels, indices.len(), device)?, Tensor::from_iter(labels, device)?))
+}
+
+fn to_images<'a>(pixels: impl Iterator<Item = &'a u8>, len: usize, device: &Device) -> Result<Tensor> {
+    let mut values = Vec::with_capacity(len * Split::AREA);
+    values.extend(pixels.map(|&pixel| f32::from(pixel) / 255.0));
+    Tensor::from_vec(values, (len, 1, Split::SIDE, Split::SIDE), device)
+}

@@ -1,0 +1,154 @@
+//! Pictures and formatted text in a cell's output, shown at once and in order with what is printed.
+
+pub mod format;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use format::Request;
+use serde_json::{Map, Value};
+use std::env;
+use std::io::{Write, stdout};
+
+/// Something to show, in one or several representations of which the notebook takes the richest it can.
+///
+/// As the final expression of a cell it shows itself.
+#[derive(Clone, Debug)]
+pub struct Display {
+    data: Map<String, Value>,
+}
+
+/// Shows HTML.
+pub fn html(html: &str) {
+    Display::html(html).show();
+}
+
+/// Shows an SVG drawing.
+pub fn svg(svg: &str) {
+    Display::svg(svg).show();
+}
+
+/// Shows a PNG image, given as the bytes of its file.
+pub fn png(png: &[u8]) {
+    Display::png(png).show();
+}
+
+/// Shows Markdown.
+pub fn markdown(markdown: &str) {
+    Display::markdown(markdown).show();
+}
+
+/// Empties the output of the cell; with `wait` only when the next output comes, which avoids flicker.
+///
+/// Does nothing outside the taper kernel.
+pub fn clear(wait: bool) {
+    if let Target::Taper = Target::from_env() {
+        write(&format::encode(&Request::ClearOutput { wait }));
+    }
+}
+
+impl Display {
+    pub fn html(html: &str) -> Self {
+        Self::new("text/html", html.into(), "[HTML]")
+    }
+
+    /// Goes out inline in HTML too, where it takes its text colour (`currentColor`) from the page.
+    pub fn svg(svg: &str) -> Self {
+        Self::new("image/svg+xml", svg.into(), "[SVG drawing]").with("text/html", svg)
+    }
+
+    /// Takes the bytes of a PNG file.
+    pub fn png(png: &[u8]) -> Self {
+        Self::new("image/png", BASE64.encode(png), "[PNG image]")
+    }
+
+    pub fn markdown(markdown: &str) -> Self {
+        Self::new("text/markdown", markdown.into(), markdown)
+    }
+
+    fn new(mime: &str, content: String, text: &str) -> Self {
+        let entry = |(mime, content): (&str, &str)| (mime.into(), content.into());
+        Self { data: [(mime, content.as_str()), ("text/plain", text)].map(entry).into_iter().collect() }
+    }
+
+    /// Sets the text that stands for it where only text can be shown.
+    pub fn alt(self, text: &str) -> Self {
+        self.with("text/plain", text)
+    }
+
+    /// Adds, or replaces, the representation of one MIME type.
+    pub(crate) fn with(mut self, mime: &str, content: &str) -> Self {
+        self.data.insert(mime.into(), content.into());
+        self
+    }
+
+    /// The representation of one MIME type; of images that is base64.
+    pub fn content(&self, mime: &str) -> Option<&str> {
+        self.data.get(mime)?.as_str()
+    }
+
+    /// Shows it now.
+    pub fn show(&self) {
+        self.send(None, false);
+    }
+
+    /// Shows it now, under an id by which [`update`](Self::update) can replace it.
+    pub fn show_as(&self, id: &str) {
+        self.send(Some(id), false);
+    }
+
+    /// Replaces what was shown under `id`, in whichever cell that was. Only the taper kernel can do so;
+    /// elsewhere it is shown anew.
+    pub fn update(&self, id: &str) {
+        self.send(Some(id), true);
+    }
+
+    /// evcxr calls this on the final expression of a cell.
+    pub fn evcxr_display(&self) {
+        self.show();
+    }
+
+    fn send(&self, id: Option<&str>, update: bool) {
+        write(&match Target::from_env() {
+            Target::Taper => format::encode(&Request::Display {
+                data: self.data.clone(),
+                metadata: Map::new(),
+                display_id: id.map(Into::into),
+                update,
+            }),
+            Target::Evcxr => self
+                .contents()
+                .map(|(mime, content)| format!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT\n"))
+                .collect(),
+            Target::Terminal => format!("{}\n", self.content("text/plain").unwrap_or_default()),
+        });
+    }
+
+    fn contents(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.data.iter().filter_map(|(mime, content)| Some((mime.as_str(), content.as_str()?)))
+    }
+}
+
+/// Who reads standard output.
+enum Target {
+    Taper,
+    Evcxr,
+    Terminal,
+}
+
+impl Target {
+    fn from_env() -> Self {
+        if env::var_os(format::ENV).is_some() {
+            Self::Taper
+        } else if env::var_os("EVCXR_IS_RUNTIME").is_some() {
+            Self::Evcxr
+        } else {
+            Self::Terminal
+        }
+    }
+}
+
+/// Writes in one piece, after all that was printed before, whatever other threads print meanwhile.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    // Nobody reads any more when this fails, so there is nobody to tell.
+    let _ = out.flush().and_then(|()| out.write_all(text.as_bytes())).and_then(|()| out.flush());
+}

@@ -1,0 +1,15 @@
+//! What the notebooks of the course share: the data sets, pictures in a cell's output, plots, and the crates that
+//! they build on, so that one dependency line is enough.
+
+pub use {anyhow, candle_core, candle_nn, image, plotters};
+
+pub mod data;
+pub mod device;
+pub mod display;
+#[doc(hidden)]
+pub mod kernel;
+pub mod ops;
+pub mod plot;
+
+/// A result whose error can be anything that a cell may meet.
+pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

@@ -1,0 +1,10 @@
+//! Pictures of digits, training curves and scores, as SVG that is readable on light and dark pages.
+
+mod bars;
+mod curves;
+mod digits;
+mod svg;
+
+pub use bars::bars;
+pub use curves::{Curve, curves};
+pub use digits::{digits, predictions};

@@ -1,0 +1,83 @@
+use crate::{Result, display::Display};
+use anyhow::anyhow;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Stands for the text colour of the page, which plotters has no name for.
+pub const INK: RGBColor = RGBColor(1, 2, 3);
+
+/// Colours of lines and bars. Each has a contrast of at least 3:1 to white and to #111111; the first four are from
+/// Okabe and Ito's palette, which readers with colour blindness can tell apart.
+pub const COLORS: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x80, 0x80, 0x80),
+    RGBColor(0xb0, 0x86, 0x0b),
+];
+
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A drawing by plotters, `width` x `height` CSS pixels. `draw` has twice as many, for plotters places everything on
+/// whole pixels.
+pub fn draw(
+    (width, height): (u32, u32),
+    title: &str,
+    alt: &str,
+    draw: impl FnOnce(&Area) -> Result<()>,
+) -> Result<Display> {
+    let size = (2 * width, 2 * height);
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+    // A letter is a little wider than half its height; a long title gets smaller ones.
+    let fits = size.0 as usize * 9 / 5 / title.chars().count().max(1);
+    let top = text(fits.clamp(16, 34) as u32, HPos::Center, VPos::Top);
+    area.draw_text(title, &top, (size.0 as i32 / 2, 10)).map_err(drawing_error)?;
+    draw(&area)?;
+    area.present().map_err(drawing_error)?;
+    drop(area);
+    let body = svg.split_once('>').map_or("", |(_, body)| body);
+    let body = body
+        .replace("\"#010203\"", "\"currentColor\"")
+        .replace("font-family=\"sans-serif\"", &format!("font-family=\"{FONT}\""));
+    Ok(display(width, size, alt, body.trim_end().trim_end_matches("</svg>")))
+}
+
+/// The fonts to try in turn.
+pub const FONT: &str = "system-ui,sans-serif";
+
+/// Text of `size` pixels of the drawing in the colour of the page.
+pub fn text(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    // plotters writes a size 1.24 times smaller than it is told.
+    let font = ("sans-serif", f64::from(size) * 1.24).into_font();
+    font.color(&INK).pos(Pos::new(horizontal, vertical))
+}
+
+/// An error of plotters, whose own type borrows from the drawing.
+pub fn drawing_error(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("cannot draw: {error}")
+}
+
+/// Wraps the elements of an SVG drawing whose coordinates span `size`, to be shown `width` CSS pixels wide, or
+/// narrower on a narrow page. `alt` tells what it shows to those who cannot see it.
+pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -> Display {
+    let label = escape(alt);
+    let svg = |style: &str| {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {bottom}\" role=\"img\" \
+             aria-label=\"{label}\" style=\"width:{width}px;max-width:100%;height:auto\">{style}\n{}\n</svg>",
+            body.trim()
+        )
+    };
+    // Within a page the text takes the page's colour. As an image of its own it can only follow the system's theme.
+    let themed = "<style>svg{color:#111}@media(prefers-color-scheme:dark){svg{color:#eee}}</style>";
+    Display::svg(&svg(themed)).with("text/html", &svg("")).alt(alt)
+}
+
+/// Text that may stand in an element or an attribute.
+pub fn escape(text: &str) -> String {
+    let legal: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    legal.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

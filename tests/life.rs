@@ -1,0 +1,163 @@
+//! From the start of a kernel to its end, whoever ends it.
+
+use crate::client::Client;
+use crate::support::{kernel, kernel_command, note, run, taper};
+use jupyter_protocol::{
+    InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ReplyStatus, ShutdownRequest,
+};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// The id of the process that runs the kernel's cells.
+async fn runner(kernel: &mut Client) -> u32 {
+    let result = &run(kernel, "std::process::id()").await[2];
+    result.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap()
+}
+
+fn is_alive(process: u32) -> bool {
+    // `kill -0` asks without harm; a process that only waits to be noticed by its parent counts as dead.
+    let state = Command::new("ps").args(["-o", "state=", "-p", &process.to_string()]).output().unwrap();
+    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+async fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A kernel with sessions of its own, in `cache`, but the environment that all tests use.
+fn command_with_cache(cache: &Path) -> Command {
+    let mut command = kernel_command();
+    let environments = dirs::cache_dir().unwrap().join("taper/environments");
+    let environments =
+        std::env::var_os("TAPER_CACHE").map_or(environments, |own| PathBuf::from(own).join("environments"));
+    std::os::unix::fs::symlink(environments, cache.join("environments")).ok();
+    command.env("TAPER_CACHE", cache);
+    command
+}
+
+fn sessions(cache: &Path) -> usize {
+    std::fs::read_dir(cache.join("sessions")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count()
+}
+
+#[tokio::test]
+async fn two_kernels_do_not_touch_each_other() {
+    let (mut one, mut two) = (kernel().await, kernel().await);
+    run(&mut one, "let name = \"one\"; fn f() -> i32 { 1 }").await;
+    run(&mut two, "let name = \"two\"; fn f() -> i32 { 2 }").await;
+    let (first, second) = tokio::join!(run(&mut one, "(name, f())"), run(&mut two, "(name, f())"));
+    assert_eq!((first[2].as_str(), second[2].as_str()), ("result 2: (\"one\", 1)", "result 2: (\"two\", 2)"));
+    one.shut_down().await.unwrap();
+    assert_eq!(run(&mut two, "f() + 1").await[2], "result 3: 3");
+    two.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_nothing_behind() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    let runner = runner(&mut kernel).await;
+    assert_eq!(sessions(cache.path()), 1);
+    kernel.control.send(JupyterMessage::new(ShutdownRequest { restart: true }, None)).await.unwrap();
+    let reply = timeout(Duration::from_secs(20), kernel.control.read()).await.unwrap().unwrap();
+    assert!(matches!(reply.content, Content::ShutdownReply(reply) if reply.restart));
+    assert!(kernel.process.wait().unwrap().success());
+    assert!(!is_alive(runner));
+    assert_eq!(sessions(cache.path()), 0);
+}
+
+#[tokio::test]
+async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    let runner = runner(&mut kernel).await;
+    // Even one that is busy and hears nothing.
+    kernel.execute("loop {}").await.unwrap();
+    kernel.process.kill().unwrap();
+    kernel.process.wait().unwrap();
+    wait_until("the runner outlives its kernel", || !is_alive(runner)).await;
+    assert_eq!(sessions(cache.path()), 1, "a killed kernel cannot clean up");
+    let next = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    assert_eq!(sessions(cache.path()), 1, "the folder of the new session only");
+    next.shut_down().await.unwrap();
+    assert_eq!(sessions(cache.path()), 0);
+}
+
+#[tokio::test]
+async fn a_kernel_ends_with_its_parent() {
+    // A shell starts the kernel, says which process it is, and is killed.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("connection.json");
+    let listeners: Vec<_> = (0..5).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    let connection = serde_json::json!({
+        "ip": "127.0.0.1", "transport": "tcp", "key": "k", "signature_scheme": "hmac-sha256",
+        "shell_port": ports[0], "iopub_port": ports[1], "stdin_port": ports[2], "control_port": ports[3], "hb_port": ports[4],
+    });
+    std::fs::write(&file, connection.to_string()).unwrap();
+    drop(listeners);
+    let script = format!(
+        "{:?} kernel --connection-file {file:?} & echo $! > {:?}; wait",
+        taper().get_program(),
+        folder.path().join("id")
+    );
+    let mut shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
+    let port = ("127.0.0.1", ports[4]);
+    wait_until("the kernel does not start", || std::net::TcpStream::connect(port).is_ok()).await;
+    let id: u32 = std::fs::read_to_string(folder.path().join("id")).unwrap().trim().parse().unwrap();
+    assert!(is_alive(id));
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    wait_until("the kernel outlives its parent", || !is_alive(id)).await;
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_cell_and_the_kernel_goes_on() {
+    let mut kernel = kernel().await;
+    let id = kernel.execute("println!(\"running\"); loop {}").await.unwrap();
+    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
+    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
+    let reply = timeout(Duration::from_secs(5), kernel.control.read()).await.unwrap().unwrap();
+    assert!(matches!(reply.content, Content::InterruptReply(reply) if reply.status == ReplyStatus::Ok));
+    let mut messages = Vec::new();
+    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
+    timeout(Duration::from_secs(20), until_idle).await.expect("the cell goes on").unwrap();
+    assert!(messages[0].starts_with("error Interrupted: "), "{messages:?}");
+    assert!(run(&mut kernel, "1 + 1").await[2].ends_with(": 2"));
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interrupt_while_compiling_keeps_the_variables() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = 7;").await;
+    // Constant evaluation keeps the compiler busy for as long as it takes.
+    let code = "#[allow(long_running_const_eval)] const LONG: u64 = { let mut i = 0u64; while i < 1 << 40 { i += 1; } i };\nprintln!(\"{LONG}\");";
+    let id = kernel.execute(code).await.unwrap();
+    while !matches!(kernel.iopub.read().await.unwrap().content, Content::ExecuteInput(_)) {}
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
+    let mut messages = Vec::new();
+    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
+    timeout(Duration::from_secs(30), until_idle).await.expect("the compiler goes on").unwrap();
+    assert!(messages[0].starts_with("error Interrupted: "), "{messages:?}");
+    assert!(run(&mut kernel, "kept").await[2].ends_with(": 7"));
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_an_environment_a_cell_says_what_to_do() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut command = kernel_command();
+    command.env("TAPER_CACHE", cache.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    let messages = run(&mut kernel, "1").await;
+    assert_eq!(messages[2], "error KernelError: the warm environment is not built: run `taper install`");
+    kernel.shut_down().await.unwrap();
+}

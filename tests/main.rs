@@ -1,0 +1,18 @@
+//! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
+
+mod batches;
+#[path = "../kernel/client.rs"]
+mod client;
+mod data;
+mod display;
+mod download;
+mod drawn_digits;
+mod errors;
+mod install;
+mod life;
+mod ops;
+mod plots;
+mod protocol;
+mod run;
+mod support;
+mod tidy;

@@ -1,0 +1,93 @@
+use lab::candle_core::{DType, Device, Result, Tensor, Var};
+use lab::ops::max_pool2d;
+
+/// The gradient of the sum of `max_pool2d(x, window)`.
+fn gradient(x: &Var, window: usize) -> Result<Tensor> {
+    let gradients = max_pool2d(x, window)?.sum_all()?.backward()?;
+    Ok(gradients.get(x).expect("x takes part in the sum").clone())
+}
+
+/// The sizes that candle's own gradient gets wrong are among them, 11 being the course's second pool.
+#[test]
+fn each_window_passes_on_its_whole_gradient() -> Result<()> {
+    for (dtype, window) in [(DType::F32, 2), (DType::F32, 3), (DType::F64, 2)] {
+        for n in window..=33 {
+            let x = Var::from_tensor(&Tensor::rand(0.0, 1.0, (1, 1, n, n), &Device::Cpu)?.to_dtype(dtype)?)?;
+            let gradient = gradient(&x, window)?;
+            let windows = (n / window) * (n / window);
+            let sum = gradient.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+            assert_eq!(sum, windows as f64, "{dtype:?}, window {window}, {n} x {n}");
+            // All of it lies where the input is as large as the maxima are in sum.
+            let reached = (gradient * x.as_tensor())?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+            let maxima = max_pool2d(&x, window)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+            assert!(
+                (reached - maxima).abs() < 1e-3,
+                "{dtype:?}, window {window}, {n} x {n}: {reached}, {maxima}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[rustfmt::skip]
+#[test]
+fn an_example_by_hand() -> Result<()> {
+    // The fifth row and column fill no window; 9 stands there to be left out.
+    let x = Tensor::new(&[[[
+        [1f32, 2., -1., -2., 9.],
+        [  4., 3., -4., -3., 9.],
+        [  0., 0.,  5.,  6., 9.],
+        [  0., 7.,  8.,  5., 9.],
+        [  9., 9.,  9.,  9., 9.],
+    ]]], &Device::Cpu)?;
+    let x = Var::from_tensor(&x)?;
+    let pooled = max_pool2d(&x, 2)?;
+    assert_eq!(pooled.squeeze(0)?.to_vec3::<f32>()?, [[[4., -1.], [7., 8.]]]);
+
+    let weights = Tensor::new(&[[[[10f32, 20.], [30., 40.]]]], &Device::Cpu)?;
+    let gradients = (pooled * weights)?.sum_all()?.backward()?;
+    let gradient = gradients.get(&x).expect("x takes part in the sum").squeeze(0)?;
+    assert_eq!(gradient.to_vec3::<f32>()?, [[
+        [ 0.,  0., 20., 0., 0.],
+        [10.,  0.,  0., 0., 0.],
+        [ 0.,  0.,  0., 0., 0.],
+        [ 0., 30., 40., 0., 0.],
+        [ 0.,  0.,  0., 0., 0.],
+    ]]);
+    Ok(())
+}
+
+#[test]
+fn of_equal_values_the_first_gets_the_gradient() -> Result<()> {
+    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu)?)?;
+    assert_eq!(gradient(&x, 2)?.flatten_all()?.to_vec1::<f32>()?, [1., 0., 0., 0.]);
+    Ok(())
+}
+
+#[test]
+fn forward_is_candles_own_on_several_images_and_channels_in_any_layout() -> Result<()> {
+    let x = Tensor::randn(0f32, 1., (3, 4, 9, 11), &Device::Cpu)?;
+    for x in [x.clone(), x.transpose(2, 3)?, x.narrow(0, 1, 2)?] {
+        let difference = (max_pool2d(&x, 2)? - x.contiguous()?.max_pool2d(2)?)?.abs()?.max_all()?;
+        assert_eq!(difference.to_scalar::<f32>()?, 0.0, "{:?}", x.layout());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_value_that_is_no_number_comes_through() -> Result<()> {
+    let x = Tensor::new(&[[[[1f32, f32::NAN], [2., 3.]]]], &Device::Cpu)?;
+    assert!(max_pool2d(&x, 2)?.flatten_all()?.to_vec1::<f32>()?[0].is_nan());
+    Ok(())
+}
+
+#[test]
+fn windows_that_fit_nowhere_are_errors() -> Result<()> {
+    let x = Tensor::zeros((1, 1, 4, 3), DType::F32, &Device::Cpu)?;
+    for window in [0, 4] {
+        let error = max_pool2d(&x, window).expect_err("no such window").to_string();
+        assert!(error.contains(&format!("{window} x {window}")) && error.contains("4 x 3"), "{error}");
+    }
+    assert!(max_pool2d(&x.squeeze(0)?, 2).is_err());
+    Ok(())
+}

@@ -1,0 +1,211 @@
+use lab::data::drawn_sized;
+use lab::display::Display;
+use lab::plot::{self, Curve};
+
+/// The names of the elements, after checking that each one ends and that no text breaks out.
+fn elements(svg: &str) -> Vec<&str> {
+    let (mut all, mut open) = (Vec::new(), Vec::new());
+    for tag in svg.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').expect("a tag ends");
+        assert!(!text.contains('>') && tag.matches('"').count() % 2 == 0, "<{tag}>{text}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name.trim()), "{svg}");
+            continue;
+        }
+        let name = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        all.push(name);
+        if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?} never end");
+    all
+}
+
+/// The values of an attribute, in order.
+fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
+    svg.split(&format!(" {name}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// What every picture must be: well-formed, labelled, in the colours of the page, of any width.
+fn check(picture: &Display, label: &str) -> String {
+    let svg = picture.content("text/html").expect("a picture is inline HTML");
+    elements(svg);
+    elements(picture.content("image/svg+xml").expect("a picture is an SVG file"));
+    assert_eq!(attributes(svg, "role"), ["img"]);
+    assert_eq!(attributes(svg, "aria-label"), [label]);
+    assert_eq!(attributes(svg, "viewBox").len(), 1);
+    assert!(svg.contains("currentColor") && svg.contains("max-width:100%"), "{svg}");
+    let fixed = attributes(svg, "fill").iter().any(|fill| ["#010203", "#000000", "#FFFFFF"].contains(fill));
+    assert!(!fixed && !svg.contains("#010203"), "{svg}");
+    svg.to_string()
+}
+
+#[test]
+fn digits_stand_over_their_labels() {
+    let digits = drawn_sized(0, 12, 0).train;
+    let classes: Vec<String> = digits.classes().iter().map(u8::to_string).collect();
+    let picture = plot::digits(&digits, 0..12).unwrap();
+    let label = format!("drawn digits, training: {}", classes.join("; "));
+    let svg = check(&picture, &label);
+    assert_eq!(picture.content("text/plain"), Some(label.as_str()));
+    let texts: Vec<&str> =
+        svg.split("</text>").filter_map(|part| part.rsplit('>').next()).take(13).map(str::trim).collect();
+    assert_eq!(texts[0], "drawn digits, training");
+    assert_eq!(texts[1..], classes);
+}
+
+#[test]
+fn digits_are_the_pixels_of_their_images() {
+    let digits = drawn_sized(0, 12, 0).train;
+    let svg = check(&plot::digits(&digits, [3, 11]).unwrap(), &{
+        format!("drawn digits, training: {}; {}", digits.classes()[3], digits.classes()[11])
+    });
+    let png = attributes(&svg, "href")[0].strip_prefix("data:image/png;base64,").expect("an embedded PNG");
+    let picture = lab::image::load_from_memory(&base64(png)).unwrap().to_luma_alpha8();
+    for (at, index) in [3, 11].into_iter().enumerate() {
+        for (place, &value) in digits.image(index).iter().enumerate() {
+            let (x, y) = (at * 32 + place % 28, place / 28);
+            assert_eq!(picture.get_pixel(x as u32, y as u32).0, [value, 255], "image {index}, ({x}, {y})");
+        }
+    }
+    assert_eq!(picture.get_pixel(28, 0).0, [0, 0], "between the images the page shows");
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let values = text.bytes().filter_map(|letter| alphabet.iter().position(|&other| other == letter));
+    let bits: Vec<usize> = values.flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1)).collect();
+    bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | *bit as u8)).collect()
+}
+
+#[test]
+fn wrong_predictions_stand_out() {
+    let digits = drawn_sized(0, 0, 20).test;
+    let mut predicted: Vec<u32> = digits.classes().iter().map(|&class| u32::from(class)).collect();
+    let right = digits.classes()[5];
+    predicted[5] = u32::from((right + 1) % 10);
+    let wrong = format!("{}, not {right}", predicted[5]);
+    let label = format!("drawn digits, test: 1 of 2 wrong: {wrong}; {}", predicted[6]);
+    let svg = check(&plot::predictions(&digits, [5, 6], &predicted).unwrap(), &label);
+    assert_eq!(elements(&svg).iter().filter(|&&name| name == "rect").count(), 1, "one frame");
+    assert!(svg.contains(&format!("font-weight=\"bold\">{wrong}</text>")), "{svg}");
+}
+
+#[test]
+fn digits_that_are_not_there_are_errors() {
+    let digits = drawn_sized(0, 3, 0).train;
+    let error = |result: lab::Result<Display>| result.expect_err("nothing to show").to_string();
+    assert_eq!(error(plot::digits(&digits, 2..4)), "no image 3 in drawn digits, training, which has 3");
+    assert_eq!(error(plot::digits(&digits, [])), "no digits of drawn digits, training to show");
+    assert!(error(plot::digits(&digits, vec![0; 1001])).contains("at most 1000"));
+    let unequal = error(plot::predictions(&digits, [0], &[1, 2]));
+    assert_eq!(unequal, "2 predictions for the 3 images of drawn digits, training");
+}
+
+#[test]
+fn curves_have_all_their_points_in_place() {
+    let curves =
+        [Curve::new("falls", &[2.0, 1.0, 0.5]), Curve::at("<rises> & \"more\"", &[(1.0, 0.0), (3.0, 2.0)])];
+    let picture = plot::curves("Loss", "drawn digits", ["step", "loss"], &curves).unwrap();
+    let label = "Loss (drawn digits), loss over step: falls ends at 0.5000; \
+                 &lt;rises&gt; &amp; &quot;more&quot; ends at 2.0000";
+    let svg = check(&picture, label);
+    let lines: Vec<Vec<(f64, f64)>> = attributes(&svg, "points")
+        .iter()
+        .map(|points| {
+            let numbers = points.split([',', ' ']).filter_map(|number| number.parse().ok());
+            let numbers: Vec<f64> = numbers.collect();
+            numbers.chunks(2).map(|point| (point[0], point[1])).collect()
+        })
+        .collect();
+    let falls = lines.iter().find(|line| line.len() == 3).expect("a line of three points");
+    let near = |a: f64, b: f64| (a - b).abs() <= 2.0;
+    assert!(near(falls[1].0 - falls[0].0, falls[2].0 - falls[1].0), "equal steps: {falls:?}");
+    assert!(near(falls[1].1 - falls[0].1, 2.0 * (falls[2].1 - falls[1].1)), "half the fall: {falls:?}");
+    let rises = lines
+        .iter()
+        .find(|line| line.len() == 2 && line[0] == (falls[0].0, line[0].1) && line[1].0 == falls[2].0);
+    let rises = rises.expect("a line of two points over the same steps");
+    assert!(near(rises[1].1, falls[0].1) && rises[0].1 > falls[2].1, "{rises:?} and {falls:?}");
+    for text in ["falls", "&lt;rises&gt; &amp; ", "step", "loss", "Loss (drawn digits)"] {
+        assert!(svg.contains(text), "{text} in {svg}");
+    }
+}
+
+#[test]
+fn curves_of_one_point_or_one_value_are_drawn_too() {
+    for values in [vec![1.0], vec![0.0; 40], vec![f32::MAX, f32::MIN]] {
+        let picture =
+            plot::curves("Loss", "MNIST", ["step", "loss"], &[Curve::new("flat", &values)]).unwrap();
+        elements(picture.content("text/html").unwrap());
+    }
+}
+
+/// WCAG's contrast, 3:1 being what it asks of graphics.
+#[test]
+fn colors_are_visible_on_light_and_on_dark() {
+    let curves: Vec<Curve> = (0..6).map(|at| Curve::new(&at.to_string(), &[at as f32, 1.0])).collect();
+    let picture = plot::curves("Loss", "MNIST", ["step", "loss"], &curves).unwrap();
+    let svg = picture.content("text/html").unwrap();
+    let mut colors: Vec<_> =
+        attributes(svg, "stroke").into_iter().filter_map(|color| color.strip_prefix('#')).collect();
+    colors.sort();
+    colors.dedup();
+    assert_eq!(colors.len(), 6, "{colors:?}");
+    let luminance = |color: &str| -> f64 {
+        let channel = |at: usize| f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
+        let linear =
+            |value: f64| if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+        0.2126 * linear(channel(0)) + 0.7152 * linear(channel(2)) + 0.0722 * linear(channel(4))
+    };
+    for color in colors {
+        let (on_white, on_dark) =
+            (1.05 / (luminance(color) + 0.05), (luminance(color) + 0.05) / (luminance("111111") + 0.05));
+        assert!(on_white >= 3.0 && on_dark >= 3.0, "#{color}: {on_white:.2} on white, {on_dark:.2} on dark");
+    }
+}
+
+#[test]
+fn curves_that_are_none_are_errors() {
+    let error = |curves: &[Curve]| {
+        plot::curves("Loss", "MNIST", ["step", "loss"], curves).expect_err("nothing to draw").to_string()
+    };
+    assert_eq!(error(&[]), "no curves to draw in \"Loss\"");
+    assert_eq!(error(&[Curve::new("a", &[])]), "the curve \"a\" has no points");
+    let not_a_number = error(&[Curve::new("a", &[1.0, f32::NAN])]);
+    assert_eq!(not_a_number, "point 1 of the curve \"a\" is (2.0, NaN), not a finite number");
+    assert!(error(&[Curve::at("a", &[(f64::INFINITY, 0.0)])]).contains("point 0"));
+}
+
+#[test]
+fn bars_are_as_long_as_their_values_say() {
+    let picture =
+        plot::bars("Time", "MNIST", " s", &[("candle", 98.0), ("burn", 49.0), ("none", 0.0)]).unwrap();
+    let svg = check(&picture, "Time (MNIST): candle 98.00 s; burn 49.00 s; none 0 s");
+    let bars =
+        svg.split("<rect").skip(1).filter_map(|bar| attributes(bar, "width").first()?.parse::<f64>().ok());
+    let bars: Vec<f64> = bars.collect();
+    assert!(bars[0] > 500.0 && (bars[1] * 2.0 - bars[0]).abs() <= 1.0 && bars[2] == 0.0, "{bars:?}");
+    for text in ["98.00 s", "candle", "Time (MNIST)"] {
+        assert!(svg.contains(text), "{text} in {svg}");
+    }
+}
+
+#[test]
+fn bars_that_cannot_be_are_errors() {
+    let error =
+        |values: &[(&str, f64)]| plot::bars("Time", "MNIST", " s", values).expect_err("no bars").to_string();
+    assert_eq!(error(&[]), "no bars to draw in \"Time\"");
+    for value in [-1.0, f64::NAN, f64::INFINITY] {
+        assert!(error(&[("good", 1.0), ("bad", value)]).contains("the bar \"bad\" is"), "{value}");
+    }
+}
+
+#[test]
+fn a_long_name_leaves_room_for_its_bar() {
+    let long = format!("{} rest", "ä".repeat(40));
+    let picture = plot::bars("Time", "MNIST", " s", &[(&long, 1.0)]).unwrap();
+    let svg = check(&picture, &format!("Time (MNIST): {long} 1.00 s"));
+    assert!(svg.contains(&format!("{}…\n", "ä".repeat(40))), "{svg}");
+}

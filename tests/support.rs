@@ -1,0 +1,98 @@
+//! Kernels for the tests, and what they say in short.
+
+use crate::client::Client;
+use anyhow::Result;
+use jupyter_protocol::{
+    ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media, MediaType, Stdio,
+};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The program under test.
+pub fn taper() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_taper"))
+}
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds the warm environment, the one in the user's cache, once for all tests.
+pub fn installed() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix");
+        let status = taper().arg("install").arg("--prefix").arg(&prefix).status().unwrap();
+        assert!(status.success(), "taper install failed");
+        prefix
+    })
+}
+
+/// A command that starts a kernel; the connection file comes as its last argument.
+pub fn kernel_command() -> Command {
+    installed();
+    let mut command = taper();
+    command.args(["kernel", "--connection-file"]).current_dir(root().join("notebooks"));
+    command
+}
+
+/// A kernel of its own.
+pub async fn kernel() -> Client {
+    Client::start(&mut kernel_command()).await.unwrap()
+}
+
+/// Runs a cell and returns its messages in short.
+pub async fn run(kernel: &mut Client, code: &str) -> Vec<String> {
+    let mut messages = Vec::new();
+    kernel.run(code, |message| note(&mut messages, message)).await.unwrap();
+    messages
+}
+
+/// Adds a message in short; pieces of the same stream are put together, however they were cut.
+pub fn note(messages: &mut Vec<String>, message: &JupyterMessage) -> Result<()> {
+    let short = short(message);
+    match (messages.last_mut(), short.split_once(": ")) {
+        (Some(last), Some((stream @ ("stdout" | "stderr"), text))) if last.starts_with(stream) => {
+            last.push_str(text)
+        }
+        _ => messages.push(short),
+    }
+    Ok(())
+}
+
+fn short(message: &JupyterMessage) -> String {
+    match &message.content {
+        Content::Status(status) if status.execution_state == ExecutionState::Busy => "busy".into(),
+        Content::Status(status) if status.execution_state == ExecutionState::Idle => "idle".into(),
+        Content::ExecuteInput(input) => format!("input {}", input.execution_count.value()),
+        Content::StreamContent(stream) if matches!(stream.name, Stdio::Stdout) => {
+            format!("stdout: {}", stream.text)
+        }
+        Content::StreamContent(stream) => format!("stderr: {}", stream.text),
+        Content::ExecuteResult(result) => {
+            format!("result {}: {}", result.execution_count.value(), plain(&result.data))
+        }
+        Content::DisplayData(display) => format!("display {}", types(&display.data)),
+        Content::UpdateDisplayData(display) => format!("update {}", types(&display.data)),
+        Content::ClearOutput(clear) => format!("clear wait={}", clear.wait),
+        Content::ErrorOutput(error) => format!("error {}: {}", error.ename, error.evalue),
+        _ => message.message_type().to_owned(),
+    }
+}
+
+/// The plain text of some media.
+pub fn plain(media: &Media) -> &str {
+    let text = media.content.iter().find_map(|content| match content {
+        MediaType::Plain(text) => Some(text.as_str()),
+        _ => None,
+    });
+    text.unwrap_or_default()
+}
+
+fn types(media: &Media) -> String {
+    let mut types: Vec<&str> = media.content.iter().map(MediaType::mime_type).collect();
+    types.sort_unstable();
+    types.join(" ")
+}
