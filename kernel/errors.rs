@@ -2,8 +2,8 @@
 
 use crate::message;
 use crate::relay::Failure;
-use ariadne::sources;
-use evcxr::{CompilationError, Error, Theme};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use evcxr::{CompilationError, Error};
 use jupyter_protocol::ReplyError;
 
 const RED: &str = "\u{1b}[1;31m";
@@ -38,39 +38,58 @@ pub fn plain(name: &str, text: &str) -> ReplyError {
 }
 
 fn from_compiler(errors: &[CompilationError], cell: &str) -> ReplyError {
-    let errors: Vec<_> = errors.iter().filter(|error| error.level() != "warning").collect();
+    // Summaries of rustc name no place, and add nothing here.
+    let is_error = |error: &&CompilationError| {
+        error.level() != "warning" && !error.message().starts_with("Some errors have detailed explanations")
+    };
+    let errors: Vec<_> = errors.iter().filter(is_error).collect();
     let summary =
         errors.first().map_or_else(|| "the cell does not compile".to_owned(), |error| error.message());
-    let traceback = errors.iter().flat_map(|error| render(error, cell)).collect();
+    let traceback = errors.iter().map(|error| render(error, cell)).collect();
     message::error("CompileError", &summary, traceback)
 }
 
-/// The error with the lines of the cell that it concerns.
-fn render(error: &CompilationError, cell: &str) -> Vec<String> {
-    let mut rendered = Vec::new();
-    // The report needs an ASCII source with the spans inside it.
-    if error.spanned_messages().iter().any(|message| message.span.is_some())
-        && let Some(report) = error.build_report("cell".into(), cell.to_owned(), Theme::Light)
-        && report.write(sources([("cell".to_owned(), cell.to_owned())]), &mut rendered).is_ok()
-    {
-        return String::from_utf8_lossy(&rendered).lines().map(str::to_owned).collect();
+/// The error as rustc draws it, over the lines of the cell.
+fn render(error: &CompilationError, cell: &str) -> String {
+    let message = error.message();
+    let title = Level::ERROR.primary_title(&message);
+    let title = error.code().map_or(title.clone(), |code| title.id(code));
+    let annotations = error.spanned_messages().iter().filter_map(|message| {
+        let span = message.span.as_ref()?;
+        let range =
+            byte(cell, span.start_line, span.start_column)..byte(cell, span.end_line, span.end_column);
+        let kind = if message.is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        // Where rustc has no label, evcxr repeats the message.
+        let label = Some(message.label.as_str()).filter(|label| !label.ends_with(&error.message()));
+        Some(kind.span(range).label(label))
+    });
+    let annotations: Vec<_> = annotations.collect();
+    let help = error.help();
+    let mut group = annotate_snippets::Group::with_title(title);
+    if !annotations.is_empty() {
+        group = group.element(Snippet::source(cell).path("cell").annotations(annotations));
     }
-    let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
-    let mut lines = vec![format!("{RED}error{code}{RESET}: {}", error.message())];
-    for message in error.spanned_messages() {
-        if let Some(span) = &message.span {
-            let source = cell.lines().nth(span.start_line - 1).unwrap_or_default();
-            lines.push(format!("{:>4} | {source}", span.start_line));
-            let width =
-                if span.end_line == span.start_line { span.end_column - span.start_column } else { 1 };
-            let marks = "^".repeat(width.max(1));
-            lines.push(format!(
-                "     | {}{RED}{marks} {}{RESET}",
-                " ".repeat(span.start_column - 1),
-                message.label
-            ));
-        }
+    let group = group.elements(help.iter().map(|help| Level::HELP.message(help)));
+    Renderer::styled().render(&[group])
+}
+
+/// The byte at a line and column, both counted from 1, columns in characters.
+fn byte(cell: &str, line: usize, column: usize) -> usize {
+    let start: usize = cell.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let text = cell[start..].lines().next().unwrap_or_default();
+    start + text.char_indices().nth(column - 1).map_or(text.len(), |(position, _)| position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_characters_and_lines_count_from_one() {
+        let cell = "let ü = 1;\nlet ß = ü;\n";
+        assert_eq!(&cell[byte(cell, 2, 9)..byte(cell, 2, 10)], "ü");
+        assert_eq!(byte(cell, 1, 1), 0);
+        assert_eq!(byte(cell, 2, 99), cell.len() - 1);
+        assert_eq!(byte(cell, 9, 1), cell.len());
     }
-    lines.extend(error.help().iter().map(|help| format!("help: {help}")));
-    lines
 }

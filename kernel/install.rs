@@ -82,7 +82,7 @@ fn add_rust_sources() {
         let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
         Some(sysroot.join("lib/rustlib/src/rust/library").exists())
     };
-    if has_sources() == Some(false) && env::var_os("TAPER_OFFLINE").is_none() {
+    if has_sources() == Some(false) {
         let added = Command::new("rustup").args(["--quiet", "component", "add", "rust-src"]).status();
         if !added.is_ok_and(|status| status.success()) {
             eprintln!("Completion will not know std: `rustup component add rust-src` did not work.");

@@ -5,7 +5,7 @@ mod analyzer;
 mod cell;
 mod child;
 // The tests use more of it than the runner does.
-#[cfg_attr(not(test), expect(dead_code))]
+#[expect(dead_code)]
 mod client;
 mod dependencies;
 mod directory;

@@ -69,9 +69,7 @@ impl Session {
             let mut worker = Worker { setting, iopub, replies, stdin, shared, evaluator, count: 0 };
             worker.start_evaluator();
             while let Ok(cell) = cells.recv() {
-                if !worker.run(cell) {
-                    cells.try_iter().for_each(|cell| worker.abort(cell));
-                }
+                worker.run(cell, &cells);
             }
         });
         session
@@ -130,8 +128,8 @@ impl Worker {
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }
 
-    /// Runs a cell, from busy to idle. Returns whether the cells behind it may run.
-    fn run(&mut self, Execute { request, content }: Execute) -> bool {
+    /// Runs a cell, from busy to idle. If it fails, the cells that wait behind it are not run.
+    fn run(&mut self, Execute { request, content }: Execute, behind: &mpsc::Receiver<Execute>) {
         *self.shared.current.lock().unwrap() = Some(request.clone());
         self.shared.interrupted.store(false, Ordering::SeqCst);
         self.iopub.status(ExecutionState::Busy, &request);
@@ -149,11 +147,13 @@ impl Worker {
         if let (Err(error), false) = (&outcome, content.silent) {
             self.iopub.error(error, &request);
         }
-        let go_on = outcome.is_ok() || !content.stop_on_error;
+        // Whatever a client sends after it has seen the failure is not meant to be aborted.
+        let stop = outcome.is_err() && content.stop_on_error;
+        let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
         *self.shared.current.lock().unwrap() = None;
         self.reply(outcome.err(), &request);
         self.iopub.status(ExecutionState::Idle, &request);
-        go_on
+        aborted.into_iter().for_each(|cell| self.abort(cell));
     }
 
     fn reply(&self, error: Option<ReplyError>, request: &JupyterMessage) {

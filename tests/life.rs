@@ -1,11 +1,11 @@
 //! From the start of a kernel to its end, whoever ends it.
 
 use crate::client::Client;
-use crate::support::{kernel, kernel_command, note, run, taper};
+use crate::support::{kernel, kernel_command, note, run, share_environments, taper};
 use jupyter_protocol::{
     InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ReplyStatus, ShutdownRequest,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -31,13 +31,10 @@ async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A kernel with sessions of its own, in `cache`, but the environment that all tests use.
+/// A kernel with sessions of its own, in `cache`.
 fn command_with_cache(cache: &Path) -> Command {
+    share_environments(cache);
     let mut command = kernel_command();
-    let environments = dirs::cache_dir().unwrap().join("taper/environments");
-    let environments =
-        std::env::var_os("TAPER_CACHE").map_or(environments, |own| PathBuf::from(own).join("environments"));
-    std::os::unix::fs::symlink(environments, cache.join("environments")).ok();
     command.env("TAPER_CACHE", cache);
     command
 }
@@ -128,7 +125,7 @@ async fn an_interrupt_ends_the_cell_and_the_kernel_goes_on() {
     let mut messages = Vec::new();
     let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
     timeout(Duration::from_secs(20), until_idle).await.expect("the cell goes on").unwrap();
-    assert!(messages[0].starts_with("error Interrupted: "), "{messages:?}");
+    assert!(messages.iter().any(|message| message.starts_with("error Interrupted: ")), "{messages:?}");
     assert!(run(&mut kernel, "1 + 1").await[2].ends_with(": 2"));
     kernel.shut_down().await.unwrap();
 }
@@ -146,7 +143,7 @@ async fn an_interrupt_while_compiling_keeps_the_variables() {
     let mut messages = Vec::new();
     let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
     timeout(Duration::from_secs(30), until_idle).await.expect("the compiler goes on").unwrap();
-    assert!(messages[0].starts_with("error Interrupted: "), "{messages:?}");
+    assert!(messages.iter().any(|message| message.starts_with("error Interrupted: ")), "{messages:?}");
     assert!(run(&mut kernel, "kept").await[2].ends_with(": 7"));
     kernel.shut_down().await.unwrap();
 }

@@ -232,7 +232,7 @@ async fn completion_and_help_know_the_session_and_count_characters() {
     let request = CompleteRequest { code: code.into(), cursor_pos: code.chars().count() };
     let Content::CompleteReply(reply) = ask(&mut kernel, request).await else { panic!("no completion") };
     assert!(reply.matches.iter().any(|text| text.starts_with("shape")), "{:?}", reply.matches);
-    assert_eq!((reply.cursor_start, reply.cursor_end), (21, 24));
+    assert_eq!((reply.cursor_start, reply.cursor_end), (20, 23));
 
     let request = InspectRequest { code: "Tensor::zeros".into(), cursor_pos: 10, detail_level: Some(0) };
     let Content::InspectReply(reply) = ask(&mut kernel, request).await else { panic!("no help") };

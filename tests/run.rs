@@ -1,6 +1,6 @@
 //! `taper run`: the course's own notebook, parameters, failures.
 
-use crate::support::{installed, root, taper};
+use crate::support::{installed, root, share_environments, taper};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
@@ -129,7 +129,11 @@ fn without_python_the_notebook_is_written_and_html_is_explained() {
             std::os::unix::fs::symlink(found, tools.join(name)).unwrap();
         }
     }
-    let output = run(&[path.to_str().unwrap()], folder.path(), &[("PATH", tools.to_str().unwrap())]);
+    // And a cache without the Python environment that another test may have made.
+    let cache = folder.path().join("cache");
+    share_environments(&cache);
+    let variables = [("PATH", tools.to_str().unwrap()), ("TAPER_CACHE", cache.to_str().unwrap())];
+    let output = run(&[path.to_str().unwrap()], folder.path(), &variables);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert!(errors.contains("No HTML was written: Jupyter needs Python 3"), "{errors}");

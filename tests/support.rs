@@ -30,6 +30,15 @@ pub fn installed() -> &'static Path {
     })
 }
 
+/// Makes `cache` a cache of its own but for the environments, which are those of all tests.
+pub fn share_environments(cache: &Path) {
+    installed();
+    let own = std::env::var_os("TAPER_CACHE").map(PathBuf::from);
+    let users = own.unwrap_or_else(|| dirs::cache_dir().unwrap().join("taper"));
+    std::fs::create_dir_all(cache).unwrap();
+    std::os::unix::fs::symlink(users.join("environments"), cache.join("environments")).unwrap();
+}
+
 /// A command that starts a kernel; the connection file comes as its last argument.
 pub fn kernel_command() -> Command {
     installed();

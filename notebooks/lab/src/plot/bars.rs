@@ -9,9 +9,10 @@ use plotters::style::text_anchor::{HPos, VPos};
 ///
 /// # Errors
 /// When there is no bar, or a value that is negative or no finite number.
-pub fn bars(title: &str, data: &str, unit: &str, values: &[(&str, f64)]) -> Result<Display> {
+pub fn bars(title: &str, data: &str, unit: &str, values: &[(impl AsRef<str>, f64)]) -> Result<Display> {
     ensure!(!values.is_empty(), "no bars to draw in \"{title}\"");
-    for (name, value) in values {
+    let values: Vec<(&str, f64)> = values.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    for (name, value) in &values {
         ensure!(
             value.is_finite() && *value >= 0.0,
             "the bar \"{name}\" is {value}, not a finite number from 0 up"
