@@ -83,15 +83,20 @@ impl Client {
         Ok(Self { process, connection, shell, iopub, control, stdin, _folder: folder })
     }
 
-    /// Waits for the kernel to welcome this subscriber, so that no message is missed, and to answer.
+    /// Waits until requests are answered and their status messages arrive: not every kernel welcomes subscribers, and
+    /// until the subscription is known there, messages are lost.
     async fn wait_until_ready(&mut self) -> Result<()> {
         let ready = async {
-            while !matches!(self.iopub.read().await?.content, Content::IoPubWelcome(_)) {}
-            let request = JupyterMessage::new(KernelInfoRequest {}, None);
-            let id = request.header.msg_id.clone();
-            self.shell.send(request).await?;
-            self.reply_to(&id).await?;
-            self.until_idle(&id, |_| Ok(())).await
+            loop {
+                let request = JupyterMessage::new(KernelInfoRequest {}, None);
+                let id = request.header.msg_id.clone();
+                self.shell.send(request).await?;
+                self.reply_to(&id).await?;
+                let idle = self.until_idle(&id, |_| Ok(()));
+                if let Ok(heard) = timeout(Duration::from_millis(100), idle).await {
+                    return heard;
+                }
+            }
         };
         timeout(PATIENCE, ready).await.context("the kernel does not answer")?
     }

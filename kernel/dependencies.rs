@@ -4,7 +4,7 @@ use crate::lab::Lab;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// A cell without its `:dep lab` lines, which are left empty.
+/// A cell with blanks in the place of its `:dep lab` lines.
 #[derive(Debug, PartialEq)]
 pub struct Resolved {
     pub code: String,
@@ -21,13 +21,18 @@ pub fn resolve(cell: &str, code_start: usize) -> Resolved {
             Some(specification) => {
                 resolved.lab =
                     path(specification).filter(|path| path.join("Cargo.toml").exists()).or(resolved.lab);
-                resolved.code.push_str(if line.ends_with('\n') { "\n" } else { "" });
+                resolved.code.push_str(&blank(line));
             }
             None => resolved.code.push_str(line),
         }
     }
     resolved.code.push_str(code);
     resolved
+}
+
+/// As many bytes of space, with the same line ends: whatever follows keeps its place.
+pub fn blank(text: &str) -> String {
+    text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }
 
 /// Whether the folder holds another `lab` than the environment does.
@@ -52,11 +57,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_lab_is_taken_out_and_lines_keep_their_numbers() {
+    fn only_lab_is_taken_out_and_the_rest_keeps_its_place() {
         let cell = "// first\n:dep lab = { path = \"no such folder\" }\n:dep labrador = \"1\"\nlet x = 1;";
         let start = crate::cell::parse(cell).code_start;
         let resolved = resolve(cell, start);
-        assert_eq!(resolved.code, "// first\n\n:dep labrador = \"1\"\nlet x = 1;");
+        let blank = " ".repeat(38);
+        assert_eq!(resolved.code, format!("// first\n{blank}\n:dep labrador = \"1\"\nlet x = 1;"));
         assert_eq!(resolved.lab, None);
     }
 

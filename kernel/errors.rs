@@ -2,6 +2,7 @@
 
 use crate::message;
 use crate::relay::Failure;
+use crate::types::Annotated;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use evcxr::{CompilationError, Error};
 use jupyter_protocol::ReplyError;
@@ -9,10 +10,10 @@ use jupyter_protocol::ReplyError;
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
 
-/// An error in the cell itself: it does not compile, or the child died.
-pub fn from_evcxr(error: &Error, cell: &str) -> ReplyError {
+/// An error in the cell itself: it does not compile, or the child died. evcxr was given the cell annotated.
+pub fn from_evcxr(error: &Error, cell: &str, annotated: &Annotated) -> ReplyError {
     match error {
-        Error::CompilationErrors(errors) => from_compiler(errors, cell),
+        Error::CompilationErrors(errors) => from_compiler(errors, cell, annotated),
         Error::SubprocessTerminated(reason) => {
             let reason = reason.trim().trim_start_matches("Subprocess terminated with status: ");
             let message = format!("the process that runs the cells ended ({reason}); all variables are gone");
@@ -37,7 +38,7 @@ pub fn plain(name: &str, text: &str) -> ReplyError {
     message::error(name, text, lines)
 }
 
-fn from_compiler(errors: &[CompilationError], cell: &str) -> ReplyError {
+fn from_compiler(errors: &[CompilationError], cell: &str, annotated: &Annotated) -> ReplyError {
     // Summaries of rustc name no place, and add nothing here.
     let is_error = |error: &&CompilationError| {
         error.level() != "warning" && !error.message().starts_with("Some errors have detailed explanations")
@@ -45,19 +46,19 @@ fn from_compiler(errors: &[CompilationError], cell: &str) -> ReplyError {
     let errors: Vec<_> = errors.iter().filter(is_error).collect();
     let summary =
         errors.first().map_or_else(|| "the cell does not compile".to_owned(), |error| error.message());
-    let traceback = errors.iter().map(|error| render(error, cell)).collect();
+    let traceback = errors.iter().map(|error| render(error, cell, annotated)).collect();
     message::error("CompileError", &summary, traceback)
 }
 
 /// The error as rustc draws it, over the lines of the cell.
-fn render(error: &CompilationError, cell: &str) -> String {
+fn render(error: &CompilationError, cell: &str, annotated: &Annotated) -> String {
     let message = error.message();
     let title = Level::ERROR.primary_title(&message);
     let title = error.code().map_or(title.clone(), |code| title.id(code));
     let annotations = error.spanned_messages().iter().filter_map(|message| {
         let span = message.span.as_ref()?;
-        let range =
-            byte(cell, span.start_line, span.start_column)..byte(cell, span.end_line, span.end_column);
+        let place = |line, column| annotated.original(byte(&annotated.code, line, column)).min(cell.len());
+        let range = place(span.start_line, span.start_column)..place(span.end_line, span.end_column);
         let kind = if message.is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         // Where rustc has no label, evcxr repeats the message.
         let label = Some(message.label.as_str()).filter(|label| !label.ends_with(&error.message()));

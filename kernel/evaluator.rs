@@ -4,10 +4,11 @@ use crate::iopub::IoPub;
 use crate::lab::Lab;
 use crate::relay::{self, Failure, Progress};
 use crate::toolchain::{OwnVariables, Toolchain};
+use crate::types::{self, Annotated};
 use crate::warm::Environment;
-use crate::{cell, child, dependencies, errors, types};
+use crate::{cell, child, dependencies, errors};
 use anyhow::{Context, Result, anyhow};
-use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
+use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
 use serde_json::{Map, Value};
 use std::os::fd::AsRawFd;
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex};
 
 /// What a session is given.
 pub struct Setting {
-    /// The compiler wrapper under which rustc spells out types.
-    pub spell_types: PathBuf,
+    /// The compiler of cells.
+    pub rustc: PathBuf,
     /// What user code must not see of this process's environment.
     pub own_variables: OwnVariables,
 }
@@ -29,7 +30,6 @@ pub struct Evaluator {
     context: CommandContext,
     toolchain: Toolchain,
     environment: Environment,
-    spell_types: PathBuf,
     pub runner: Runner,
 }
 
@@ -55,9 +55,13 @@ impl Evaluator {
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner { child: context.process_handle(), progress };
-        let spell_types = setting.spell_types.clone();
-        let mut evaluator = Self { context, toolchain, environment, spell_types, runner };
-        let ready = evaluator.link_lab().and_then(|()| evaluator.context.execute(PRELUDE));
+        let mut evaluator = Self { context, toolchain, environment, runner };
+        let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
+        let ready = evaluator
+            .context
+            .execute(&rustc)
+            .and_then(|_| evaluator.link_lab())
+            .and_then(|()| evaluator.context.execute(PRELUDE));
         ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
         Ok(evaluator)
     }
@@ -86,26 +90,17 @@ impl Evaluator {
         let (commands, rust) = code.split_at(cell::parse(&code).code_start);
         let mut outputs = EvalOutputs::new();
         if !commands.trim().is_empty() {
-            outputs.merge(self.context.execute(commands)?);
+            let done = self.context.execute(commands);
+            outputs.merge(done.map_err(|error| Failed::Evcxr(error, Annotated::without(commands)))?);
         }
         if rust.is_empty() {
             return Ok(outputs);
         }
-        // The code keeps its line numbers.
-        let rust = "\n".repeat(commands.lines().count()) + rust;
-        let annotated =
-            types::annotate(&mut self.context, &rust, &self.spell_types).map_err(Failed::Unnameable)?;
-        match self.context.execute_with_callbacks(&annotated, callbacks) {
+        let rust = dependencies::blank(commands) + rust;
+        let annotated = types::annotate(&mut self.context, &rust).map_err(Failed::Unnameable)?;
+        match self.context.execute_with_callbacks(&annotated.code, callbacks) {
             Ok(more) => outputs.merge(more),
-            // What is wrong with the code as the user wrote it?
-            Err(Error::CompilationErrors(errors)) if annotated != rust => {
-                let own = self.context.check(&rust).unwrap_or_default();
-                let is_error = |error: &CompilationError| error.level() == "error";
-                return Err(
-                    Error::CompilationErrors(if own.iter().any(is_error) { own } else { errors }).into()
-                );
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Failed::Evcxr(error, annotated)),
         }
         Ok(outputs)
     }
@@ -170,24 +165,18 @@ impl Runner {
 
 /// Why a cell could not be evaluated.
 pub enum Failed {
-    Evcxr(Error),
+    Evcxr(Error, Annotated),
     /// A new variable has a type that cannot be kept.
     Unnameable(String),
     /// The notebook's `lab` cannot be had.
     Dependency(anyhow::Error),
 }
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Evcxr(error)
-    }
-}
-
 impl Failed {
     /// As the notebook shows it.
     pub fn into_reply(self, code: &str) -> ReplyError {
         match self {
-            Self::Evcxr(error) => errors::from_evcxr(&error, code),
+            Self::Evcxr(error, annotated) => errors::from_evcxr(&error, code, &annotated),
             Self::Unnameable(text) => errors::plain("TypeError", &text),
             Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
         }

@@ -136,7 +136,7 @@ fn kernel(connection_file: &Path) -> Result<()> {
     ];
     // SAFETY: this process has started no thread yet.
     let own_variables = unsafe { OwnVariables::set(&own) };
-    let setting = Setting { spell_types: tools.join("spell-types"), own_variables };
+    let setting = Setting { rustc: tools.join(toolchain::RUSTC_OF_CELLS), own_variables };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
     directory.remove();

@@ -242,7 +242,7 @@ impl Worker {
 }
 
 fn interruption(error: &Failed) -> ReplyError {
-    let lost = matches!(error, Failed::Evcxr(Error::SubprocessTerminated(_)));
+    let lost = matches!(error, Failed::Evcxr(Error::SubprocessTerminated(_), _));
     let text = if lost { "the cell was stopped; all variables are gone" } else { "the cell was not started" };
     errors::plain("Interrupted", text)
 }

@@ -13,11 +13,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The compiler that cargo is told to use for cells.
+pub const RUSTC_OF_CELLS: &str = "rustc-of-cells";
+
 /// Programs that stand in for the real ones.
 const TOOLS: [(&str, &str); 3] = [
     ("cargo", include_str!("tools/cargo.sh")),
     ("rustc", include_str!("tools/rustc.sh")),
-    ("spell-types", include_str!("tools/spell-types.sh")),
+    (RUSTC_OF_CELLS, include_str!("tools/rustc-of-cells.sh")),
 ];
 
 /// The compiler in use.

@@ -9,31 +9,58 @@ use crate::cell::{self, Binding};
 use evcxr::CommandContext;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::Path;
 
 const MARK: &str = "TAPER_TYPE_OF ";
+/// A cell whose new variables have explicit types.
+#[derive(Debug, Default)]
+pub struct Annotated {
+    pub code: String,
+    /// Where in the original something was inserted, and how many bytes; in order.
+    insertions: Vec<(usize, usize)>,
+}
+
+impl Annotated {
+    /// A cell as it is.
+    pub fn without(code: &str) -> Self {
+        Self { code: code.to_owned(), insertions: Vec::new() }
+    }
+
+    /// The place in the original of a place in the annotated code. What was inserted is where it was inserted.
+    pub fn original(&self, position: usize) -> usize {
+        let mut inserted = 0;
+        for (place, length) in &self.insertions {
+            if position <= place + inserted {
+                break;
+            }
+            if position < place + inserted + length {
+                return *place;
+            }
+            inserted += length;
+        }
+        position - inserted
+    }
+}
+
 /// Gives the cell's new variables explicit types. A cell that does not compile is returned as it is.
 ///
-/// `spell_types` is the compiler wrapper under which rustc spells types out (see `warm`).
 /// Fails for a variable whose type has no name, with a message that says what to do instead.
-pub fn annotate(context: &mut CommandContext, cell: &str, spell_types: &Path) -> Result<String, String> {
+pub fn annotate(context: &mut CommandContext, cell: &str) -> Result<Annotated, String> {
     let parsed = cell::parse(cell);
+    let mut annotated = Annotated::without(cell);
     let last = last_of_each_name(&parsed.bindings);
     if last.is_empty() {
-        return Ok(cell.to_owned());
+        return Ok(annotated);
     }
-    let probe = probe(cell, parsed.has_result, &last, spell_types);
-    let Ok(messages) = context.check(&probe) else { return Ok(cell.to_owned()) };
+    let Ok(messages) = context.check(&probe(cell, parsed.has_result, &last)) else { return Ok(annotated) };
     let types: HashMap<String, String> =
         messages.iter().filter_map(|error| answer(&error.message())).collect();
-
-    let mut annotated = cell.to_owned();
-    for binding in last.iter().rev() {
-        let Some(type_name) = types.get(&binding.name) else { continue };
-        let type_name = nameable(&binding.name, type_name)?;
-        let mutable = if binding.mutable { "mut " } else { "" };
-        let name = &binding.name;
-        annotated.insert_str(binding.end, &format!(" let {mutable}{name}: {type_name} = {name};"));
+    // From the end, so that the places in front stay what they are.
+    for Binding { name, mutable, end } in last.into_iter().rev() {
+        let Some(type_name) = types.get(name) else { continue };
+        let type_name = nameable(name, type_name)?;
+        let text = format!(" let {}{name}: {type_name} = {name};", if *mutable { "mut " } else { "" });
+        annotated.code.insert_str(*end, &text);
+        annotated.insertions.insert(0, (*end, text.len()));
     }
     Ok(annotated)
 }
@@ -48,8 +75,8 @@ fn last_of_each_name(bindings: &[Binding]) -> Vec<&Binding> {
 
 /// The cell with a question to rustc for each variable behind it. Questions are type errors, and rustc looks at
 /// borrows and moves only where there are none, so the variables may have been moved by then.
-fn probe(cell: &str, has_result: bool, bindings: &[&Binding], spell_types: &Path) -> String {
-    let mut probe = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}\n{cell}", spell_types.display());
+fn probe(cell: &str, has_result: bool, bindings: &[&Binding]) -> String {
+    let mut probe = format!(":build_env TAPER_SPELL_TYPES=1\n{cell}");
     probe.push_str(if has_result { "\n;" } else { "\n" });
     for Binding { name, .. } in bindings {
         let _ = write!(
@@ -101,6 +128,15 @@ fn without_function_names(type_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_in_annotated_code_lead_back_to_the_cell() {
+        let annotated =
+            Annotated { code: "let a = 1; let a: i32 = a; a + b".into(), insertions: vec![(10, 16)] };
+        let place = |text: &str| annotated.original(annotated.code.find(text).unwrap());
+        assert_eq!((place("let a = 1"), place("i32"), place("a + b")), (0, 10, 11));
+        assert_eq!(annotated.original(annotated.code.len()), "let a = 1; a + b".len());
+    }
 
     #[test]
     fn rustc_spelling_becomes_rust() {

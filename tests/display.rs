@@ -103,7 +103,7 @@ fn under_taper_each_display_is_a_request_in_its_place() {
         .collect();
     let expected = [
         json!([{ "text/html": "<b>1</b>", "text/plain": "[HTML]" }, null, false]),
-        json!([{ "image/svg+xml": "<svg/>", "text/html": "<svg/>", "text/plain": "[SVG drawing]" }, null, false]),
+        json!([{ "image/svg+xml": "<svg/>", "text/plain": "[SVG drawing]" }, null, false]),
         json!([{ "image/png": "AP8=", "text/plain": "[PNG image]" }, null, false]),
         json!([{ "text/markdown": "*4*", "text/plain": "*4*" }, null, false]),
         json!([{ "text/html": "5", "text/plain": "five" }, "an id", false]),

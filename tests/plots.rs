@@ -29,9 +29,11 @@ fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
 
 /// What every picture must be: well-formed, labelled, in the colours of the page, of any width.
 fn check(picture: &Display, label: &str) -> String {
-    let svg = picture.content("text/html").expect("a picture is inline HTML");
+    let svg = picture.content("image/svg+xml").expect("a picture is an SVG file");
     elements(svg);
-    elements(picture.content("image/svg+xml").expect("a picture is an SVG file"));
+    let html = picture.content("text/html").expect("a picture is an image in HTML");
+    assert_eq!(attributes(html, "alt"), [label]);
+    assert!(html.starts_with("<img ") && html.contains(" src=\"data:image/svg+xml;base64,"), "{html}");
     assert_eq!(attributes(svg, "role"), ["img"]);
     assert_eq!(attributes(svg, "aria-label"), [label]);
     assert_eq!(attributes(svg, "viewBox").len(), 1);
@@ -138,7 +140,7 @@ fn curves_of_one_point_or_one_value_are_drawn_too() {
     for values in [vec![1.0], vec![0.0; 40], vec![f32::MAX, f32::MIN]] {
         let picture =
             plot::curves("Loss", "MNIST", ["step", "loss"], &[Curve::new("flat", &values)]).unwrap();
-        elements(picture.content("text/html").unwrap());
+        elements(picture.content("image/svg+xml").unwrap());
     }
 }
 
@@ -147,7 +149,7 @@ fn curves_of_one_point_or_one_value_are_drawn_too() {
 fn colors_are_visible_on_light_and_on_dark() {
     let curves: Vec<Curve> = (0..6).map(|at| Curve::new(&at.to_string(), &[at as f32, 1.0])).collect();
     let picture = plot::curves("Loss", "MNIST", ["step", "loss"], &curves).unwrap();
-    let svg = picture.content("text/html").unwrap();
+    let svg = picture.content("image/svg+xml").unwrap();
     let mut colors: Vec<_> =
         attributes(svg, "stroke").into_iter().filter_map(|color| color.strip_prefix('#')).collect();
     colors.sort();

@@ -43,12 +43,12 @@ fn write(path: &Path, cells: &[&str]) {
     std::fs::write(path, notebook.to_string()).unwrap();
 }
 
-/// On 2,000 digits the network lands at 89 to 93 % on MNIST and a little lower on drawn digits; one that does not
-/// learn, or whose pool sends gradients astray, stays below 80 %.
+/// After five epochs on 2,000 digits, six runs tested at 88.8 to 91.4 %, three on MNIST and three on drawn digits. A
+/// network that does not learn guesses one in ten.
 #[test]
 fn the_first_notebook_learns() {
     let out = tempfile::tempdir().unwrap();
-    let sizes = ["-p", "TRAIN_IMAGES", "2000", "-p", "TEST_IMAGES", "1000", "-p", "EPOCHS", "2"];
+    let sizes = ["-p", "TRAIN_IMAGES", "2000", "-p", "TEST_IMAGES", "1000", "-p", "EPOCHS", "5"];
     let arguments = [&["notebooks/01_first_light.ipynb"][..], &sizes].concat();
     let output = run(&arguments, out.path(), &[("TAPER_OFFLINE", "1")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -63,12 +63,12 @@ fn the_first_notebook_learns() {
     assert!(texts.contains("34826 parameters"), "{texts}");
     let accuracy = texts.split_once("test accuracy ").unwrap().1.split_once(' ').unwrap().0;
     let accuracy: f64 = accuracy.parse().unwrap();
-    assert!((85.0..=100.0).contains(&accuracy), "{accuracy} %");
+    assert!((80.0..=100.0).contains(&accuracy), "{accuracy} %");
     let pictures = code.iter().filter(|cell| cell["outputs"].to_string().contains("image/svg+xml")).count();
     assert_eq!(pictures, 4, "digits, curve, bars and a mistake");
 
     let page = std::fs::read_to_string(out.path().join("01_first_light.html")).unwrap();
-    assert!(page.contains("34826 parameters") && page.contains("<svg"));
+    assert!(page.contains("34826 parameters") && page.contains("src=\"data:image/svg+xml;base64,"));
     let index = std::fs::read_to_string(out.path().join("index.html")).unwrap();
     assert!(index.contains("<a href=\"01_first_light.html\">First light</a>"), "{index}");
 }

@@ -36,7 +36,9 @@ pub fn share_environments(cache: &Path) {
     let own = std::env::var_os("TAPER_CACHE").map(PathBuf::from);
     let users = own.unwrap_or_else(|| dirs::cache_dir().unwrap().join("taper"));
     std::fs::create_dir_all(cache).unwrap();
-    std::os::unix::fs::symlink(users.join("environments"), cache.join("environments")).unwrap();
+    if !cache.join("environments").exists() {
+        std::os::unix::fs::symlink(users.join("environments"), cache.join("environments")).unwrap();
+    }
 }
 
 /// A command that starts a kernel; the connection file comes as its last argument.

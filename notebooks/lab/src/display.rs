@@ -50,9 +50,8 @@ impl Display {
         Self::new("text/html", html.into(), "[HTML]")
     }
 
-    /// Goes out inline in HTML too, where it takes its text colour (`currentColor`) from the page.
     pub fn svg(svg: &str) -> Self {
-        Self::new("image/svg+xml", svg.into(), "[SVG drawing]").with("text/html", svg)
+        Self::new("image/svg+xml", svg.into(), "[SVG drawing]")
     }
 
     /// Takes the bytes of a PNG file.

@@ -1,5 +1,6 @@
 use crate::{Result, display::Display};
 use anyhow::anyhow;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -62,18 +63,23 @@ pub fn drawing_error(error: impl std::fmt::Display) -> anyhow::Error {
 
 /// Wraps the elements of an SVG drawing whose coordinates span `size`, to be shown `width` CSS pixels wide, or
 /// narrower on a narrow page. `alt` tells what it shows to those who cannot see it.
+///
+/// It is shown as an image, not as a part of the page: notebooks that are not trusted yet may hold images, and the text
+/// of an image follows the theme of the page around it (`color-scheme`) all the same.
 pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -> Display {
     let label = escape(alt);
-    let svg = |style: &str| {
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {bottom}\" role=\"img\" \
-             aria-label=\"{label}\" style=\"width:{width}px;max-width:100%;height:auto\">{style}\n{}\n</svg>",
-            body.trim()
-        )
-    };
-    // Within a page the text takes the page's colour. As an image of its own it can only follow the system's theme.
-    let themed = "<style>svg{color:#111}@media(prefers-color-scheme:dark){svg{color:#eee}}</style>";
-    Display::svg(&svg(themed)).with("text/html", &svg("")).alt(alt)
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {bottom}\" role=\"img\" \
+         aria-label=\"{label}\" style=\"width:{width}px;max-width:100%;height:auto\">\
+         <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee}}}}</style>\n{}\n</svg>",
+        body.trim()
+    );
+    let image = format!(
+        "<img alt=\"{label}\" width=\"{width}\" style=\"max-width:100%;height:auto\" \
+         src=\"data:image/svg+xml;base64,{}\">",
+        BASE64.encode(&svg)
+    );
+    Display::svg(&svg).with("text/html", &image).alt(alt)
 }
 
 /// Text that may stand in an element or an attribute.
