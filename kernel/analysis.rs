@@ -2,15 +2,14 @@
 //! about, but none of the hundred others that they bring along.
 
 use crate::analyzer::{Answer, Item, Question};
-use crate::directory::SessionDirectory;
 use crate::toolchain::{OwnVariables, Toolchain};
-use crate::warm::{self, Environment};
+use crate::warm::Environment;
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
 use serde_json::Value;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
@@ -20,21 +19,15 @@ const SHOWN: [&str; 4] = ["lab", "candle-core", "candle-nn", "half"];
 const CRATES: &str = "TAPER_ANALYZER_CRATES";
 const USER_CARGO_HOME: &str = "TAPER_USER_CARGO_HOME";
 
-/// Answers questions from standard input until it ends.
-pub fn run() -> Result<()> {
+/// Answers questions from standard input until it ends. Works in `folder`, which is the kernel's to remove.
+pub fn run(folder: &Path) -> Result<()> {
     let toolchain = Toolchain::find()?;
     let environment = Environment::open(&toolchain)?;
-    let directory = SessionDirectory::create(&warm::cache()?.join("sessions"))?;
-    let answered = answer_all(&toolchain, &environment, &directory);
-    directory.remove();
-    answered
-}
-
-fn answer_all(toolchain: &Toolchain, environment: &Environment, directory: &SessionDirectory) -> Result<()> {
-    let crates = directory.path().join("crates.json");
-    fs::write(&crates, serde_json::to_vec(&shown_crates(toolchain, environment)?)?)?;
+    fs::create_dir_all(folder)?;
+    let crates = folder.join("crates.json");
+    fs::write(&crates, serde_json::to_vec(&shown_crates(&toolchain, &environment)?)?)?;
     // rust-analyzer runs `$CARGO_HOME/bin/cargo` first.
-    let home = directory.path().join("cargo-home");
+    let home = folder.join("cargo-home");
     let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", env::current_exe()?.display());
     fs::create_dir_all(home.join("bin"))?;
     fs::write(home.join("bin/cargo"), script)?;
@@ -46,8 +39,8 @@ fn answer_all(toolchain: &Toolchain, environment: &Environment, directory: &Sess
         ("CARGO_HOME", home),
         (USER_CARGO_HOME, user_home.clone()),
         (CRATES, crates),
-        ("EVCXR_TMPDIR", directory.path().join("cells")),
-        ("EVCXR_CONFIG_DIR", directory.path().to_owned()),
+        ("EVCXR_TMPDIR", folder.join("cells")),
+        ("EVCXR_CONFIG_DIR", folder.to_owned()),
     ];
     // SAFETY: this process has started no thread yet.
     unsafe { OwnVariables::set(&own) };

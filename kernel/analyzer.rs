@@ -15,6 +15,7 @@ use jupyter_protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -50,8 +51,9 @@ pub struct Analyzer {
 }
 
 impl Analyzer {
-    /// `own_variables` are those that the process must not inherit.
+    /// The process works in `folder` and must not inherit `own_variables`.
     pub fn new(
+        folder: PathBuf,
         own_variables: OwnVariables,
         session: Session,
         iopub: IoPub,
@@ -59,7 +61,7 @@ impl Analyzer {
     ) -> Self {
         let (queue, requests) = mpsc::channel::<JupyterMessage>();
         std::thread::spawn(move || {
-            let mut analysis = Analysis { process: None, own_variables };
+            let mut analysis = Analysis { process: None, folder, own_variables };
             for request in requests {
                 iopub.status(ExecutionState::Busy, &request);
                 let reply: Content = match &request.content {
@@ -86,6 +88,7 @@ impl Analyzer {
 /// The process, once it is needed, and what it is asked.
 struct Analysis {
     process: Option<Process>,
+    folder: PathBuf,
     own_variables: OwnVariables,
 }
 
@@ -146,7 +149,7 @@ impl Analysis {
 
     fn try_to_ask(&mut self, question: &Question) -> Result<Answer> {
         if self.process.is_none() {
-            self.process = Some(Process::start(&self.own_variables)?);
+            self.process = Some(Process::start(&self.folder, &self.own_variables)?);
         }
         self.process.as_mut().context("there is no process")?.ask(question)
     }
@@ -200,10 +203,11 @@ struct Process {
 }
 
 impl Process {
-    fn start(own_variables: &OwnVariables) -> Result<Self> {
+    fn start(folder: &Path, own_variables: &OwnVariables) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         own_variables.restore(&mut command);
-        let mut child = command.arg("analyzer").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child =
+            command.arg("analyzer").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = child.stdin.take().context("no pipe to the analyzer")?;
         let answers = BufReader::new(child.stdout.take().context("no pipe from the analyzer")?);
         Ok(Self { child, questions, answers })

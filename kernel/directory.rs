@@ -39,8 +39,14 @@ impl SessionDirectory {
 
     /// Removes the folder.
     pub fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.path);
-        let _ = fs::remove_file(&self.lock_path);
+        remove(&self.path, &self.lock_path);
+    }
+}
+
+/// The lock goes last: as long as it is there, a folder that could not be removed is tried again later.
+fn remove(path: &Path, lock_path: &Path) {
+    if !path.exists() || fs::remove_dir_all(path).is_ok() {
+        let _ = fs::remove_file(lock_path);
     }
 }
 
@@ -51,8 +57,7 @@ fn sweep(sessions: &Path) -> Result<()> {
             && let Ok(lock) = File::open(&lock_path)
             && lock.try_lock().is_ok()
         {
-            let _ = fs::remove_dir_all(lock_path.with_extension(""));
-            let _ = fs::remove_file(&lock_path);
+            remove(&lock_path.with_extension(""), &lock_path);
         }
     }
     Ok(())

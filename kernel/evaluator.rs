@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex};
 
 /// What a session is given.
 pub struct Setting {
+    /// The session's folder.
+    pub folder: PathBuf,
     /// The compiler of cells.
     pub rustc: PathBuf,
     /// What user code must not see of this process's environment.

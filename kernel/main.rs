@@ -81,7 +81,7 @@ enum Command {
         connection_file: PathBuf,
     },
     #[command(hide = true)]
-    Analyzer,
+    Analyzer { folder: PathBuf },
     #[command(hide = true, disable_help_flag = true)]
     CargoForAnalyzer {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -114,7 +114,7 @@ fn run() -> Result<u8> {
         Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
         Command::Kernel { connection_file } => kernel(&connection_file)?,
-        Command::Analyzer => analysis::run()?,
+        Command::Analyzer { folder } => analysis::run(&folder)?,
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
     }
     Ok(0)
@@ -136,7 +136,8 @@ fn kernel(connection_file: &Path) -> Result<()> {
     ];
     // SAFETY: this process has started no thread yet.
     let own_variables = unsafe { OwnVariables::set(&own) };
-    let setting = Setting { rustc: tools.join(toolchain::RUSTC_OF_CELLS), own_variables };
+    let rustc = tools.join(toolchain::RUSTC_OF_CELLS);
+    let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
     directory.remove();

@@ -10,12 +10,13 @@ use crate::output::{Event, Parser, Utf8};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
@@ -66,7 +67,12 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 3]> {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>().try_into().ok(),
         _ => None,
     });
-    descriptors.context("the child sent no descriptors")
+    let descriptors: [OwnedFd; 3] = descriptors.context("the child sent no descriptors")?;
+    for descriptor in &descriptors {
+        // If another program kept one of them open, nobody would learn that the child has died.
+        rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
+    }
+    Ok(descriptors)
 }
 
 struct Relay<'a> {
@@ -205,6 +211,6 @@ impl Relay<'_> {
 
 /// Lets the programs that this process starts inherit the socket.
 pub fn keep_across_exec(socket: &UnixStream) -> Result<()> {
-    rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::empty())?;
+    rustix::io::fcntl_setfd(socket, FdFlags::empty())?;
     Ok(())
 }

@@ -42,9 +42,10 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     let (end, mut ended) = unbounded_channel();
     iopub.publish(iopub::status(ExecutionState::Starting, None)).await;
 
-    let own_variables = setting.own_variables.clone();
+    let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
     let session = Session::start(setting, iopub.clone(), shell_replies.clone(), stdin);
-    let analyzer = Analyzer::new(own_variables, session.clone(), iopub.clone(), shell_replies.clone());
+    let analyzer =
+        Analyzer::new(folder, own_variables, session.clone(), iopub.clone(), shell_replies.clone());
     let desk = |replies| {
         let (session, analyzer, iopub) = (session.clone(), analyzer.clone(), iopub.clone());
         Desk { session, analyzer, iopub, replies, end: end.clone() }

@@ -73,6 +73,12 @@ async fn a_question_mark_that_meets_an_error_is_an_error() {
 async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
     let mut kernel = kernel().await;
     run(&mut kernel, "let lost = 1;").await;
+    // With the analyzer there: a process that outlives the child must not keep its pipes open.
+    let request = jupyter_protocol::CompleteRequest { code: "std::pro".into(), cursor_pos: 8 };
+    let request = jupyter_protocol::JupyterMessage::new(request, None);
+    let id = request.header.msg_id.clone();
+    kernel.shell.send(request).await.unwrap();
+    kernel.reply_to(&id).await.unwrap();
     for code in [
         "println!(\"last words\"); std::process::abort()",
         "std::process::exit(0)",
