@@ -1,4 +1,6 @@
 use lab::candle_core::{DType, Device, Result, Tensor, Var};
+use lab::candle_nn::{self, VarBuilder, VarMap};
+use lab::init;
 use lab::ops::max_pool2d;
 
 /// The gradient of the sum of `max_pool2d(x, window)`.
@@ -89,5 +91,51 @@ fn windows_that_fit_nowhere_are_errors() -> Result<()> {
         assert!(error.contains(&format!("{window} x {window}")) && error.contains("4 x 3"), "{error}");
     }
     assert!(max_pool2d(&x.squeeze(0)?, 2).is_err());
+    Ok(())
+}
+
+#[test]
+fn parameters_follow_from_the_seed_within_the_bounds_of_their_layer() -> Result<()> {
+    let draw = |seed| -> Result<Vec<Vec<f32>>> {
+        let map = VarMap::new();
+        let builder = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+        let conv = candle_nn::conv2d(4, 8, 3, Default::default(), builder.pp("conv"))?;
+        let dense = candle_nn::linear(100, 10, builder.pp("dense"))?;
+        init::seed(&map, seed)?;
+        let bias = conv.bias().expect("it has one").clone();
+        [conv.weight().clone(), bias, dense.weight().clone()]
+            .map(|t| t.flatten_all()?.to_vec1())
+            .into_iter()
+            .collect()
+    };
+    let (one, again, other) = (draw(1)?, draw(1)?, draw(2)?);
+    assert_eq!(one, again);
+    assert!(one.iter().zip(&other).all(|(one, other)| one != other));
+    for (values, bound) in one.iter().zip([1.0 / 6.0, 1.0 / 6.0, 0.1]) {
+        let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        assert!(largest <= bound && largest > 0.5 * bound, "{largest} for {bound}");
+    }
+    // Uniform in ±b has a variance of b²/3.
+    let variance = one[2].iter().map(|value| value * value).sum::<f32>() / 1000.0;
+    assert!((variance * 300.0 - 1.0).abs() < 0.1, "{variance}");
+    Ok(())
+}
+
+#[test]
+fn dropout_drops_by_seed_scales_the_rest_and_rests_outside_training() -> Result<()> {
+    let x = Tensor::ones((100, 100), DType::F32, &Device::Cpu)?;
+    let masks = |seed| -> Result<Vec<Vec<f32>>> {
+        let dropout = init::Dropout::new(0.2, seed);
+        (0..2).map(|_| dropout.forward(&x, true)?.flatten_all()?.to_vec1()).collect()
+    };
+    let (one, again) = (masks(1)?, masks(1)?);
+    assert_eq!(one, again);
+    assert_ne!(one[0], one[1], "each call has a mask of its own");
+    assert_ne!(one, masks(2)?);
+    assert!(one[0].iter().all(|&value| value == 0.0 || value == 1.25));
+    let dropped = one[0].iter().filter(|&&value| value == 0.0).count();
+    assert!((1800..2200).contains(&dropped), "{dropped} of 10,000 at 20 %");
+    let at_rest = init::Dropout::new(0.2, 1).forward(&x, false)?;
+    assert_eq!(at_rest.sum_all()?.to_scalar::<f32>()?, 10_000.0);
     Ok(())
 }

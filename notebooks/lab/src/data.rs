@@ -5,7 +5,6 @@ mod download;
 mod drawn;
 mod error;
 mod idx;
-mod random;
 mod skeletons;
 mod source;
 mod split;

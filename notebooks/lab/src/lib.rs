@@ -6,10 +6,12 @@ pub use {anyhow, candle_core, candle_nn, image, plotters};
 pub mod data;
 pub mod device;
 pub mod display;
+pub mod init;
 #[doc(hidden)]
 pub mod kernel;
 pub mod ops;
 pub mod plot;
+mod random;
 
 /// A result whose error can be anything that a cell may meet.
 pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

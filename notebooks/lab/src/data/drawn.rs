@@ -1,6 +1,6 @@
-use super::random::Random;
 use super::skeletons::{Point, SKELETONS};
 use super::{Dataset, Split};
+use crate::random::Random;
 use rayon::prelude::*;
 
 /// 60,000 and 10,000 digits that look handwritten, drawn from stroke skeletons with random distortion: what the

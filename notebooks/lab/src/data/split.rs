@@ -1,4 +1,4 @@
-use super::random::Random;
+use crate::random::Random;
 use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
 use std::sync::Arc;
