@@ -13,7 +13,11 @@ use jupyter_protocol::{
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+
+/// How long an interrupt waits to see whether it has had effect.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A cell to run.
 pub struct Execute {
@@ -51,6 +55,32 @@ pub struct Log {
     pub variables: Vec<(String, String)>,
     /// The dependencies that cells have added, as commands.
     pub dependencies: Vec<String>,
+}
+
+impl Log {
+    /// Adds what a cell has defined; `variables` are all there are.
+    fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
+        let parsed = cell::parse(cell);
+        let code = dependencies::resolve(cell, parsed.code_start).code;
+        let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
+        self.dependencies.extend(commands.map(str::to_owned));
+        self.items.extend(parsed.items.into_iter().map(|range| cell[range].to_owned()));
+        self.variables = variables;
+    }
+}
+
+impl Shared {
+    fn is_current(&self, request: &JupyterMessage) -> bool {
+        let current = self.current.lock().unwrap();
+        current.as_ref().is_some_and(|current| current.header.msg_id == request.header.msg_id)
+    }
+
+    fn end_cell(&self) {
+        match &*self.runner.lock().unwrap() {
+            Some(runner) if runner.is_running() => runner.kill(),
+            runner => processes::end_children_except(runner.as_ref().map(Runner::id)),
+        }
+    }
 }
 
 impl Session {
@@ -94,14 +124,16 @@ impl Session {
     /// Ends the cell in progress: the compiler if it is being compiled, or else the process that runs it, and
     /// with that process all variables.
     pub fn interrupt(&self) {
-        if self.current().is_none() {
-            return;
-        }
+        let Some(request) = self.current() else { return };
         self.shared.interrupted.store(true, Ordering::SeqCst);
-        match &*self.shared.runner.lock().unwrap() {
-            Some(runner) if runner.is_running() => runner.kill(),
-            runner => processes::end_children_except(runner.as_ref().map(Runner::id)),
-        }
+        let shared = Arc::clone(&self.shared);
+        std::thread::spawn(move || {
+            // A cell may be between two compilers, or just about to run.
+            while shared.is_current(&request) {
+                shared.end_cell();
+                std::thread::sleep(INTERRUPT_INTERVAL);
+            }
+        });
     }
 
     /// Ends the child, for good.
@@ -151,14 +183,15 @@ impl Worker {
         let stop = outcome.is_err() && content.stop_on_error;
         let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
         *self.shared.current.lock().unwrap() = None;
-        self.reply(outcome.err(), &request);
+        let status = if outcome.is_ok() { ReplyStatus::Ok } else { ReplyStatus::Error };
+        self.reply(status, outcome.err(), &request);
         self.iopub.status(ExecutionState::Idle, &request);
         aborted.into_iter().for_each(|cell| self.abort(cell));
     }
 
-    fn reply(&self, error: Option<ReplyError>, request: &JupyterMessage) {
+    fn reply(&self, status: ReplyStatus, error: Option<ReplyError>, request: &JupyterMessage) {
         let reply = ExecuteReply {
-            status: if error.is_some() { ReplyStatus::Error } else { ReplyStatus::Ok },
+            status,
             execution_count: ExecutionCount(self.count),
             payload: Vec::new(),
             user_expressions: Some(Default::default()),
@@ -170,14 +203,7 @@ impl Worker {
     /// Answers a cell that waited behind one that failed.
     fn abort(&self, Execute { request, .. }: Execute) {
         self.iopub.status(ExecutionState::Busy, &request);
-        let reply = ExecuteReply {
-            status: ReplyStatus::Aborted,
-            execution_count: ExecutionCount(self.count),
-            payload: Vec::new(),
-            user_expressions: None,
-            error: None,
-        };
-        let _ = self.replies.send(message(reply, Some(&request)));
+        self.reply(ReplyStatus::Aborted, None, &request);
         self.iopub.status(ExecutionState::Idle, &request);
     }
 
@@ -204,6 +230,10 @@ impl Worker {
         let evaluated = evaluator.run(&content.code, &mut callbacks);
 
         let interrupted = self.shared.interrupted.load(Ordering::SeqCst);
+        // A cell that panicked has defined its items all the same.
+        if evaluated.is_ok() {
+            self.shared.log.lock().unwrap().define(&content.code, evaluator.variables());
+        }
         let (failure, printed) = evaluator.runner.outcome();
         let outputs = match (evaluated, failure) {
             (Err(error), _) if interrupted => return Err(interruption(&error)),
@@ -211,7 +241,6 @@ impl Worker {
             (Ok(_), Some(failure)) => return Err(errors::from_failure(&failure)),
             (Ok(outputs), None) => outputs,
         };
-        self.log_definitions(&content.code);
         let parsed = cell::parse(&content.code);
         let results = [Some(of_commands(outputs)), printed];
         let mut text = None;
@@ -228,16 +257,6 @@ impl Worker {
             }
         }
         Ok(text)
-    }
-
-    fn log_definitions(&self, code: &str) {
-        let Ok(evaluator) = &self.evaluator else { return };
-        let mut log = self.shared.log.lock().unwrap();
-        log.items.extend(cell::parse(code).items.into_iter().map(|range| code[range].to_owned()));
-        log.variables = evaluator.variables();
-        let code = dependencies::resolve(code, cell::parse(code).code_start).code;
-        let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
-        log.dependencies.extend(commands.map(str::to_owned));
     }
 }
 
