@@ -112,7 +112,10 @@ impl Environment {
 pub fn cache() -> Result<PathBuf> {
     let folder = std::env::var_os("TAPER_CACHE").map(PathBuf::from);
     let folder = folder.or_else(|| Some(dirs::cache_dir()?.join("taper")));
-    folder.context("there is no cache folder for this user: set TAPER_CACHE to a folder to use")
+    let folder =
+        folder.context("there is no cache folder for this user: set TAPER_CACHE to a folder to use")?;
+    // Compilers and kernels work in folders of their own.
+    Ok(std::path::absolute(folder)?)
 }
 
 /// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it.

@@ -57,16 +57,18 @@ async fn two_kernels_do_not_touch_each_other() {
 
 #[tokio::test]
 async fn a_shutdown_leaves_nothing_behind() {
-    let cache = tempfile::tempdir().unwrap();
-    let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Paths with spaces and other letters are paths like any other.
+    let cache = folder.path().join("with space größer");
+    let mut kernel = Client::start(&mut command_with_cache(&cache)).await.unwrap();
     let runner = runner(&mut kernel).await;
-    assert_eq!(sessions(cache.path()), 1);
+    assert_eq!(sessions(&cache), 1);
     kernel.control.send(JupyterMessage::new(ShutdownRequest { restart: true }, None)).await.unwrap();
     let reply = timeout(Duration::from_secs(20), kernel.control.read()).await.unwrap().unwrap();
     assert!(matches!(reply.content, Content::ShutdownReply(reply) if reply.restart));
     assert!(kernel.process.wait().unwrap().success());
     assert!(!is_alive(runner));
-    assert_eq!(sessions(cache.path()), 0);
+    assert_eq!(sessions(&cache), 0);
 }
 
 #[tokio::test]
