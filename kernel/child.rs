@@ -76,19 +76,24 @@ fn kernel_socket() -> Result<UnixStream> {
     Ok(unsafe { UnixStream::from_raw_fd(descriptor) })
 }
 
-/// Sends the kernel three descriptors: where to read our output, our errors, and where to write to evcxr.
+/// Sends the kernel four descriptors: where to read our output and our errors, where to write to evcxr, and one that
+/// ends when this process does. Output alone does not tell: programs that a cell has started may still hold it.
 fn hand_over_output(kernel: &UnixStream) -> Result<()> {
     let (output, our_output) = rustix::pipe::pipe()?;
     let (errors, our_errors) = rustix::pipe::pipe()?;
     let evcxr = io::stdout().as_fd().try_clone_to_owned()?;
+    let (life, our_life) = rustix::pipe::pipe()?;
+    rustix::io::fcntl_setfd(&our_life, rustix::io::FdFlags::CLOEXEC)?;
     rustix::stdio::dup2_stdout(&our_output)?;
     rustix::stdio::dup2_stderr(&our_errors)?;
 
-    let descriptors = [output.as_fd(), errors.as_fd(), evcxr.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let descriptors = [output.as_fd(), errors.as_fd(), evcxr.as_fd(), life.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(kernel, &[IoSlice::new(b"!")], &mut ancillary, SendFlags::empty())?;
+    // It is closed by the end of the process, whatever that end is.
+    std::mem::forget(our_life);
     Ok(())
 }
 

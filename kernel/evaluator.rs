@@ -6,7 +6,7 @@ use crate::relay::{self, Failure, Progress};
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types::{self, Annotated};
 use crate::warm::Environment;
-use crate::{cell, child, dependencies, errors};
+use crate::{cell, child, dependencies, errors, processes};
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
@@ -147,8 +147,9 @@ impl Runner {
         self.child.lock().unwrap().id()
     }
 
-    /// Ends the process; evcxr starts another one.
+    /// Ends the process and the programs that cells have started; evcxr starts another one.
     pub fn kill(&self) {
+        processes::end_descendants(self.id(), None);
         // It may have ended by itself.
         let _ = self.child.lock().unwrap().kill();
     }

@@ -1,12 +1,12 @@
-//! The processes that this one has started.
+//! Ending processes together with those that they have started.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Command;
 
-/// Ends the children of this process, such as cargo, and their children; but not the process `keep`.
-pub fn end_children_except(keep: Option<u32>) {
+/// Ends the processes that `ancestor` has started, and those that they have started; but not `keep`, nor its own.
+pub fn end_descendants(ancestor: u32, keep: Option<u32>) {
     let processes = all();
-    let mut ending = vec![std::process::id()];
+    let mut ending = vec![ancestor];
     let mut next = 0;
     while let Some(&parent) = ending.get(next) {
         next += 1;

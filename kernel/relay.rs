@@ -10,7 +10,7 @@ use crate::output::{Event, Parser, Utf8};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::FdFlags;
+use rustix::io::{FdFlags, retry_on_intr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -47,10 +47,10 @@ pub fn start(socket: UnixStream, iopub: IoPub) -> Arc<Mutex<Progress>> {
     let shared = Arc::clone(&progress);
     std::thread::spawn(move || {
         while let Ok(descriptors) = receive(&socket) {
-            let [output, errors, evcxr] = descriptors.map(File::from);
+            let [output, errors, evcxr, life] = descriptors.map(File::from);
             let mut relay =
                 Relay { iopub: &iopub, progress: &shared, evcxr, contents: Map::new(), cause: None };
-            if let Err(error) = relay.run(output, errors) {
+            if let Err(error) = relay.run(output, errors, life) {
                 eprintln!("taper: reading the output of the child failed: {error:#}");
             }
         }
@@ -59,15 +59,16 @@ pub fn start(socket: UnixStream, iopub: IoPub) -> Arc<Mutex<Progress>> {
 }
 
 /// Waits for the next child to hand over its output.
-fn receive(socket: &UnixStream) -> Result<[OwnedFd; 3]> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+fn receive(socket: &UnixStream) -> Result<[OwnedFd; 4]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(socket, &mut [IoSliceMut::new(&mut [0])], &mut ancillary, RecvFlags::empty())?;
+    let mut byte = [0];
+    retry_on_intr(|| recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::empty()))?;
     let descriptors = ancillary.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>().try_into().ok(),
         _ => None,
     });
-    let descriptors: [OwnedFd; 3] = descriptors.context("the child sent no descriptors")?;
+    let descriptors: [OwnedFd; 4] = descriptors.context("the child sent no descriptors")?;
     for descriptor in &descriptors {
         // If another program kept one of them open, nobody would learn that the child has died.
         rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
@@ -86,29 +87,29 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    fn run(&mut self, mut output: File, mut errors: File) -> Result<()> {
+    /// Reads until the child has ended, and then what it has left in the pipes.
+    fn run(&mut self, mut output: File, mut errors: File, life: File) -> Result<()> {
+        rustix::io::ioctl_fionbio(&output, true)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut parser = Parser::default();
         let mut error_text = Utf8::default();
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let mut ready = [PollFd::new(&output, PollFlags::IN), PollFd::new(&errors, PollFlags::IN)];
+            let mut ready = [&output, &errors, &life].map(|file| PollFd::new(file, PollFlags::IN));
             let patience = (!self.contents.is_empty()).then_some(&CONTENT_WAIT);
-            if poll(&mut ready, patience)? == 0 {
+            if retry_on_intr(|| poll(&mut ready, patience))? == 0 {
                 self.show_contents();
                 continue;
             }
-            let [output_ready, errors_ready] = ready.map(|fd| !fd.revents().is_empty());
-            if output_ready {
-                let length = output.read(&mut buffer)?;
-                if length == 0 {
-                    break;
-                }
+            let [output_ready, errors_ready, ended] = ready.map(|fd| !fd.revents().is_empty());
+            if output_ready && let Ok(length @ 1..) = output.read(&mut buffer) {
                 for event in parser.push(&buffer[..length]) {
                     self.handle(event, &mut errors, &mut error_text)?;
                 }
-            } else if errors_ready {
+            } else if errors_ready && !ended {
                 self.drain_errors(&mut errors, &mut error_text);
+            } else if ended {
+                break;
             }
         }
         self.drain_errors(&mut errors, &mut error_text);

@@ -15,9 +15,9 @@ use jupyter_protocol::{
     IsCompleteReply, IsCompleteReplyStatus, KernelInfoReply, LanguageInfo, ReplyStatus, ShutdownReply,
 };
 use jupyter_zmq_client::{
-    KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection, create_kernel_control_connection,
-    create_kernel_heartbeat_connection, create_kernel_iopub_xpub_connection, create_kernel_shell_connection,
-    create_kernel_stdin_connection,
+    KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection, RuntimeError,
+    create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,7 +113,10 @@ impl Desk {
             match socket.read().await {
                 Ok(request) => self.handle(request).await,
                 // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
-                Err(error) => eprintln!("taper: a message was ignored: {error}"),
+                Err(RuntimeError::VerifyError(_)) => {
+                    eprintln!("taper: a message with a wrong signature was ignored")
+                }
+                Err(error) => eprintln!("taper: a damaged message was ignored: {error}"),
             }
         }
     }

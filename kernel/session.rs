@@ -78,7 +78,7 @@ impl Shared {
     fn end_cell(&self) {
         match &*self.runner.lock().unwrap() {
             Some(runner) if runner.is_running() => runner.kill(),
-            runner => processes::end_children_except(runner.as_ref().map(Runner::id)),
+            runner => processes::end_descendants(std::process::id(), runner.as_ref().map(Runner::id)),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Session {
 
     /// Ends the child, for good.
     pub fn shut_down(&self) {
-        processes::end_children_except(None);
+        processes::end_descendants(std::process::id(), None);
     }
 }
 

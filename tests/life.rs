@@ -160,3 +160,27 @@ async fn without_an_environment_a_cell_says_what_to_do() {
     assert_eq!(messages[2], "error KernelError: the warm environment is not built: run `taper install`");
     kernel.shut_down().await.unwrap();
 }
+
+#[tokio::test]
+async fn programs_that_a_cell_has_started_do_not_hold_up_the_kernel() {
+    let mut kernel = kernel().await;
+    // One that runs on when its cell's process dies keeps that process's output open.
+    let start = "let program = std::process::Command::new(\"sleep\").arg(\"600\").spawn()?.id();\nprintln!(\"{program}\");";
+    let program: u32 =
+        run(&mut kernel, start).await[2].trim_start_matches("stdout: ").trim().parse().unwrap();
+    let messages = timeout(Duration::from_secs(30), run(&mut kernel, "std::process::abort()")).await.unwrap();
+    assert!(messages[2].starts_with("error ProcessEnded: "), "{messages:?}");
+    assert!(is_alive(program), "the user's own programs go on");
+    // An interrupt ends what the cell has started, too.
+    let wait = "std::process::Command::new(\"sleep\").arg(\"600\").status()?;";
+    let id = kernel.execute(&format!("println!(\"running\"); {wait}")).await.unwrap();
+    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
+    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
+    timeout(Duration::from_secs(20), kernel.until_idle(&id, |_| Ok(())))
+        .await
+        .expect("the cell goes on")
+        .unwrap();
+    assert!(run(&mut kernel, "1 + 1").await[2].ends_with(": 2"));
+    kernel.shut_down().await.unwrap();
+    Command::new("kill").arg(program.to_string()).status().unwrap();
+}
