@@ -42,18 +42,28 @@ pub fn install(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Removes the kernelspec and everything that was built.
+/// Removes the kernelspec and everything that was built. Digits that were downloaded stay, and so do the folders of
+/// kernels that are running.
 pub fn uninstall(place: &Place) -> Result<()> {
-    let folder = kernels(place)?.join(NAME);
+    remove("kernel", &kernels(place)?.join(NAME))?;
     let cache = warm::cache()?;
-    for (what, path) in [("kernel", &folder), ("warm environment", &cache)] {
-        match fs::remove_dir_all(path) {
-            Ok(()) => println!("Removed the {what} in {}.", path.display()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                println!("There is no {what} in {}.", path.display());
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+    remove("warm environment", &cache.join("environments"))?;
+    remove("registration for `taper lab`", &cache.join("jupyter"))?;
+    for entry in fs::read_dir(&cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("python-") {
+            remove("Jupyter of taper's own", &entry.path())?;
         }
+    }
+    Ok(())
+}
+
+fn remove(what: &str, path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => println!("Removed the {what} in {}.", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("There is no {what} in {}.", path.display());
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
     }
     Ok(())
 }

@@ -50,11 +50,19 @@ fn what_is_uninstalled_is_gone() {
     let (prefix, cache) = (folder.path().join("prefix"), folder.path().join("cache"));
     let kernel = prefix.join("share/jupyter/kernels/taper");
     std::fs::create_dir_all(&kernel).unwrap();
-    std::fs::create_dir_all(cache.join("environments/x")).unwrap();
+    let built = ["environments/x", "jupyter/kernels/taper", "python-x/bin"].map(|folder| cache.join(folder));
+    let digits = cache.join("mnist");
+    for folder in built.iter().chain([&digits]) {
+        std::fs::create_dir_all(folder).unwrap();
+    }
     let arguments = ["uninstall", "--prefix", prefix.to_str().unwrap()];
     let (good, text) = output(&arguments, &[("TAPER_CACHE", &cache)]);
     assert!(good && text.contains("Removed the kernel"), "{text}");
-    assert!(!kernel.exists() && !cache.exists() && prefix.join("share/jupyter/kernels").exists());
+    assert!(!kernel.exists() && prefix.join("share/jupyter/kernels").exists());
+    assert!(
+        built.iter().all(|folder| !folder.exists()) && digits.exists(),
+        "what was downloaded is not built"
+    );
     let (good, text) = output(&arguments, &[("TAPER_CACHE", &cache)]);
     assert!(good && text.contains("There is no kernel"), "{text}");
 }
