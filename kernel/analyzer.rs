@@ -170,7 +170,7 @@ fn with_definitions(log: &Log, code: &str) -> (String, usize) {
         definitions.push('\n');
     }
     for (name, type_name) in &log.variables {
-        definitions.push_str(&format!("let {name}: {type_name} = unimplemented!();\n"));
+        definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
     }
     let offset = definitions.len() - commands.len();
     (definitions + rust, offset)

@@ -165,6 +165,8 @@ async fn the_first_notebook_runs_on_the_stock_kernel() {
         texts.push_str(&messages.join("\n"));
     }
     assert!(texts.contains("34826 parameters") && texts.contains("test accuracy "), "{texts}");
-    assert_eq!(texts.matches("image/svg+xml").count(), 4, "{texts}");
+    for picture in ["training: ", "Training (", "Right predictions for each digit ("] {
+        assert!(texts.contains(picture), "no picture \"{picture}\" in {texts}");
+    }
     kernel.shut_down().await.unwrap();
 }
