@@ -3,7 +3,7 @@ use lab::data::drawn_sized;
 
 #[test]
 fn batches_hold_each_image_once_with_its_label() -> Result<()> {
-    let digits = drawn_sized(1, 250, 0).train;
+    let digits = drawn_sized(1, 250, 0).unwrap().train;
     let read = |seed: Option<u64>| -> Result<Vec<(Vec<u8>, u8)>> {
         let batches = match seed {
             Some(seed) => digits.batches(64, seed, &Device::Cpu),
@@ -40,7 +40,7 @@ fn batches_hold_each_image_once_with_its_label() -> Result<()> {
 
 #[test]
 fn batches_of_nothing_are_an_error_and_of_too_much_are_one() {
-    let digits = drawn_sized(1, 5, 0).train;
+    let digits = drawn_sized(1, 5, 0).unwrap().train;
     let mut batches = digits.batches(0, 1, &Device::Cpu);
     let error = batches.next().expect("an error").expect_err("no images").to_string();
     assert!(error.contains("at least one image"), "{error}");
@@ -51,7 +51,7 @@ fn batches_of_nothing_are_an_error_and_of_too_much_are_one() {
 
 #[test]
 fn take_gives_the_first_images_or_all() -> Result<()> {
-    let digits = drawn_sized(1, 5, 0).train;
+    let digits = drawn_sized(1, 5, 0).unwrap().train;
     let three = digits.take(3);
     assert_eq!((three.pixels(), three.classes()), (&digits.pixels()[..3 * 784], &digits.classes()[..3]));
     assert_eq!((digits.take(9).len(), digits.take(9).take(2).len(), three.take(4).len()), (5, 2, 3));
@@ -61,6 +61,6 @@ fn take_gives_the_first_images_or_all() -> Result<()> {
 
 #[test]
 fn a_data_set_prints_as_one_line() {
-    let printed = format!("{:?}", drawn_sized(1, 5, 2).test);
+    let printed = format!("{:?}", drawn_sized(1, 5, 2).unwrap().test);
     assert_eq!(printed, "Split { name: \"drawn digits, test\", len: 2, .. }");
 }

@@ -12,7 +12,7 @@ const FIRST_THOUSAND: &str = "6c11cd257be99d68029470fd33e25d9a300dfc4f840d5ec166
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_forever() {
-    assert_eq!(sha256(&drawn_sized(0, 1000, 0).train), FIRST_THOUSAND);
+    assert_eq!(sha256(&drawn_sized(0, 1000, 0).unwrap().train), FIRST_THOUSAND);
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn the_number_of_threads_does_not_matter() {
     for threads in ["1", "5"] {
         let name = "drawn_digits::the_number_of_threads_does_not_matter";
         let hash = printed(name, &[("RAYON_NUM_THREADS", threads)], || {
-            println!("{}", sha256(&drawn_sized(0, 1000, 0).train));
+            println!("{}", sha256(&drawn_sized(0, 1000, 0).unwrap().train));
         });
         assert_eq!(hash.trim(), FIRST_THOUSAND, "{threads} threads");
     }
@@ -28,18 +28,18 @@ fn the_number_of_threads_does_not_matter() {
 
 #[test]
 fn an_image_depends_on_seed_part_and_place_only() {
-    let (small, large) = (drawn_sized(7, 20, 10), drawn_sized(7, 500, 50));
+    let (small, large) = (drawn_sized(7, 20, 10).unwrap(), drawn_sized(7, 500, 50).unwrap());
     assert_eq!(small.train.pixels(), large.train.take(20).pixels());
     assert_eq!(small.train.classes(), large.train.take(20).classes());
     assert_eq!(small.test.pixels(), large.test.take(10).pixels());
     assert_ne!(small.train.take(10).pixels(), small.test.pixels());
-    assert_ne!(small.train.pixels(), drawn_sized(8, 20, 0).train.pixels());
+    assert_ne!(small.train.pixels(), drawn_sized(8, 20, 0).unwrap().train.pixels());
 }
 
 #[test]
 fn the_ten_digits_are_equally_frequent() {
     let mut counts = [0; 10];
-    for &class in drawn_sized(0, 10_000, 0).train.classes() {
+    for &class in drawn_sized(0, 10_000, 0).unwrap().train.classes() {
         counts[usize::from(class)] += 1;
     }
     // Four standard deviations of a binomial distribution with p = 0.1.
@@ -48,7 +48,7 @@ fn the_ten_digits_are_equally_frequent() {
 
 #[test]
 fn every_image_is_dark_around_and_bright_within() {
-    let digits = drawn_sized(3, 5_000, 0).train;
+    let digits = drawn_sized(3, 5_000, 0).unwrap().train;
     for index in 0..digits.len() {
         let image = digits.image(index);
         let brightest = image.iter().max().copied().unwrap_or(0);
@@ -65,7 +65,7 @@ fn every_image_is_dark_around_and_bright_within() {
 /// not to be told apart without learning more than their means.
 #[test]
 fn means_tell_most_digits_apart_but_far_from_all() {
-    let digits = drawn_sized(0, 5_000, 1_000);
+    let digits = drawn_sized(0, 5_000, 1_000).unwrap();
     let mut sums = vec![[0.0f32; 784]; 10];
     let mut counts = [0.0f32; 10];
     for index in 0..digits.train.len() {

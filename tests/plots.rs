@@ -45,7 +45,7 @@ fn check(picture: &Display, label: &str) -> String {
 
 #[test]
 fn digits_stand_over_their_labels() {
-    let digits = drawn_sized(0, 12, 0).train;
+    let digits = drawn_sized(0, 12, 0).unwrap().train;
     let classes: Vec<String> = digits.classes().iter().map(u8::to_string).collect();
     let picture = plot::digits(&digits, 0..12).unwrap();
     let label = format!("drawn digits, training: {}", classes.join("; "));
@@ -59,7 +59,7 @@ fn digits_stand_over_their_labels() {
 
 #[test]
 fn digits_are_the_pixels_of_their_images() {
-    let digits = drawn_sized(0, 12, 0).train;
+    let digits = drawn_sized(0, 12, 0).unwrap().train;
     let svg = check(&plot::digits(&digits, [3, 11]).unwrap(), &{
         format!("drawn digits, training: {}; {}", digits.classes()[3], digits.classes()[11])
     });
@@ -83,7 +83,7 @@ fn base64(text: &str) -> Vec<u8> {
 
 #[test]
 fn wrong_predictions_stand_out() {
-    let digits = drawn_sized(0, 0, 20).test;
+    let digits = drawn_sized(0, 0, 20).unwrap().test;
     let mut predicted: Vec<u32> = digits.classes().iter().map(|&class| u32::from(class)).collect();
     let right = digits.classes()[5];
     predicted[5] = u32::from((right + 1) % 10);
@@ -96,7 +96,7 @@ fn wrong_predictions_stand_out() {
 
 #[test]
 fn digits_that_are_not_there_are_errors() {
-    let digits = drawn_sized(0, 3, 0).train;
+    let digits = drawn_sized(0, 3, 0).unwrap().train;
     let error = |result: lab::Result<Display>| result.expect_err("nothing to show").to_string();
     assert_eq!(error(plot::digits(&digits, 2..4)), "no image 3 in drawn digits, training, which has 3");
     assert_eq!(error(plot::digits(&digits, [])), "no digits of drawn digits, training to show");

@@ -1,5 +1,6 @@
 //! Randomness in training that follows from a seed, which candle's own on the CPU does not.
 
+use crate::check_interrupt;
 use crate::random::Random;
 use candle_core::{Result, Tensor};
 use candle_nn::VarMap;
@@ -48,6 +49,7 @@ impl Dropout {
 
     /// Of any shape. Returns `x` itself when not in training.
     pub fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        check_interrupt()?;
         if !training {
             return Ok(x.clone());
         }

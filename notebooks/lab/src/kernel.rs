@@ -3,6 +3,7 @@
 //! All cells of a session share this crate and one dynamic standard library, so what is done here is done for them.
 
 use crate::display::format::{self, Request};
+use crate::interrupt;
 use std::fmt::Display;
 use std::io::{Write, stdout};
 use std::panic;
@@ -11,6 +12,18 @@ use std::panic;
 #[unsafe(no_mangle)]
 pub extern "C" fn lab_flush() {
     let _ = stdout().flush();
+}
+
+/// A cell starts: an interrupt of the one before does not concern it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lab_begin() {
+    interrupt::set(false);
+}
+
+/// The user has interrupted the cell. A signal handler may call it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lab_interrupt() {
+    interrupt::set(true);
 }
 
 /// Makes panics of cells known to the kernel, which shows them if the cell fails for them.

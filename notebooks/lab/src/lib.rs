@@ -7,11 +7,14 @@ pub mod data;
 pub mod device;
 pub mod display;
 pub mod init;
+mod interrupt;
 #[doc(hidden)]
 pub mod kernel;
 pub mod ops;
 pub mod plot;
 mod random;
+
+pub use interrupt::{Interrupted, check_interrupt};
 
 /// A result whose error can be anything that a cell may meet.
 pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

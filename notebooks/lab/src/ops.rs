@@ -1,5 +1,6 @@
 //! Operations that candle lacks, or gets wrong.
 
+use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -46,6 +47,7 @@ impl CustomOp1 for MaxPool {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        check_interrupt()?;
         let size = Size::new(layout.shape(), self.window)?;
         let input = contiguous(storage, layout)?;
         let mut output = vec![0.0; size.planes * size.pooled()];
@@ -80,6 +82,7 @@ impl CustomOp2 for MaxPoolGradient {
         gradient: &CpuStorage,
         gradient_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        check_interrupt()?;
         let size = Size::new(x_layout.shape(), self.window)?;
         let (input, gradient) = (contiguous(x, x_layout)?, contiguous(gradient, gradient_layout)?);
         let mut output = vec![0.0; input.len()];

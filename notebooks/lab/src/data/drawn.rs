@@ -1,31 +1,41 @@
 use super::skeletons::{Point, SKELETONS};
-use super::{Dataset, Split};
+use super::{Dataset, Error, Split};
+use crate::check_interrupt;
 use crate::random::Random;
 use rayon::prelude::*;
 
 /// 60,000 and 10,000 digits that look handwritten, drawn from stroke skeletons with random distortion: what the
 /// course runs on where there is no MNIST. The same seed gives the same bytes, on every machine.
-pub fn drawn(seed: u64) -> Dataset {
+///
+/// # Errors
+/// When the user interrupts.
+pub fn drawn(seed: u64) -> Result<Dataset, Error> {
     drawn_sized(seed, 60_000, 10_000)
 }
 
 /// As [`drawn`], with as many images as asked for. An image does not depend on how many there are.
-pub fn drawn_sized(seed: u64, train: usize, test: usize) -> Dataset {
+///
+/// # Errors
+/// When the user interrupts.
+pub fn drawn_sized(seed: u64, train: usize, test: usize) -> Result<Dataset, Error> {
     // Far more than anybody draws lies between the streams of the two parts.
-    Dataset::new("drawn digits", draw_all(seed, 0, train), draw_all(seed, 1 << 32, test))
+    let (train, test) = (draw_all(seed, 0, train)?, draw_all(seed, 1 << 32, test)?);
+    Ok(Dataset::new("drawn digits", train, test))
 }
 
 /// Pixels and labels. Every image has a stream of random numbers of its own, so threads can share the work.
-fn draw_all(seed: u64, first_stream: u64, len: usize) -> (Vec<u8>, Vec<u8>) {
+fn draw_all(seed: u64, first_stream: u64, len: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let area = Split::SIDE * Split::SIDE;
     let (mut pixels, mut labels) = (vec![0; len * area], vec![0; len]);
-    pixels.par_chunks_mut(area).zip(&mut labels).enumerate().for_each(|(index, (image, label))| {
+    pixels.par_chunks_mut(area).zip(&mut labels).enumerate().try_for_each(|(index, (image, label))| {
+        check_interrupt()?;
         let mut random = Random::new(seed, first_stream + index as u64);
         let digit = random.below(10);
         *label = digit as u8;
         image.copy_from_slice(&draw(digit, &mut random));
-    });
-    (pixels, labels)
+        Ok::<(), Error>(())
+    })?;
+    Ok((pixels, labels))
 }
 
 /// One image: a skeleton, distorted, and drawn with a pen.

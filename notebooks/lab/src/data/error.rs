@@ -1,7 +1,8 @@
+use crate::Interrupted;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why a data set could not be read. Every message names the file and what is wrong with it.
+/// Why a data set could not be read. Every message about a file names it and says what is wrong with it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,4 +32,6 @@ pub enum Error {
     Checksum { file: PathBuf, found: String, expected: &'static str },
     #[error("{}: could not be downloaded: {reasons}", .file.display())]
     Download { file: PathBuf, reasons: String },
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }

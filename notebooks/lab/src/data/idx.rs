@@ -2,6 +2,7 @@
 //! Described at <https://yann.lecun.com/exdb/mnist/>.
 
 use super::{Dataset, Error, MNIST, Split};
+use crate::interrupt;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -88,13 +89,14 @@ fn read(path: &Path, kind: Kind) -> Result<Vec<u8>, Error> {
 
 /// Reads no more than the header promises, and what it promises is limited, so a lying header costs nothing.
 fn parse(
-    mut input: impl Read,
+    input: impl Read,
     kind: Kind,
     path: &Path,
     fault: impl Fn(PathBuf, io::Error) -> Error,
 ) -> Result<Vec<u8>, Error> {
     let file = || path.to_path_buf();
     let mut bytes = Vec::new();
+    let mut input = interrupt::Reader(input);
     let mut read_to = |bytes: &mut Vec<u8>, len: u64| {
         let missing = len - bytes.len() as u64;
         input.by_ref().take(missing).read_to_end(bytes).map_err(|source| fault(file(), source))

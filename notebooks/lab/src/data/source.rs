@@ -1,4 +1,5 @@
 use super::{Dataset, Error, Known, MNIST, cache, drawn, from_dir};
+use crate::check_interrupt;
 use std::env;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 /// forbids that.
 ///
 /// # Errors
-/// When `MNIST_DIR` is set but its files are not as they should be.
+/// When `MNIST_DIR` is set but its files are not as they should be, or the user interrupts.
 pub fn mnist() -> Result<Dataset, Error> {
     Source::from_env().load()
 }
@@ -55,17 +56,18 @@ impl Source {
     /// See [`mnist`].
     ///
     /// # Errors
-    /// When `dir` is set but its files are not as they should be.
+    /// When `dir` is set but its files are not as they should be, or the user interrupts.
     pub fn load(&self) -> Result<Dataset, Error> {
         if let Some(dir) = &self.dir {
             return from_dir(dir);
         }
         let loaded = cache::load(&self.files, self.cache.as_deref(), &self.mirrors);
-        Ok(loaded.unwrap_or_else(|error| {
+        check_interrupt()?;
+        loaded.or_else(|error| {
             let offline =
                 if self.mirrors.is_empty() { ", and TAPER_OFFLINE forbids downloading it" } else { "" };
             println!("Using drawn digits instead of MNIST: {error}{offline}.");
             drawn(0)
-        }))
+        })
     }
 }

@@ -1,3 +1,4 @@
+use crate::check_interrupt;
 use crate::random::Random;
 use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
@@ -91,7 +92,8 @@ impl fmt::Debug for Split {
     }
 }
 
-/// Iterates over the batches of a [`Split`]; a batch becomes tensors only when it is asked for.
+/// Iterates over the batches of a [`Split`]; a batch becomes tensors only when it is asked for, and an error when the
+/// user has interrupted the cell.
 pub struct Batches {
     split: Split,
     order: Vec<u32>,
@@ -122,6 +124,7 @@ impl Iterator for Batches {
 impl ExactSizeIterator for Batches {}
 
 fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, Tensor)> {
+    check_interrupt()?;
     if indices.is_empty() {
         bail!("a batch must hold at least one image");
     }
