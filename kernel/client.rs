@@ -109,6 +109,16 @@ impl Client {
         Ok(id)
     }
 
+    /// As [`execute`](Self::execute), for code that may ask the user.
+    #[cfg(test)]
+    pub async fn ask_and_execute(&mut self, code: &str) -> Result<String> {
+        let request = ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code.to_owned()) };
+        let request = JupyterMessage::new(request, None);
+        let id = request.header.msg_id.clone();
+        self.shell.send(request).await?;
+        Ok(id)
+    }
+
     /// Hands the messages that the request leads to, up to its idle status, to `handle`.
     pub async fn until_idle(
         &mut self,

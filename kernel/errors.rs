@@ -110,6 +110,8 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
 pub fn without_consequence(failure: &Failure, sources: &Sources) -> String {
     let text = &failure.otherwise;
     match (&failure.place, place_of(failure, sources)) {
+        // What looked like a failing `?` was the user's own line.
+        _ if failure.name != "panic" => text.clone(),
         (_, Some(place)) => format!("{text}  at {}, line {}\n", place.source.name, place.line()),
         (Some(place), None) => format!("{text}  at {}\n", short(place)),
         (None, None) => text.clone(),

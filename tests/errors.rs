@@ -27,13 +27,30 @@ async fn failure(kernel: &mut crate::client::Client, code: &str) -> ErrorOutput 
     error
 }
 
+/// What an error shows, without its colours.
+fn text(error: &ErrorOutput) -> String {
+    let mut text = error.traceback.join("\n");
+    while let Some(start) = text.find('\u{1b}') {
+        let end = start + text[start..].find('m').unwrap();
+        text.replace_range(start..=end, "");
+    }
+    text
+}
+
 #[tokio::test]
 async fn a_compile_error_shows_the_line() {
     let mut kernel = kernel().await;
     let error = failure(&mut kernel, "let a = 1;\nlet b: i32 = \"two\";").await;
     assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("CompileError", "mismatched types"));
-    let text = error.traceback.join("\n");
-    assert!(text.contains("let b: i32 =") && text.contains("E0308"), "{text}");
+    let expected = r#"error[E0308]: mismatched types
+ --> [1]:2:14
+  |
+2 | let b: i32 = "two";
+  |        ---   ^^^^^ expected `i32`, found `&str`
+  |        |
+  |        expected due to this"#;
+    assert_eq!(text(&error), expected);
+    assert!(error.traceback[0].contains("\u{1b}["), "no colours");
     // Nothing of the cell has happened.
     assert_eq!(failure(&mut kernel, "a").await.evalue, "cannot find value `a` in this scope");
     let error = failure(&mut kernel, "let ü = \"ä\"; ü.foo()").await;
@@ -48,12 +65,21 @@ async fn a_panic_is_an_error_and_keeps_the_variables() {
     let error = failure(&mut kernel, "let index = 7; kept[index]").await;
     assert_eq!(error.ename, "panic");
     assert_eq!(error.evalue.lines().next(), Some("index out of bounds: the len is 3 but the index is 7"));
+    let drawn = "panic: index out of bounds: the len is 3 but the index is 7
+ --> [2]:1:20
+  |
+1 | let index = 7; kept[index]
+  |                    ^";
+    assert_eq!(text(&error), drawn);
     assert_eq!(run(&mut kernel, "kept.len()").await[2], "result 3: 3");
     // One that is caught is no failure of the cell.
     let messages =
         run(&mut kernel, "let caught = std::panic::catch_unwind(|| panic!(\"inside\")).is_err(); caught")
             .await;
-    assert_eq!(messages, ["busy", "input 4", "stderr: panic: inside\n", "result 4: true", "idle"]);
+    assert_eq!(
+        messages,
+        ["busy", "input 4", "stderr: panic: inside\n  at [4], line 1\n", "result 4: true", "idle"]
+    );
     kernel.shut_down().await.unwrap();
 }
 
@@ -79,15 +105,27 @@ async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
     let id = request.header.msg_id.clone();
     kernel.shell.send(request).await.unwrap();
     kernel.reply_to(&id).await.unwrap();
-    for code in [
-        "println!(\"last words\"); std::process::abort()",
-        "std::process::exit(0)",
-        "unsafe { *(8 as *mut u8) = 1 }",
-    ] {
+    let cases = [
+        ("println!(\"last words\"); std::process::abort()", "it aborted", "The variable `lost` is gone;"),
+        (
+            "std::process::exit(3)",
+            "(exit status: 3): it called `std::process::exit`",
+            "The variable `x0` is gone;",
+        ),
+        (
+            "unsafe { *(8 as *mut u8) = 1 }",
+            "it accessed memory that it must not",
+            "The variable `x1` is gone;",
+        ),
+    ];
+    for (number, (code, reason, lost)) in cases.into_iter().enumerate() {
         let error = failure(&mut kernel, code).await;
         assert_eq!(error.ename, "ProcessEnded", "{code}");
-        assert!(error.evalue.contains("all variables are gone"), "{}", error.evalue);
-        assert!(run(&mut kernel, "1 + 1").await[2].ends_with(": 2"), "{code}");
+        assert!(error.evalue.contains(reason) && error.evalue.contains(lost), "{}", error.evalue);
+        assert!(
+            run(&mut kernel, &format!("let x{number} = 1; 1 + x{number}")).await[2].ends_with(": 2"),
+            "{code}"
+        );
     }
     kernel.shut_down().await.unwrap();
 }
@@ -112,5 +150,175 @@ let (mut pair, Some(third)) = ((1u8, 2.5), Some([0u16; 3])) else { panic!() };";
     assert_eq!(run(&mut kernel, code).await, ["busy", "input 3", "idle"]);
     assert_eq!(run(&mut kernel, "pair.0 += 1; (pair, third)").await[2], "result 4: ((2, 2.5), [0, 0, 0])");
     assert_eq!(run(&mut kernel, "weights.get((2, 2), \"w\")?.dims().to_vec()").await[2], "result 5: [2, 2]");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn notes_and_suggestions_are_those_of_rustc() {
+    let mut kernel = kernel().await;
+    let error =
+        failure(&mut kernel, "let names = vec![\"ä\"];\nlet all = names.iter().map(|n| n.len()).collect();")
+            .await;
+    let expected = "error[E0283]: type annotations needed
+ --> [1]:2:5
+  |
+2 | let all = names.iter().map(|n| n.len()).collect();
+  |     ^^^                                 ------- type must be known at this point
+  |
+  = note: cannot satisfy `_: FromIterator<usize>`
+  = note: required by a bound in `collect`
+help: consider giving `all` an explicit type
+  |
+2 | let all: Vec<_> = names.iter().map(|n| n.len()).collect();
+  |        ++++++++";
+    assert_eq!(text(&error), expected);
+    let error = failure(&mut kernel, "let map: HashMap<u8, u8> = Default::default();").await;
+    assert!(
+        text(&error)
+            .ends_with("= help: consider importing this struct\n            use std::collections::HashMap;"),
+        "{}",
+        text(&error)
+    );
+    let error = failure(&mut kernel, "use std::colections::HashMap;").await;
+    assert!(
+        text(&error).starts_with("error[E0432]: unresolved import `std::colections`\n --> [3]:1:10"),
+        "{}",
+        text(&error)
+    );
+    // An item of an earlier cell is shown as that cell's.
+    run(&mut kernel, "struct Point { x: i32 }").await;
+    let error = failure(&mut kernel, "let p = Point { x: 1 };\np").await;
+    let shown = text(&error);
+    assert!(shown.starts_with("error[E0277]: `Point` doesn't implement `Debug`\n --> [5]:2:1"), "{shown}");
+    assert!(shown.contains(" --> [4]:1:1\n  |\n1 + #[derive(Debug)]\n"), "{shown}");
+    for generated in ["evcxr", "Evcxr", "run_user_code", "TAPER_"] {
+        assert!(!shown.contains(generated), "{shown}");
+    }
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn warnings_are_shown_once_and_fail_nothing() {
+    let mut kernel = kernel().await;
+    let messages = run(&mut kernel, "fn two() -> i32 {\n    let unused = 5;\n    2\n}\ntwo()").await;
+    assert!(
+        messages[2].contains("unused variable: `unused`") && messages[2].contains("[1]:2:9"),
+        "{messages:?}"
+    );
+    assert_eq!(messages[3..], ["result 1: 2", "idle"]);
+    assert_eq!(run(&mut kernel, "two()").await, ["busy", "input 2", "result 2: 2", "idle"]);
+    // Variables may stay unused, and what is generated around a cell is not warned of.
+    let code = "let mut quiet = 1; let later: Result<i32, String> = Ok(1);";
+    assert_eq!(run(&mut kernel, code).await, ["busy", "input 3", "idle"]);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_shows_the_calls_that_led_to_it_by_their_cells() {
+    let mut kernel = kernel().await;
+    let code = "use lab::candle_core::{DType, Device, Tensor};
+fn depth(n: u32) -> u32 {
+    let size = Tensor::zeros((2, 2), DType::F32, &Device::Cpu).unwrap().to_vec1::<f32>();
+    if n == 0 { size.expect(\"a vector\").len() as u32 } else { depth(n - 1) + 1 }
+}";
+    assert_eq!(run(&mut kernel, code).await, ["busy", "input 1", "idle"]);
+    let error = failure(&mut kernel, "let n = 3;\nlet result = depth(n);\nprintln!(\"{result}\");").await;
+    let shown = text(&error);
+    assert!(
+        shown.starts_with("panic: a vector: unexpected rank, expected: 1, got: 2 ([2, 2])\n --> [1]:4:"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("\n  in depth ([1], line 4), 4 times\n  in the cell [2], line 2"), "{shown}");
+    // One in `lab` names the line of the cell all the same.
+    let error =
+        failure(&mut kernel, "let few = lab::data::drawn_sized(0, 2, 1)?;\nfew.train.image(7);").await;
+    let shown = text(&error);
+    assert!(shown.contains("--> [3]:2:11") && shown.contains("\n  at lab/src/data/split.rs:"), "{shown}");
+    assert!(shown.ends_with("in lab::data::split::Split::image\n  in the cell [3], line 2"), "{shown}");
+    // Closures run code of the cell that made them.
+    run(&mut kernel, "let check: Box<dyn Fn(i32)> = Box::new(|x|\n    assert!(x < 3, \"too large\"));").await;
+    let error = failure(&mut kernel, "check(1);\ncheck(5);").await;
+    assert!(
+        text(&error).contains("--> [4]:2:5") && text(&error).ends_with("in the cell [5], line 2"),
+        "{}",
+        text(&error)
+    );
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_question_mark_shows_its_line_and_what_led_to_the_error() {
+    let mut kernel = kernel().await;
+    let code = "use lab::anyhow::Context;
+fn read(text: &str) -> lab::Result<u32> {
+    text.parse::<u32>().context(\"no number\")
+}";
+    run(&mut kernel, code).await;
+    let error =
+        failure(&mut kernel, "let one = read(\"1\")?;\nlet two = read(\"zwei\").context(\"no sum\")?;").await;
+    assert_eq!(error.evalue, "no sum: no number: invalid digit found in string");
+    let shown = text(&error);
+    let drawn = "Error: no sum
+ --> [2]:2:11
+  |
+2 | let two = read(\"zwei\").context(\"no sum\")?;
+  |           ^\n";
+    assert!(shown.starts_with(drawn), "{shown}");
+    assert!(
+        shown.ends_with("\n  caused by: no number\n  caused by: invalid digit found in string"),
+        "{shown}"
+    );
+    let code = "let boxed: Result<(), Box<dyn std::error::Error>> = Err(Box::new(std::io::Error::other(\"disk\")));\nboxed?;";
+    assert_eq!(failure(&mut kernel, code).await.evalue, "disk");
+    let error = failure(&mut kernel, "lab::data::from_dir(\"/no/such/folder\")?;").await;
+    assert_eq!(error.evalue, "/no/such/folder: no such folder");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_variable_that_borrows_says_what_to_do() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let numbers = vec![1, 2, 3];").await;
+    let error = failure(&mut kernel, "let part = &numbers[1..];").await;
+    assert_eq!(error.evalue, "`part` borrows from another variable, so it cannot outlive the cell");
+    let shown = text(&error);
+    assert!(
+        shown.contains("--> [2]:1:13")
+            && shown.contains("`.to_vec()`, or do all that needs it within braces"),
+        "{shown}"
+    );
+    assert_eq!(run(&mut kernel, "let part = numbers[1..].to_vec(); part.len()").await[2], "result 3: 2");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_defined_anew_replaces_the_old_and_impl_cells_can_be_run_again() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "#[derive(Clone, Debug)]\nstruct Point { x: i32 }\nlet p = Point { x: 1 };").await;
+    for (factor, number) in [(10, 2), (20, 3)] {
+        let code = format!("impl Point {{ fn scaled(&self) -> i32 {{ self.x * {factor} }} }}\np.scaled()");
+        assert_eq!(run(&mut kernel, &code).await[2], format!("result {number}: {factor}"));
+    }
+    // One method of two, and a trait.
+    run(&mut kernel, "impl Point { fn a(&self) -> i32 { 1 } fn b(&self) -> i32 { self.x - 1 } }").await;
+    assert_eq!(
+        run(&mut kernel, "impl Point { fn a(&self) -> i32 { 2 } }\n(p.a(), p.b())").await[2],
+        "result 5: (2, 0)"
+    );
+    for (name, number) in [("one", 6), ("two", 7)] {
+        let code = format!(
+            "impl std::fmt::Display for Point {{ fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {{ f.write_str({name:?}) }} }}\np.to_string()"
+        );
+        assert_eq!(run(&mut kernel, &code).await[2], format!("result {number}: {name:?}"));
+    }
+    let messages = run(&mut kernel, "#[derive(Clone, Debug)]\nstruct Point { x: i32, y: i32 }\n1 + 1").await;
+    assert_eq!(
+        messages[2..4],
+        [
+            "stderr: `p` is gone: its type was defined anew. Run the cell that makes it again.\n",
+            "result 8: 2"
+        ]
+    );
+    assert_eq!(run(&mut kernel, "Point { x: 3, y: 4 }.scaled()").await[2], "result 9: 60");
     kernel.shut_down().await.unwrap();
 }

@@ -117,40 +117,6 @@ async fn a_kernel_ends_with_its_parent() {
 }
 
 #[tokio::test]
-async fn an_interrupt_ends_the_cell_and_the_kernel_goes_on() {
-    let mut kernel = kernel().await;
-    let id = kernel.execute("println!(\"running\"); loop {}").await.unwrap();
-    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
-    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
-    let reply = timeout(Duration::from_secs(5), kernel.control.read()).await.unwrap().unwrap();
-    assert!(matches!(reply.content, Content::InterruptReply(reply) if reply.status == ReplyStatus::Ok));
-    let mut messages = Vec::new();
-    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(20), until_idle).await.expect("the cell goes on").unwrap();
-    assert!(messages.iter().any(|message| message.starts_with("error Interrupted: ")), "{messages:?}");
-    assert!(run(&mut kernel, "1 + 1").await[2].ends_with(": 2"));
-    kernel.shut_down().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_interrupt_while_compiling_keeps_the_variables() {
-    let mut kernel = kernel().await;
-    run(&mut kernel, "let kept = 7;").await;
-    // Constant evaluation keeps the compiler busy for as long as it takes.
-    let code = "#[allow(long_running_const_eval)] const LONG: u64 = { let mut i = 0u64; while i < 1 << 40 { i += 1; } i };\nprintln!(\"{LONG}\");";
-    let id = kernel.execute(code).await.unwrap();
-    while !matches!(kernel.iopub.read().await.unwrap().content, Content::ExecuteInput(_)) {}
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
-    let mut messages = Vec::new();
-    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(30), until_idle).await.expect("the compiler goes on").unwrap();
-    assert!(messages.iter().any(|message| message.starts_with("error Interrupted: ")), "{messages:?}");
-    assert!(run(&mut kernel, "kept").await[2].ends_with(": 7"));
-    kernel.shut_down().await.unwrap();
-}
-
-#[tokio::test]
 async fn without_an_environment_a_cell_says_what_to_do() {
     let cache = tempfile::tempdir().unwrap();
     let mut command = kernel_command();

@@ -8,7 +8,7 @@ use std::any::TypeId;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write, stdout};
-use std::panic;
+use std::panic::{self, Location};
 
 /// Hands on what cells have printed without a newline.
 #[unsafe(no_mangle)]
@@ -51,7 +51,8 @@ pub extern "C" fn lab_report_panics() {
     }));
 }
 
-/// Makes the error that a `?` of a cell has met known to the kernel.
+/// Makes the error that a `?` of a cell has met known to the kernel. The `?` is the caller.
+#[track_caller]
 pub fn report_error(error: &impl Display) {
     let message = error.to_string();
     report(Failure {
@@ -59,7 +60,7 @@ pub fn report_error(error: &impl Display) {
         otherwise: format!("{message}\n"),
         causes: causes(error),
         message,
-        place: None,
+        place: Some(backtrace::place(Location::caller())),
         frames: backtrace::frames(),
     });
 }

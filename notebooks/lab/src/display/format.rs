@@ -38,7 +38,7 @@ pub struct Failure {
     pub message: String,
     /// What has led to it, the nearest first.
     pub causes: Vec<String>,
-    /// Where it happened, as far as that is known beforehand.
+    /// Where it happened.
     pub place: Option<Place>,
     /// The calls that led there, the innermost first.
     pub frames: Vec<Frame>,

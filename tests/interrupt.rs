@@ -1,0 +1,153 @@
+//! The stop button: what ends, what stays, and what the user is told.
+
+use crate::client::Client;
+use crate::support::{kernel, note, run};
+use jupyter_protocol::{ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
+use std::time::Duration;
+use tokio::time::timeout;
+
+async fn interrupt(kernel: &mut Client) {
+    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
+}
+
+/// Runs a cell, interrupts it as soon as it has printed something, and once more if `twice`; returns its error.
+async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorOutput {
+    let id = kernel.execute(code).await.unwrap();
+    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
+    interrupt(kernel).await;
+    if twice {
+        interrupt(kernel).await;
+    }
+    let mut error = None;
+    let until_idle = kernel.until_idle(&id, |message| {
+        if let Content::ErrorOutput(output) = &message.content {
+            error = Some(output.clone());
+        }
+        Ok(())
+    });
+    timeout(Duration::from_secs(60), until_idle).await.expect("the cell goes on").unwrap();
+    error.expect("the cell did not fail")
+}
+
+const KEPT: &str = "the cell was interrupted and has ended; the variables of earlier cells are kept";
+
+#[tokio::test]
+async fn work_that_looks_for_interrupts_ends_and_all_variables_stay() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = vec![1, 2, 3]; let mut steps = 0u64; let process = std::process::id();")
+        .await;
+    // A loop of the user's own.
+    let code = "steps += 1; println!(\"running\"); loop { lab::check_interrupt()?; steps += 1; }";
+    let error = interrupted(&mut kernel, code, false).await;
+    assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("Interrupted", KEPT));
+    let state = "(kept.len(), steps > 0, std::process::id() == process)";
+    assert_eq!(run(&mut kernel, state).await[2], "result 3: (3, true, true)");
+    // Drawing digits, and batches of them.
+    let code = "println!(\"running\"); lab::data::drawn_sized(0, 3_000_000, 0)?.name";
+    assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
+    run(&mut kernel, "let digits = lab::data::drawn_sized(0, 1_000, 0)?;").await;
+    let code = "use lab::candle_core::Device;
+println!(\"running\");
+loop {
+    for batch in digits.train.batches(10, 0, &Device::Cpu) {
+        batch?;
+    }
+}";
+    assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
+    // The flag of one cell is none for the next.
+    let code = "lab::check_interrupt()?; (digits.train.len(), std::process::id() == process)";
+    assert_eq!(run(&mut kernel, code).await[2], "result 7: (1000, true)");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn training_notices_an_interrupt_between_two_steps() {
+    let mut kernel = kernel().await;
+    let code = "use lab::{candle_core::{DType, Device, Module}, candle_nn::{self, Optimizer}, ops};
+let digits = lab::data::drawn_sized(0, 2_000, 0)?;
+let map = candle_nn::VarMap::new();
+let weights = candle_nn::VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+let layer = candle_nn::linear(14 * 14, 10, weights)?;
+let mut adam = candle_nn::AdamW::new(map.all_vars(), Default::default())?;
+let mut losses: Vec<f32> = Vec::new();";
+    assert_eq!(run(&mut kernel, code).await, ["busy", "input 1", "idle"]);
+    let code = "for epoch in 0.. {
+    for batch in digits.train.batches(100, epoch, &Device::Cpu) {
+        let (images, labels) = batch?;
+        let logits = layer.forward(&ops::max_pool2d(&images, 2)?.flatten_from(1)?)?;
+        let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
+        adam.backward_step(&loss)?;
+        losses.push(loss.to_scalar::<f32>()?);
+        if losses.len() == 3 {
+            println!(\"running\");
+        }
+    }
+}";
+    assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
+    // What was learnt so far is there, and can be gone on with.
+    let code = "(losses.len() >= 3, losses.iter().all(|loss| loss.is_finite()), map.all_vars().len())";
+    assert_eq!(run(&mut kernel, code).await[2], "result 3: (true, true, 2)");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn code_that_does_not_look_is_ended_and_the_lost_variables_are_named() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let number = 1; let words = vec![\"a\"]; fn one() -> i32 { 1 }").await;
+    for (twice, lost) in
+        [(false, "These variables are gone: `number`, `words`."), (true, "The variable `again` is gone;")]
+    {
+        let error = interrupted(&mut kernel, "println!(\"running\"); loop {}", twice).await;
+        assert_eq!(error.ename, "Interrupted");
+        let start = format!("the cell did not stop by itself, so its process was ended.\n{lost}");
+        assert!(error.evalue.starts_with(&start), "{}", error.evalue);
+        assert!(run(&mut kernel, "let again = one();").await.len() == 3, "functions are still there");
+    }
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn while_a_cell_is_compiled_the_compiler_is_ended_and_the_session_stays_as_it_was() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = 7; let process = std::process::id();").await;
+    // Constant evaluation keeps the compiler busy for as long as it takes.
+    let code = "#[allow(long_running_const_eval)] const LONG: u64 = { let mut i = 0u64; while i < 1 << 40 { i += 1; } i };\nlet new = LONG;\nprintln!(\"{LONG}\");";
+    let id = kernel.execute(code).await.unwrap();
+    let mut messages = Vec::new();
+    while messages.last().is_none_or(|message| message != "input 2") {
+        note(&mut messages, &kernel.iopub.read().await.unwrap()).unwrap();
+    }
+    messages.clear();
+    let compiler = "pgrep -f '[c]rate-name ctx' > /dev/null";
+    let started = std::time::Instant::now();
+    while !std::process::Command::new("sh").args(["-c", compiler]).status().unwrap().success() {
+        assert!(started.elapsed() < Duration::from_secs(20), "no compiler has started");
+    }
+    interrupt(&mut kernel).await;
+    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
+    timeout(Duration::from_secs(60), until_idle).await.expect("the compiler goes on").unwrap();
+    let expected = "error Interrupted: the cell was interrupted before it ran; everything is as it was";
+    // The kernel says that it is busy once more, behind the idle status of the interrupt.
+    assert_eq!(messages, ["busy", expected, "idle"]);
+    assert_eq!(run(&mut kernel, "(kept, std::process::id() == process)").await[2], "result 3: (7, true)");
+    assert_eq!(run(&mut kernel, "new").await[2], "error CompileError: cannot find value `new` in this scope");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cell_that_waits_for_the_user_can_be_interrupted() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = 7;").await;
+    let code = "let mut line = String::new();
+if std::io::stdin().read_line(&mut line)? == 0 { lab::check_interrupt()?; }";
+    let id = kernel.ask_and_execute(code).await.unwrap();
+    let question = timeout(Duration::from_secs(20), kernel.stdin.read()).await.expect("no question").unwrap();
+    assert!(matches!(question.content, Content::InputRequest(_)));
+    interrupt(&mut kernel).await;
+    let mut messages = Vec::new();
+    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
+    timeout(Duration::from_secs(60), until_idle).await.expect("the cell goes on").unwrap();
+    assert!(messages.contains(&format!("error Interrupted: {KEPT}")), "{messages:?}");
+    assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");
+    kernel.shut_down().await.unwrap();
+}
