@@ -1,6 +1,7 @@
 //! Pictures of digits, training curves and scores, as SVG that is readable on light and dark pages.
 
 mod bars;
+mod chart;
 mod curves;
 mod digits;
 mod svg;
