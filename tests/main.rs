@@ -11,7 +11,10 @@ mod errors;
 mod install;
 mod life;
 mod ops;
+#[path = "../notebooks/lab/src/pace.rs"]
+mod pace;
 mod plots;
+mod progress;
 mod protocol;
 mod run;
 mod support;

@@ -9,3 +9,4 @@ mod svg;
 pub use bars::bars;
 pub use curves::{Curve, curves};
 pub use digits::{digits, predictions};
+pub(crate) use svg::escape;
