@@ -19,3 +19,4 @@ mod protocol;
 mod run;
 mod support;
 mod tidy;
+mod train;

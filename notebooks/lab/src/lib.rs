@@ -16,6 +16,7 @@ mod pace;
 pub mod plot;
 mod progress;
 mod random;
+pub mod train;
 
 pub use interrupt::{Interrupted, check_interrupt};
 pub use progress::{Progress, progress};
