@@ -2,6 +2,7 @@
 
 use crate::display::printed;
 use crate::progress::shown;
+use crate::support::{kernel, run};
 use lab::candle_core::{DType, Device, Module, Result, Tensor};
 use lab::candle_nn::{AdamW, Linear, Optimizer, ParamsAdamW, VarBuilder, VarMap, linear};
 use lab::data::drawn_sized;
@@ -252,4 +253,26 @@ fn fit_says_what_is_wrong_and_ends_when_interrupted() {
     let shown = shown(&out);
     let last = &shown[shown.len() - 1].text;
     assert!(last.contains("epoch 1/3, step 4/10; ") && last.ends_with(" interrupted after 0:00"), "{last}");
+}
+
+#[tokio::test]
+async fn an_interrupted_training_keeps_the_variables_of_earlier_cells() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, ":dep lab = { path = \"lab\" }\nuse lab::train::Panel;\nlet mut kept = vec![1];").await;
+    // What the stop button does, at a moment that the test knows.
+    let interrupted = "kept.push(2);\nlet mut panel = Panel::new(\"Training\", \"MNIST\", 1, 2);\npanel.step(0.5, 0.5)?;\n\
+                       lab::kernel::lab_interrupt();\npanel.step(0.5, 0.5)?;\nkept.push(3);";
+    let messages = run(&mut kernel, interrupted).await;
+    assert_eq!(
+        messages[2..4],
+        ["display text/html text/plain", "update text/html text/plain"],
+        "{messages:?}"
+    );
+    assert!(messages[4].starts_with("error "), "{messages:?}");
+    assert!(run(&mut kernel, "lab::kernel::lab_begin();\nkept.len()").await[2].ends_with(": 2"));
+    let messages = run(&mut kernel, "for _ in lab::progress(0..2) { lab::kernel::lab_interrupt(); }").await;
+    assert!(messages.iter().any(|message| message.starts_with("error ")), "{messages:?}");
+    assert!(messages.iter().all(|message| !message.starts_with("std")), "{messages:?}");
+    assert!(run(&mut kernel, "lab::kernel::lab_begin();\nkept.len()").await[2].ends_with(": 2"));
+    kernel.shut_down().await.unwrap();
 }

@@ -60,12 +60,11 @@ impl Panel {
     pub fn step(&mut self, loss: f32, accuracy: f32) -> Result<(), Interrupted> {
         self.history.steps.push(Score { loss, accuracy });
         self.check_interrupt()?;
-        if self.live.is_due(Instant::now()) && self.in_place() {
-            self.draw(State::Running);
-        }
         let step = self.history.of_epoch().len();
-        if !self.in_place() && step.is_multiple_of(LINE_STEPS.max(self.report.steps_per_epoch / 10)) {
-            self.line();
+        match self.in_place() {
+            true if self.live.is_due(Instant::now()) => self.draw(State::Running),
+            false if step.is_multiple_of(LINE_STEPS.max(self.report.steps_per_epoch / 10)) => self.line(),
+            _ => {}
         }
         Ok(())
     }

@@ -163,14 +163,15 @@ fn bad_losses(history: &History) -> Option<String> {
     })
 }
 
-/// The points of a curve: means over equal numbers of steps, of the finite values only.
+/// The points of a curve: means over groups of steps that are as equal as can be, of the finite values only.
 fn thinned(steps: &[Score], value: fn(Score) -> f32) -> Vec<(f64, f64)> {
-    let size = steps.len().div_ceil(POINTS).max(1);
-    let point = |(at, group): (usize, &[Score])| {
-        let finite: Vec<f64> =
-            group.iter().copied().map(value).filter(|value| value.is_finite()).map(f64::from).collect();
-        let middle = (at * size) as f64 + (group.len() + 1) as f64 / 2.0;
+    let count = steps.len().min(POINTS);
+    let point = |at: usize| {
+        let (start, end) = (at * steps.len() / count, (at + 1) * steps.len() / count);
+        let values = steps[start..end].iter().copied().map(value);
+        let finite: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
+        let middle = (start + 1 + end) as f64 / 2.0;
         (!finite.is_empty()).then(|| (middle, finite.iter().sum::<f64>() / finite.len() as f64))
     };
-    steps.chunks(size).enumerate().filter_map(point).collect()
+    (0..count).filter_map(point).collect()
 }
