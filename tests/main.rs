@@ -13,8 +13,12 @@ mod install;
 mod interrupt;
 mod life;
 mod ops;
+#[path = "../notebooks/lab/src/pace.rs"]
+mod pace;
 mod plots;
+mod progress;
 mod protocol;
 mod run;
 mod support;
 mod tidy;
+mod train;

@@ -1,7 +1,7 @@
 use lab::candle_core::{DType, Device, Result, Tensor, Var};
 use lab::candle_nn::{self, VarBuilder, VarMap};
 use lab::init;
-use lab::ops::max_pool2d;
+use lab::ops::{accuracy, max_pool2d};
 
 /// The gradient of the sum of `max_pool2d(x, window)`.
 fn gradient(x: &Var, window: usize) -> Result<Tensor> {
@@ -137,5 +137,18 @@ fn dropout_drops_by_seed_scales_the_rest_and_rests_outside_training() -> Result<
     assert!((1800..2200).contains(&dropped), "{dropped} of 10,000 at 20 %");
     let at_rest = init::Dropout::new(0.2, 1).forward(&x, false)?;
     assert_eq!(at_rest.sum_all()?.to_scalar::<f32>()?, 10_000.0);
+    Ok(())
+}
+
+#[test]
+fn accuracy_is_the_part_of_right_predictions() -> Result<()> {
+    let logits = Tensor::new(
+        &[[0.0f32, 2.0, 1.0], [-1.0, -3.0, -2.0], [0.0, 0.0, 5.0], [9.0, 0.0, 0.0]],
+        &Device::Cpu,
+    )?;
+    let labels = Tensor::new(&[1u32, 0, 0, 0], &Device::Cpu)?;
+    assert_eq!(accuracy(&logits, &labels)?, 0.75);
+    assert_eq!(accuracy(&logits.narrow(0, 2, 1)?, &labels.narrow(0, 2, 1)?)?, 0.0);
+    assert!(accuracy(&logits, &labels.narrow(0, 0, 3)?).is_err());
     Ok(())
 }

@@ -65,7 +65,7 @@ fn the_first_notebook_learns() {
     let accuracy: f64 = accuracy.parse().unwrap();
     assert!((80.0..=100.0).contains(&accuracy), "{accuracy} %");
     let pictures = code.iter().filter(|cell| cell["outputs"].to_string().contains("image/svg+xml")).count();
-    assert_eq!(pictures, 4, "digits, curve, bars and a mistake");
+    assert_eq!(pictures, 4, "digits, curves, bars and a mistake");
 
     let page = std::fs::read_to_string(out.path().join("01_first_light.html")).unwrap();
     assert!(page.contains("34826 parameters") && page.contains("src=\"data:image/svg+xml;base64,"));

@@ -127,14 +127,14 @@ impl Display {
 }
 
 /// Who reads standard output.
-enum Target {
+pub(crate) enum Target {
     Taper,
     Evcxr,
     Terminal,
 }
 
 impl Target {
-    fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         if env::var_os(format::ENV).is_some() {
             Self::Taper
         } else if env::var_os("EVCXR_IS_RUNTIME").is_some() {
@@ -146,7 +146,7 @@ impl Target {
 }
 
 /// Writes in one piece, after all that was printed before, whatever other threads print meanwhile.
-fn write(text: &str) {
+pub(crate) fn write(text: &str) {
     let mut out = stdout().lock();
     // Nobody reads any more when this fails, so there is nobody to tell.
     let _ = out.flush().and_then(|()| out.write_all(text.as_bytes())).and_then(|()| out.flush());

@@ -11,11 +11,16 @@ pub mod init;
 mod interrupt;
 #[doc(hidden)]
 pub mod kernel;
+mod live;
 pub mod ops;
+mod pace;
 pub mod plot;
+mod progress;
 mod random;
+pub mod train;
 
 pub use interrupt::{Interrupted, check_interrupt};
+pub use progress::{Progress, progress};
 
 /// A result whose error can be anything that a cell may meet.
 pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

@@ -1,7 +1,7 @@
 //! Operations that candle lacks, or gets wrong.
 
 use crate::check_interrupt;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// Largest value of each `window` x `window` square: `[batch, channel, height, width]` to
@@ -35,6 +35,16 @@ fn composed(x: &Tensor, window: usize) -> Result<Tensor> {
         .max(3)?
         .max(1)?
         .reshape((batch, channels, rows, columns))
+}
+
+/// The part, 0 to 1, of the predictions that are right: those where the largest of the logits `[batch, classes]` is that
+/// of the class in `labels` `[batch]`.
+///
+/// # Errors
+/// When the shapes do not match.
+pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<f32> {
+    let predicted = logits.argmax(D::Minus1)?;
+    predicted.eq(&labels.to_dtype(predicted.dtype())?)?.to_dtype(DType::F32)?.mean_all()?.to_scalar()
 }
 
 struct MaxPool {

@@ -74,8 +74,10 @@ pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -
          <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee}}}}</style>\n{}\n</svg>",
         body.trim()
     );
+    // With its height a page keeps the place while it loads the image, and nothing below jumps when it is replaced.
+    let height = width * bottom / right.max(1);
     let image = format!(
-        "<img alt=\"{label}\" width=\"{width}\" style=\"max-width:100%;height:auto\" \
+        "<img alt=\"{label}\" width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\" \
          src=\"data:image/svg+xml;base64,{}\">",
         BASE64.encode(&svg)
     );

@@ -1,0 +1,87 @@
+//! Output that changes while its cell runs: in place where that is possible, else as lines now and then.
+
+use crate::display::{Display, Target, write};
+use std::io::{IsTerminal, stdout};
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What a redraw may take of the time between two of them: a twentieth.
+const SHARE: u32 = 20;
+
+/// One such output.
+pub struct Live {
+    pub place: Place,
+    interval: Duration,
+    next: Instant,
+    /// Anything at all.
+    pub shown: bool,
+}
+
+/// Where it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// A display with this id, which the kernel can replace.
+    Display(String),
+    /// The last line of a terminal.
+    Terminal,
+    /// Lines that stay as they were written.
+    Lines,
+}
+
+impl Live {
+    /// One that is redrawn once in an interval at most.
+    pub fn new(interval: Duration) -> Self {
+        let place = match Target::from_env() {
+            Target::Taper => Place::Display(new_id()),
+            Target::Terminal if stdout().is_terminal() => Place::Terminal,
+            _ => Place::Lines,
+        };
+        Self { place, interval, next: Instant::now(), shown: false }
+    }
+
+    /// Whether it is time to draw again; cheap, to be asked all the time.
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Waits for `time` before it is due again.
+    pub fn rest(&mut self, time: Duration) {
+        self.next = Instant::now() + time;
+    }
+
+    /// Calls `draw`, and shows the result in place of what was shown before.
+    pub fn show(&mut self, draw: impl FnOnce() -> Display) {
+        let start = Instant::now();
+        let display = draw();
+        match &self.place {
+            Place::Display(id) if self.shown => display.update(id),
+            Place::Display(id) => display.show_as(id),
+            Place::Terminal | Place::Lines => display.show(),
+        }
+        self.shown = true;
+        self.rest(self.interval.max(start.elapsed() * SHARE));
+    }
+
+    /// Writes a line; on a terminal, with `replaceable`, one that the next line overwrites.
+    pub fn line(&mut self, text: &str, replaceable: bool) {
+        match self.place {
+            Place::Terminal => write(&format!("\r{text}\x1b[K{}", if replaceable { "" } else { "\n" })),
+            _ => write(&format!("{text}\n")),
+        }
+        self.shown = true;
+        self.rest(self.interval);
+    }
+}
+
+/// An id that no other output has, be it of another process: notebooks outlive the kernels that they were run on.
+fn new_id() -> String {
+    static PROCESS: OnceLock<String> = OnceLock::new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let process = PROCESS.get_or_init(|| {
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("lab-{}-{:x}", process::id(), start.as_nanos())
+    });
+    format!("{process}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

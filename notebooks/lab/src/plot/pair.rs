@@ -1,0 +1,24 @@
+use super::chart::Chart;
+use super::{Curve, svg};
+use crate::{Result, display::Display};
+use std::ops::Range;
+
+/// Two charts side by side, each with what its y axis means and its curves; points that are no finite numbers are left
+/// out. They share the x axis, which means and shows `x`. `title` stands over both, `alt` tells what they show.
+pub fn pair(
+    title: &str,
+    alt: &str,
+    x: (&str, Range<f64>),
+    charts: [(&str, Vec<Curve>); 2],
+) -> Result<Display> {
+    svg::draw((720, 280), title, alt, |area| {
+        let halves = area.margin(70, 10, 0, 0).split_evenly((1, 2));
+        for (half, (y, mut curves)) in halves.iter().zip(charts) {
+            curves.iter_mut().for_each(|curve| curve.points.retain(|(x, y)| x.is_finite() && y.is_finite()));
+            let legend = curves.len() > 1;
+            let chart = Chart { axes: [x.0, y], curves: &curves, x: Some(x.1.clone()), legend };
+            chart.draw(&half.margin(0, 0, 0, 36))?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,88 @@
+use std::fmt;
+
+/// How well a network does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Mean over the examples; for cross-entropy in nats.
+    pub loss: f32,
+    /// Part of the predictions that are right, 0 to 1.
+    pub accuracy: f32,
+}
+
+/// What is known of one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// The number of its last step, counted from 1 through all epochs.
+    pub last_step: usize,
+    /// Mean over its steps, while the weights changed.
+    pub training: Score,
+    /// Measured at its end, if at all.
+    pub validation: Option<Score>,
+    /// How long it took, validation included.
+    pub seconds: f64,
+}
+
+/// The course of a training.
+#[derive(Clone, Default, PartialEq)]
+pub struct History {
+    pub(super) steps: Vec<Score>,
+    pub(super) epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// The score of each step on its batch, before the weights changed.
+    pub fn steps(&self) -> &[Score] {
+        &self.steps
+    }
+
+    /// The epochs that were completed.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    /// The loss of each step.
+    pub fn losses(&self) -> Vec<f32> {
+        self.steps.iter().map(|score| score.loss).collect()
+    }
+
+    /// The accuracy of each step, 0 to 1.
+    pub fn accuracies(&self) -> Vec<f32> {
+        self.steps.iter().map(|score| score.accuracy).collect()
+    }
+
+    /// How long the completed epochs took, validation included.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.seconds).sum()
+    }
+
+    /// The steps since the last completed epoch.
+    pub(super) fn of_epoch(&self) -> &[Score] {
+        &self.steps[self.epochs.last().map_or(0, |epoch| epoch.last_step)..]
+    }
+}
+
+/// Without the single steps, which would drown a cell that ends in a history.
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let steps = format_args!("{} scores", self.steps.len());
+        f.debug_struct("History").field("steps", &steps).field("epochs", &self.epochs).finish()
+    }
+}
+
+impl Score {
+    /// The mean; not a number if there is none, or if one of them is not.
+    pub(super) fn mean(scores: &[Self]) -> Self {
+        let mean = |value: fn(Self) -> f32| {
+            let sum: f64 = scores.iter().map(|score| f64::from(value(*score))).sum();
+            (sum / scores.len() as f64) as f32
+        };
+        Self { loss: mean(|score| score.loss), accuracy: mean(|score| score.accuracy) }
+    }
+}
+
+/// `loss 0.1234, accuracy 96.12 %`
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "loss {:.4}, accuracy {:.2} %", self.loss, 100.0 * self.accuracy)
+    }
+}
