@@ -29,6 +29,7 @@ mod message;
 mod notebook;
 mod output;
 mod processes;
+mod recorder;
 mod relay;
 mod run;
 mod server;

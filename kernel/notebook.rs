@@ -1,11 +1,7 @@
-//! Notebook files: reading, parameters, outputs, writing.
+//! Notebook files: reading, parameters, writing.
 
 use anyhow::{Context, Result, bail};
-use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, Stdio};
-use nbformat::v4::{
-    Cell, CellId, CellMetadata, DisplayData, ErrorOutput, ExecuteResult, KernelSpec, LanguageInfo,
-    MultilineString, Notebook, Output,
-};
+use nbformat::v4::{Cell, CellId, CellMetadata, KernelSpec, LanguageInfo, Notebook};
 use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName};
 use std::fs;
 use std::path::Path;
@@ -94,37 +90,6 @@ fn constants(cell: &str) -> Vec<(String, String)> {
         _ => None,
     });
     constants.collect()
-}
-
-/// Adds what a message shows to the outputs of a cell.
-pub fn collect(outputs: &mut Vec<Output>, message: &JupyterMessage) -> Result<()> {
-    match &message.content {
-        Content::StreamContent(stream) => {
-            let name = if matches!(stream.name, Stdio::Stderr) { "stderr" } else { "stdout" };
-            match outputs.last_mut() {
-                Some(Output::Stream { name: last, text }) if last == name => text.0.push_str(&stream.text),
-                _ => outputs
-                    .push(Output::Stream { name: name.into(), text: MultilineString(stream.text.clone()) }),
-            }
-        }
-        Content::DisplayData(display) => {
-            let (data, metadata) = (display.data.clone(), display.metadata.clone());
-            outputs.push(Output::DisplayData(DisplayData { data, metadata }));
-        }
-        Content::ExecuteResult(result) => outputs.push(Output::ExecuteResult(ExecuteResult {
-            execution_count: result.execution_count,
-            data: result.data.clone(),
-            metadata: result.metadata.clone(),
-        })),
-        Content::ErrorOutput(error) => outputs.push(Output::Error(ErrorOutput {
-            ename: error.ename.clone(),
-            evalue: error.evalue.clone(),
-            traceback: error.traceback.clone(),
-        })),
-        Content::ClearOutput(_) => outputs.clear(),
-        _ => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

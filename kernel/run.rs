@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::notebook::{self, Parameter};
+use crate::recorder::Recorder;
 use crate::{html, install};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -88,6 +89,7 @@ async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>>
     let start = Instant::now();
     let mut failure = None;
     let mut count = 0;
+    let mut recorder = Recorder::default();
     for cell in &mut notebook.cells {
         let Cell::Code { source, outputs, execution_count, .. } = cell else { continue };
         outputs.clear();
@@ -97,12 +99,24 @@ async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>>
         }
         count += 1;
         *execution_count = Some(count);
-        let succeeded = kernel.run(&source.concat(), |message| notebook::collect(outputs, message)).await?;
+        recorder.begin_cell();
+        let succeeded = kernel
+            .run(&source.concat(), |message| {
+                recorder.record(message);
+                Ok(())
+            })
+            .await?;
         bar.inc(1);
         if !succeeded {
-            failure = Some(describe(count, outputs));
+            failure = Some(describe(count, recorder.current()));
         }
     }
+    // Only now, for a cell may update what an earlier one has shown.
+    let code = notebook.cells.iter_mut().filter_map(|cell| match cell {
+        Cell::Code { outputs, .. } => Some(outputs),
+        _ => None,
+    });
+    code.zip(recorder.into_cells()).for_each(|(outputs, recorded)| *outputs = recorded);
     kernel.shut_down().await?;
     bar.finish_and_clear();
     println!("{name}: {count} of {total} cells in {:.1} s", start.elapsed().as_secs_f64());

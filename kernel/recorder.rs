@@ -1,0 +1,163 @@
+//! What the cells of a notebook have shown, as it is saved.
+
+use jupyter_protocol::{DisplayData as Shown, JupyterMessage, JupyterMessageContent as Content, Stdio};
+use nbformat::v4::{DisplayData, ErrorOutput, ExecuteResult, MultilineString, Output};
+
+/// The outputs of cells that are run one after the other.
+#[derive(Default)]
+pub struct Recorder {
+    cells: Vec<Vec<Output>>,
+    /// The displays that can be updated: id, cell and output.
+    places: Vec<(String, usize, usize)>,
+    /// The next output is to take the place of all that the cell has shown.
+    clear: bool,
+}
+
+impl Recorder {
+    /// A cell starts.
+    pub fn begin_cell(&mut self) {
+        self.cells.push(Vec::new());
+        self.clear = false;
+    }
+
+    /// The outputs of the last cell.
+    pub fn current(&self) -> &[Output] {
+        self.cells.last().map_or(&[], Vec::as_slice)
+    }
+
+    /// The outputs of all cells.
+    pub fn into_cells(self) -> Vec<Vec<Output>> {
+        self.cells
+    }
+
+    /// Records what a message shows.
+    pub fn record(&mut self, message: &JupyterMessage) {
+        match &message.content {
+            Content::StreamContent(stream) => {
+                let name = if matches!(stream.name, Stdio::Stderr) { "stderr" } else { "stdout" };
+                match self.cell().last_mut() {
+                    Some(Output::Stream { name: last, text }) if last == name => {
+                        text.0.push_str(&stream.text)
+                    }
+                    _ => {
+                        let text = MultilineString(stream.text.clone());
+                        self.push(Output::Stream { name: name.into(), text });
+                    }
+                }
+            }
+            Content::DisplayData(display) => self.display(display),
+            Content::UpdateDisplayData(update) => {
+                for (_, cell, output) in
+                    self.places.iter().filter(|(id, ..)| Some(id) == update.transient.display_id.as_ref())
+                {
+                    let (data, metadata) = (update.data.clone(), update.metadata.clone());
+                    self.cells[*cell][*output] = Output::DisplayData(DisplayData { data, metadata });
+                }
+            }
+            Content::ExecuteResult(result) => self.push(Output::ExecuteResult(ExecuteResult {
+                execution_count: result.execution_count,
+                data: result.data.clone(),
+                metadata: result.metadata.clone(),
+            })),
+            Content::ErrorOutput(error) => self.push(Output::Error(ErrorOutput {
+                ename: error.ename.clone(),
+                evalue: error.evalue.clone(),
+                traceback: error.traceback.clone(),
+            })),
+            Content::ClearOutput(clear) if clear.wait => self.clear = true,
+            Content::ClearOutput(_) => self.clear_cell(),
+            _ => {}
+        }
+    }
+
+    fn display(&mut self, display: &Shown) {
+        let (data, metadata) = (display.data.clone(), display.metadata.clone());
+        self.push(Output::DisplayData(DisplayData { data, metadata }));
+        if let Some(id) = display.transient.as_ref().and_then(|transient| transient.display_id.clone()) {
+            let cell = self.cells.len() - 1;
+            self.places.push((id, cell, self.cells[cell].len() - 1));
+        }
+    }
+
+    fn push(&mut self, output: Output) {
+        self.cell().push(output);
+    }
+
+    /// The outputs of the last cell, ready to take one more.
+    fn cell(&mut self) -> &mut Vec<Output> {
+        if std::mem::take(&mut self.clear) {
+            self.clear_cell();
+        }
+        if self.cells.is_empty() {
+            self.begin_cell();
+        }
+        self.cells.last_mut().expect("there is a cell")
+    }
+
+    fn clear_cell(&mut self) {
+        let last = self.cells.len().saturating_sub(1);
+        self.places.retain(|(_, cell, _)| *cell != last);
+        self.cells.truncate(last);
+        self.cells.push(Vec::new());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::message;
+    use jupyter_protocol::{ClearOutput, Media, MediaType, StreamContent, Transient, UpdateDisplayData};
+
+    fn text(text: &str) -> JupyterMessage {
+        message(StreamContent { name: Stdio::Stdout, text: text.into() }, None)
+    }
+
+    fn display(id: &str, text: &str) -> JupyterMessage {
+        let transient = Some(Transient { display_id: Some(id.into()) });
+        message(
+            Shown { data: Media::new(vec![MediaType::Plain(text.into())]), transient, ..Default::default() },
+            None,
+        )
+    }
+
+    fn update(id: &str, text: &str) -> JupyterMessage {
+        let transient = Transient { display_id: Some(id.into()) };
+        let data = Media::new(vec![MediaType::Plain(text.into())]);
+        message(UpdateDisplayData { data, metadata: Default::default(), transient }, None)
+    }
+
+    /// The recorded outputs in short.
+    fn recorded(cells: &[&[JupyterMessage]]) -> Vec<Vec<String>> {
+        let mut recorder = Recorder::default();
+        for cell in cells {
+            recorder.begin_cell();
+            cell.iter().for_each(|message| recorder.record(message));
+        }
+        let short = |output: Output| match output {
+            Output::Stream { name, text } => format!("{name}: {}", text.0),
+            Output::DisplayData(display) => format!("{:?}", display.data.content),
+            _ => "?".into(),
+        };
+        recorder.into_cells().into_iter().map(|cell| cell.into_iter().map(short).collect()).collect()
+    }
+
+    #[test]
+    fn an_update_changes_the_display_wherever_it_is() {
+        let cells = recorded(&[
+            &[text("a"), display("x", "1"), text("b"), update("x", "2")],
+            &[text("c"), update("x", "3"), update("unknown", "4")],
+        ]);
+        assert_eq!(cells, [vec!["stdout: a", "[Plain(\"3\")]", "stdout: b"], vec!["stdout: c"]]);
+    }
+
+    #[test]
+    fn clearing_waits_for_the_next_output_if_it_is_to() {
+        let clear = |wait| message(ClearOutput { wait }, None);
+        assert_eq!(recorded(&[&[text("a"), clear(true)]]), [vec!["stdout: a"]]);
+        assert_eq!(recorded(&[&[text("a"), clear(true), text("b")]]), [vec!["stdout: b"]]);
+        assert_eq!(
+            recorded(&[&[text("a"), display("x", "1"), clear(false), update("x", "2")]]),
+            [Vec::<String>::new()]
+        );
+    }
+}
