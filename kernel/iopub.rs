@@ -7,17 +7,45 @@ use jupyter_protocol::{
 };
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
 use serde_json::{Map, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use tokio::sync::mpsc;
 
-/// Messages that may wait for the socket before publishers have to wait too.
-const QUEUE: usize = 256;
+/// How many bytes of a cell's output may wait for the socket before the cell has to wait too. Clients that read slowly
+/// make it wait; what is not output never does.
+const BUDGET: usize = 32 << 20;
 
 /// Publishes messages, from any thread.
 #[derive(Clone)]
 pub struct IoPub {
-    queue: mpsc::Sender<JupyterMessage>,
+    queue: mpsc::UnboundedSender<Queued>,
+    budget: Arc<Budget>,
     cell: Arc<Mutex<Cell>>,
+}
+
+/// A message, and the bytes of the budget that it takes up.
+pub struct Queued {
+    message: JupyterMessage,
+    bytes: usize,
+}
+
+/// The bytes of output that wait for the socket.
+#[derive(Default)]
+pub struct Budget {
+    waiting: Mutex<usize>,
+    sent: Condvar,
+}
+
+impl Budget {
+    /// Waits until there is room. What is larger than the whole budget waits until nothing else does.
+    fn take(&self, bytes: usize) {
+        let full = |waiting: &mut usize| *waiting > 0 && *waiting + bytes > BUDGET;
+        *self.sent.wait_while(self.waiting.lock().unwrap(), full).unwrap() += bytes;
+    }
+
+    fn give_back(&self, bytes: usize) {
+        *self.waiting.lock().unwrap() -= bytes;
+        self.sent.notify_all();
+    }
 }
 
 /// Whose the child's output is.
@@ -43,11 +71,27 @@ pub enum Output {
     },
 }
 
+impl Output {
+    /// In bytes, roughly.
+    fn size(&self) -> usize {
+        match self {
+            Self::Stream(_, text) => text.len(),
+            Self::Display { data, .. } => data.values().map(|value| value.as_str().map_or(0, str::len)).sum(),
+            Self::Clear { .. } => 0,
+        }
+    }
+}
+
 impl IoPub {
     /// Also returns the end of the queue that [`write`] takes.
-    pub fn new() -> (Self, mpsc::Receiver<JupyterMessage>) {
-        let (queue, receiver) = mpsc::channel(QUEUE);
-        (Self { queue, cell: Arc::default() }, receiver)
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        (Self { queue, budget: Arc::default(), cell: Arc::default() }, receiver)
+    }
+
+    /// What [`write`] gives back to when it has sent something.
+    pub fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     /// From now on output belongs to the cell of this request, and is not published if that is silent.
@@ -55,7 +99,7 @@ impl IoPub {
         *self.cell.lock().unwrap() = Cell { request: Some(request.clone()), silent };
     }
 
-    /// Publishes what a cell shows. Blocks while the queue is full.
+    /// Publishes what a cell shows. Blocks while too much of that waits for the socket.
     pub fn output(&self, output: Output) {
         let cell = self.cell.lock().unwrap();
         if cell.silent {
@@ -63,6 +107,8 @@ impl IoPub {
         }
         let request = cell.request.clone();
         drop(cell);
+        let bytes = output.size();
+        self.budget.take(bytes);
         let content: JupyterMessageContent = match output {
             Output::Stream(name, text) => StreamContent { name, text }.into(),
             Output::Clear { wait } => ClearOutput { wait }.into(),
@@ -80,39 +126,34 @@ impl IoPub {
                 }
             }
         };
-        self.send(message(content, request.as_ref()));
+        // The receiver is gone only when the kernel ends.
+        let _ = self.queue.send(Queued { message: message(content, request.as_ref()), bytes });
     }
 
     pub fn status(&self, state: ExecutionState, request: &JupyterMessage) {
-        self.send(status(state, Some(request)));
+        self.publish(status(state, Some(request)));
     }
 
     pub fn input(&self, code: &str, count: usize, request: &JupyterMessage) {
         let content = ExecuteInput { code: code.to_owned(), execution_count: ExecutionCount(count) };
-        self.send(message(content, Some(request)));
+        self.publish(message(content, Some(request)));
     }
 
     pub fn result(&self, data: Map<String, Value>, count: usize, request: &JupyterMessage) {
         let (data, metadata) = (media(data), Map::new());
         let content =
             ExecuteResult { execution_count: ExecutionCount(count), data, metadata, transient: None };
-        self.send(message(content, Some(request)));
+        self.publish(message(content, Some(request)));
     }
 
     pub fn error(&self, error: &ReplyError, request: &JupyterMessage) {
         let ReplyError { ename, evalue, traceback } = error.clone();
-        self.send(message(ErrorOutput { ename, evalue, traceback }, Some(request)));
+        self.publish(message(ErrorOutput { ename, evalue, traceback }, Some(request)));
     }
 
-    /// From a thread; tasks use [`IoPub::publish`].
-    fn send(&self, message: JupyterMessage) {
-        // The receiver is gone only when the kernel ends.
-        let _ = self.queue.blocking_send(message);
-    }
-
-    /// From a task.
-    pub async fn publish(&self, message: JupyterMessage) {
-        let _ = self.queue.send(message).await;
+    /// Publishes anything else. Never blocks.
+    pub fn publish(&self, message: JupyterMessage) {
+        let _ = self.queue.send(Queued { message, bytes: 0 });
     }
 }
 
@@ -126,7 +167,11 @@ fn media(data: Map<String, Value>) -> Media {
 }
 
 /// Writes the queue to the socket until all publishers are gone, and welcomes subscribers (JEP 65).
-pub async fn write(mut socket: KernelIoPubXPubConnection, mut queue: mpsc::Receiver<JupyterMessage>) {
+pub async fn write(
+    mut socket: KernelIoPubXPubConnection,
+    mut queue: mpsc::UnboundedReceiver<Queued>,
+    budget: Arc<Budget>,
+) {
     loop {
         tokio::select! {
             biased;
@@ -136,11 +181,12 @@ pub async fn write(mut socket: KernelIoPubXPubConnection, mut queue: mpsc::Recei
                 }
             }
             next = queue.recv() => {
-                let Some(mut next) = next else { return };
+                let Some(Queued { message: mut next, bytes }) = next else { return };
                 next.zmq_identities = vec![next.header.msg_type.clone().into()];
                 if let Err(error) = socket.send(next).await {
                     eprintln!("taper: a message could not be published: {error}");
                 }
+                budget.give_back(bytes);
             }
         }
     }

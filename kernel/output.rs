@@ -7,6 +7,9 @@
 use crate::format::{self, Request};
 use serde_json::Value;
 
+/// The room, in bytes, that is kept for what comes next.
+const SMALL: usize = 1 << 20;
+
 const RECORD: u8 = 0x1e;
 const EVCXR: &[u8] = b"EVCXR_";
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
@@ -92,6 +95,10 @@ impl Parser {
 
     fn discard(&mut self, length: usize) {
         self.buffer.drain(..length);
+        if self.buffer.is_empty() {
+            // A large picture has gone through: do not keep its room for good.
+            self.buffer.shrink_to(SMALL);
+        }
         (self.without_newline, self.without_end) = (0, 0);
     }
 

@@ -40,7 +40,7 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     let (shell_replies, to_shell) = unbounded_channel();
     let (control_replies, to_control) = unbounded_channel();
     let (end, mut ended) = unbounded_channel();
-    iopub.publish(iopub::status(ExecutionState::Starting, None)).await;
+    iopub.publish(iopub::status(ExecutionState::Starting, None));
 
     let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
     let session = Session::start(setting, iopub.clone(), shell_replies.clone(), stdin);
@@ -51,7 +51,7 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
         Desk { session, analyzer, iopub, replies, end: end.clone() }
     };
     let ((shell_out, shell_in), (control_out, control_in)) = (shell.split(), control.split());
-    tokio::spawn(iopub::write(iopub_socket, published));
+    tokio::spawn(iopub::write(iopub_socket, published, iopub.budget()));
     tokio::spawn(stdin::serve(stdin_socket, questions));
     tokio::spawn(beat(heartbeat));
     tokio::spawn(send(shell_out, to_shell));
@@ -133,7 +133,7 @@ impl Desk {
     }
 
     async fn answer(&self, request: JupyterMessage) {
-        self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&request))).await;
+        self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&request)));
         let mut last = false;
         let reply: Option<Content> = match &request.content {
             Content::KernelInfoRequest(_) => Some(kernel_info().into()),
@@ -143,7 +143,7 @@ impl Desk {
             Content::CommInfoRequest(_) => Some(comm_info().into()),
             Content::CommOpen(comm) => {
                 let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };
-                self.iopub.publish(message(close, Some(&request))).await;
+                self.iopub.publish(message(close, Some(&request)));
                 None
             }
             Content::InterruptRequest(_) => {
@@ -160,10 +160,10 @@ impl Desk {
             // The receiver lives as long as the socket.
             let _ = self.replies.send(message(reply, Some(&request)));
         }
-        self.iopub.publish(iopub::status(ExecutionState::Idle, Some(&request))).await;
+        self.iopub.publish(iopub::status(ExecutionState::Idle, Some(&request)));
         if let Some(cell) = self.session.current() {
             // Clients that go by the latest status must not take the kernel for idle.
-            self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&cell))).await;
+            self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&cell)));
         }
         if last {
             let _ = self.end.send(());

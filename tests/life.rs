@@ -1,10 +1,8 @@
 //! From the start of a kernel to its end, whoever ends it.
 
 use crate::client::Client;
-use crate::support::{kernel, kernel_command, note, run, share_environments, taper};
-use jupyter_protocol::{
-    InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ReplyStatus, ShutdownRequest,
-};
+use crate::support::{kernel, kernel_command, run, share_environments, taper};
+use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ShutdownRequest};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ mod install;
 mod interrupt;
 mod life;
 mod ops;
+mod output;
 #[path = "../notebooks/lab/src/pace.rs"]
 mod pace;
 mod plots;
