@@ -106,6 +106,26 @@ fn digits_are_drawn_when_no_mirror_has_good_ones() {
     assert!(!cache.join(NAMES[1]).exists(), "what is damaged is not kept");
 }
 
+#[test]
+fn a_download_that_is_stuck_can_be_interrupted() {
+    let out = printed("download::a_download_that_is_stuck_can_be_interrupted", &[], || {
+        // A mirror that accepts and never answers.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mirror = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let _connection = listener.accept();
+            lab::kernel::lab_interrupt();
+            std::thread::park();
+        });
+        let cache = folder("stuck");
+        match source(&cache, vec![mirror]).load() {
+            Err(lab::data::Error::Interrupted(interrupted)) => println!("{interrupted}"),
+            other => println!("{other:?}"),
+        }
+    });
+    assert_eq!(out, "interrupted\n");
+}
+
 /// What `data::mnist` prints, with the name of what it gives, or its error, in the last line.
 fn print_mnist() {
     match lab::data::mnist() {

@@ -26,13 +26,13 @@ pub extern "C" fn lab_ask() {
 /// A cell starts: an interrupt of the one before does not concern it.
 #[unsafe(no_mangle)]
 pub extern "C" fn lab_begin() {
-    interrupt::set(false);
+    interrupt::begin_cell();
 }
 
 /// The user has interrupted the cell. A signal handler may call it.
 #[unsafe(no_mangle)]
 pub extern "C" fn lab_interrupt() {
-    interrupt::set(true);
+    interrupt::set();
 }
 
 /// Makes panics of cells known to the kernel, which shows them if the cell fails for them.

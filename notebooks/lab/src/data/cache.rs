@@ -72,7 +72,7 @@ impl Known {
     pub(super) fn read(&self, input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
         let file = || path.to_path_buf();
         let mut bytes = Vec::new();
-        let read = interrupt::Reader(input).take(self.size + 1).read_to_end(&mut bytes);
+        let read = interrupt::Reader::new(input).take(self.size + 1).read_to_end(&mut bytes);
         read.map_err(|source| Error::Unreadable { file: file(), source })?;
         let (found, expected) = (bytes.len() as u64, self.size);
         if found < expected {

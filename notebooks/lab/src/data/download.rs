@@ -1,4 +1,5 @@
 use super::{Error, Known};
+use crate::interrupt;
 use flate2::read::GzDecoder;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -6,6 +7,12 @@ use std::time::Duration;
 
 /// The uncompressed file from the first mirror that gives it unharmed.
 pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
+    let (known, mirrors) = (known.clone(), mirrors.to_vec());
+    // A mirror that does not answer must not keep the user from ending the cell.
+    interrupt::leave_when_interrupted(move || from_mirrors(&known, &mirrors))?
+}
+
+fn from_mirrors(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
     let seconds = |n| Some(Duration::from_secs(n));
     let agent = ureq::Agent::config_builder()
         .timeout_resolve(seconds(10))
@@ -28,13 +35,14 @@ pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
 fn fetch(agent: &ureq::Agent, url: &str, known: &Known) -> crate::Result<Vec<u8>> {
     let body = agent.get(url).call()?.into_body();
     let (total, input) = (body.content_length(), body.into_reader());
+    let input = interrupt::Reader::new(input);
     let progress = Progress { input, name: known.name, total, done: 0, shown: 0 };
     Ok(known.read(GzDecoder::new(progress), Path::new(known.name))?)
 }
 
 /// Prints how much has come, on a line that it writes over and over.
 struct Progress<R> {
-    input: R,
+    input: interrupt::Reader<R>,
     name: &'static str,
     total: Option<u64>,
     done: u64,
@@ -66,10 +74,12 @@ impl<R> Progress<R> {
     }
 }
 
-/// Ends the line, whether all has come or not.
+/// Ends the line, whether all has come or not, as long as somebody waits for it.
 impl<R> Drop for Progress<R> {
     fn drop(&mut self) {
-        self.show();
-        println!();
+        if !self.input.is_over() {
+            self.show();
+            println!();
+        }
     }
 }

@@ -96,7 +96,7 @@ fn parse(
 ) -> Result<Vec<u8>, Error> {
     let file = || path.to_path_buf();
     let mut bytes = Vec::new();
-    let mut input = interrupt::Reader(input);
+    let mut input = interrupt::Reader::new(input);
     let mut read_to = |bytes: &mut Vec<u8>, len: u64| {
         let missing = len - bytes.len() as u64;
         input.by_ref().take(missing).read_to_end(bytes).map_err(|source| fault(file(), source))
