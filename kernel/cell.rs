@@ -41,6 +41,28 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// What `use a::b::{self as c}` means, said once more as `use a::b as c;`, by the byte to put it at: evcxr overlooks
+    /// the new name.
+    pub fn renamed_imports(&self) -> Vec<(usize, String)> {
+        let mut imports = Vec::new();
+        for Piece { range, node } in &self.pieces {
+            let trees = node.descendants().filter_map(ast::UseTree::cast);
+            for tree in trees.filter(|tree| tree.path().is_some_and(|path| path.syntax().text() == "self")) {
+                let outer = tree.syntax().ancestors().skip(1).filter_map(ast::UseTree::cast);
+                let mut path: Vec<String> =
+                    outer.filter_map(|tree| Some(tree.path()?.syntax().text().to_string())).collect();
+                path.reverse();
+                if let Some(rename) = tree.rename() {
+                    imports
+                        .push((range.end, format!(" use {} {};", path.join("::"), rename.syntax().text())));
+                }
+            }
+        }
+        imports
+    }
+}
+
 /// A variable defined by a `let`.
 #[derive(Debug, PartialEq)]
 pub struct Binding {
@@ -188,6 +210,16 @@ mod tests {
         let items = pieces.iter().filter(|piece| piece.is_item()).map(|piece| &cell[piece.range.clone()]);
         assert_eq!(items.collect::<Vec<_>>(), ["use std::fmt;", "struct A;", "impl A {}"]);
         assert_eq!(&cell[pieces[2].range.clone()], "let x = 1;");
+    }
+
+    #[test]
+    fn imports_under_another_name_are_said_once_more() {
+        let imports = |cell| parse(cell).renamed_imports();
+        assert_eq!(
+            imports("use a::{b::{self as c, d}, self as e};"),
+            [(38, " use a::b as c;".into()), (38, " use a as e;".into())]
+        );
+        assert_eq!(imports("use a::{self, b as c};"), []);
     }
 
     #[test]

@@ -116,9 +116,10 @@ impl Evaluator {
             return Ok(outputs);
         }
         let rust = dependencies::blank(commands) + rust;
-        let renamed = self.impls.name(&cell::parse(&rust).items());
-        let annotated =
-            types::annotate(&mut self.context, &rust, renamed.insertions).map_err(Failed::Unnameable)?;
+        let parsed = cell::parse(&rust);
+        let renamed = self.impls.name(&parsed.items());
+        let insertions = [renamed.insertions, parsed.renamed_imports()].concat();
+        let annotated = types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
         diagnostics::clear(&self.crate_folder);
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
         self.sources.lock().unwrap().begin(source, &annotated, &renamed.cut);

@@ -249,17 +249,18 @@ fn depth(n: u32) -> u32 {
 #[tokio::test]
 async fn a_question_mark_shows_its_line_and_what_led_to_the_error() {
     let mut kernel = kernel().await;
-    let code = "use lab::anyhow::Context;
-fn read(text: &str) -> lab::Result<u32> {
+    // Imports under another name are known to later cells, too.
+    run(&mut kernel, "use lab::anyhow::{self as problems, Context};").await;
+    let code = "fn read(text: &str) -> Result<u32, problems::Error> {
     text.parse::<u32>().context(\"no number\")
 }";
-    run(&mut kernel, code).await;
+    assert_eq!(run(&mut kernel, code).await, ["busy", "input 2", "idle"]);
     let error =
         failure(&mut kernel, "let one = read(\"1\")?;\nlet two = read(\"zwei\").context(\"no sum\")?;").await;
     assert_eq!(error.evalue, "no sum: no number: invalid digit found in string");
     let shown = text(&error);
     let drawn = "Error: no sum
- --> [2]:2:11
+ --> [3]:2:11
   |
 2 | let two = read(\"zwei\").context(\"no sum\")?;
   |           ^\n";
