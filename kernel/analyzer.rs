@@ -15,6 +15,7 @@ use jupyter_protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -24,7 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Question {
     Complete { code: String, position: usize },
-    Inspect { code: String, name: String },
+    Inspect { code: String, position: usize },
 }
 
 /// What it answers. Ranges are in bytes of the code.
@@ -124,12 +125,23 @@ impl Analysis {
     }
 
     fn inspect(&mut self, log: &Log, request: &InspectRequest) -> InspectReply {
-        let name = path_at(&request.code, byte_position(&request.code, request.cursor_pos));
-        let (definitions, _) = with_definitions(log, "");
-        let answer = match name.is_empty() {
-            true => Answer::Nothing,
-            false => self.ask(&Question::Inspect { code: definitions, name: name.to_owned() }),
-        };
+        let code = &request.code;
+        let range = path_at(code, byte_position(code, request.cursor_pos));
+        let name = &code[range.clone()];
+        // Without its arguments a macro is none.
+        let rest = if name.ends_with('!') { "()" } else { "" };
+        let mut answer = Answer::Nothing;
+        if !name.is_empty() {
+            // Variables of the cell itself are in what precedes the name, as far as that can be understood.
+            for before in [&code[..range.start], ""] {
+                let (before, _) = with_definitions(log, before);
+                let position = before.len() + name.trim_end_matches('!').len();
+                answer = self.ask(&Question::Inspect { code: before + name + rest, position });
+                if let Answer::Help { .. } = answer {
+                    break;
+                }
+            }
+        }
         let content = match answer {
             Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
             _ => Vec::new(),
@@ -184,15 +196,37 @@ fn char_position(code: &str, bytes: usize) -> usize {
     code.char_indices().take_while(|(position, _)| *position < bytes).count()
 }
 
-/// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end.
-fn path_at(code: &str, position: usize) -> &str {
+/// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end. In
+/// the arguments of a call, and right behind them, it is what is called.
+fn path_at(code: &str, position: usize) -> Range<usize> {
+    let path = path_under(code, position);
+    if !path.is_empty() {
+        return path;
+    }
+    let before = code[..position].trim_end();
+    let mut depth = if before.ends_with(')') { -1 } else { 0 };
+    for (at, c) in before.char_indices().rev() {
+        match c {
+            ')' => depth += 1,
+            '(' if depth == 0 => return path_under(code, at),
+            '(' => depth -= 1,
+            '{' | '}' | ';' => break,
+            _ => {}
+        }
+    }
+    path
+}
+
+fn path_under(code: &str, position: usize) -> Range<usize> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let end = position + code[position..].find(|c| !is_word(c)).unwrap_or(code.len() - position);
     let is_path = |c: char| is_word(c) || matches!(c, ':' | '.' | '!');
     let start = code[..end]
         .rfind(|c| !is_path(c))
         .map_or(0, |at| at + code[at..].chars().next().map_or(1, char::len_utf8));
-    code[start..end].trim_matches([':', '.'])
+    let path = code[start..end].trim_start_matches([':', '.']);
+    let start = end - path.len();
+    start..start + path.trim_end_matches([':', '.']).len()
 }
 
 /// The process, and the pipes to it.
@@ -243,10 +277,23 @@ mod tests {
 
     #[test]
     fn the_path_under_the_cursor_is_whole() {
+        let path = |code: &'static str, position| &code[path_at(code, position)];
         let code = "let t = lab::Tensor::zeros((2, 3));";
-        assert_eq!(path_at(code, 23), "lab::Tensor::zeros");
-        assert_eq!(path_at(code, 15), "lab::Tensor");
-        assert_eq!(path_at("é.len()", 4), "é.len");
-        assert_eq!(path_at("", 0), "");
+        assert_eq!(path(code, 23), "lab::Tensor::zeros");
+        assert_eq!(path(code, 15), "lab::Tensor");
+        assert_eq!(path("é.len()", 4), "é.len");
+        assert_eq!(path("", 0), "");
+    }
+
+    #[test]
+    fn in_and_behind_the_arguments_it_is_what_is_called() {
+        let path = |code: &'static str, position| &code[path_at(code, position)];
+        let code = "let t = Tensor::zeros((2, f(3)), &x);";
+        assert_eq!(path(code, code.find("&x").unwrap()), "Tensor::zeros");
+        assert_eq!(path(code, code.find("(2").unwrap()), "Tensor::zeros");
+        assert_eq!(path("let n = 5; n.is_power_of_two()", 30), "n.is_power_of_two");
+        assert_eq!(path("f(g(1)) ", 8), "f");
+        assert_eq!(path("f(1); ", 6), "");
+        assert_eq!(path("if x { (", 7), "");
     }
 }

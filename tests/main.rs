@@ -1,8 +1,11 @@
 //! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
 
 mod batches;
+mod browser;
 #[path = "../kernel/client.rs"]
 mod client;
+mod clients;
+mod conformance;
 mod data;
 mod display;
 mod download;
@@ -13,6 +16,7 @@ mod life;
 mod ops;
 mod plots;
 mod protocol;
+mod python;
 mod run;
 mod support;
 mod tidy;
