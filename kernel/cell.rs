@@ -2,6 +2,7 @@
 
 use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Pat, Stmt};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, TextRange, TextSize};
+use std::ops::Range;
 
 const EDITION: Edition = Edition::Edition2024;
 const PRELUDE: &str = "fn cell(){";
@@ -12,10 +13,19 @@ pub struct Cell {
     pub code_start: usize,
     /// The variables of the cell's own scope that `let` statements without a complete type define, in order.
     pub bindings: Vec<Binding>,
-    /// The items, `use` declarations among them, as byte ranges of the cell.
-    pub items: Vec<std::ops::Range<usize>>,
+    /// The statements and items of the cell's own scope, without the comments between them.
+    pub pieces: Vec<Piece>,
     /// Whether the cell ends in an expression, whose value is the cell's result.
     pub has_result: bool,
+}
+
+/// A statement, an item, or the final expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Its bytes in the cell.
+    pub range: Range<usize>,
+    /// Whether it is an item, such as a function or a `use` declaration, which later cells see too.
+    pub is_item: bool,
 }
 
 /// A variable defined by a `let`.
@@ -36,12 +46,16 @@ pub fn parse(cell: &str) -> Cell {
         _ => None,
     });
     let offset = |position: TextSize| (usize::from(position) + code_start).saturating_sub(PRELUDE.len());
-    let range = |range: TextRange| offset(range.start())..offset(range.end()).min(cell.len());
-    let mut parsed = Cell { code_start, bindings: Vec::new(), items: Vec::new(), has_result: false };
+    let range =
+        |range: TextRange| -> Range<usize> { offset(range.start())..offset(range.end()).min(cell.len()) };
+    let mut parsed = Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), has_result: false };
     let Some(body) = body else { return parsed };
+    for node in body.syntax().children() {
+        let is_item = ast::Item::can_cast(node.kind());
+        parsed.pieces.push(Piece { range: range(node.text_range()), is_item });
+    }
     for statement in body.statements() {
         match statement {
-            Stmt::Item(item) => parsed.items.push(range(item.syntax().text_range())),
             Stmt::LetStmt(definition) if definition.initializer().is_some() => {
                 let end = range(definition.syntax().text_range()).end;
                 parsed.bindings.extend(bindings(&definition, end));
@@ -158,8 +172,10 @@ mod tests {
     #[test]
     fn items_are_found_with_their_text() {
         let cell = "use std::fmt;\nstruct A;\nlet x = 1;\nimpl A {}";
-        let items: Vec<&str> = parse(cell).items.into_iter().map(|range| &cell[range]).collect();
-        assert_eq!(items, ["use std::fmt;", "struct A;", "impl A {}"]);
+        let pieces = parse(cell).pieces;
+        let items = pieces.iter().filter(|piece| piece.is_item).map(|piece| &cell[piece.range.clone()]);
+        assert_eq!(items.collect::<Vec<_>>(), ["use std::fmt;", "struct A;", "impl A {}"]);
+        assert_eq!(&cell[pieces[2].range.clone()], "let x = 1;");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! it replaces its standard output and error by pipes and hands their other ends to the kernel, together with
 //! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed.
 
+use crate::input::Input;
 use anyhow::{Context, Result, bail};
 use libloading::{Library, Symbol};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -13,6 +14,7 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 /// evcxr sets this for the process that runs cells.
 pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
@@ -20,8 +22,9 @@ pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 pub const SOCKET: &str = "TAPER_SOCKET";
 /// The shared library of `lab`.
 pub const LAB: &str = "TAPER_LAB";
-/// Printed before a cell runs: from here on an interrupt concerns this process, no longer the compiler.
-pub const RUNNING: &str = "\u{1e}RUNNING";
+/// Printed before a cell runs, with the path of its library: from here on an interrupt concerns this process, no longer
+/// the compiler.
+pub const RUNNING: &str = "\u{1e}RUNNING ";
 /// What evcxr waits for.
 pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 
@@ -35,18 +38,22 @@ pub fn run() -> Result<()> {
     let kernel = kernel_socket()?;
     hand_over_output(&kernel).context("cannot hand the output to the kernel")?;
     end_with_kernel(kernel);
-    let lab = Lab::load()?;
+    let lab = Arc::new(Lab::load()?);
+    lab.listen_to_interrupts()?;
+    let for_input = Arc::clone(&lab);
+    let input = Input::start(move || for_input.call(b"lab_ask"))?;
 
     let mut variables: *mut c_void = std::ptr::null_mut();
-    for line in io::stdin().lock().lines() {
-        let line = line?;
+    while let Some(line) = input.next_instruction() {
         // The path may hold spaces, the function's name does not.
         let Some((path, function)) =
             line.strip_prefix("LOAD_AND_RUN ").and_then(|rest| rest.rsplit_once(' '))
         else {
             bail!("unexpected instruction `{line}`");
         };
-        println!("{RUNNING}");
+        lab.call(b"lab_begin");
+        input.set_running(true);
+        println!("{RUNNING}{path}");
         // SAFETY: evcxr compiled the library, and generated the function with this signature.
         unsafe {
             let library = Library::new(path).with_context(|| format!("cannot load {path}"))?;
@@ -56,6 +63,7 @@ pub fn run() -> Result<()> {
             std::mem::forget(library);
         }
         lab.flush();
+        input.set_running(false);
         println!("{COMPLETE}");
     }
     Ok(())
@@ -124,11 +132,29 @@ impl Lab {
         let _ = io::stdout().flush();
     }
 
+    /// Has the kernel's SIGINT reach what looks for it, and end nothing by itself.
+    fn listen_to_interrupts(&self) -> Result<()> {
+        let interrupt = self.function(b"lab_interrupt");
+        let handler = move || {
+            if let Some(interrupt) = interrupt {
+                interrupt();
+            }
+        };
+        // SAFETY: all that `lab_interrupt` does is to set an atomic flag, which a signal handler may.
+        unsafe { signal_hook_registry::register(rustix::process::Signal::INT.as_raw(), handler)? };
+        Ok(())
+    }
+
     fn call(&self, name: &[u8]) {
-        let Some(library) = &self.0 else { return };
-        // SAFETY: `lab` exports these functions, without arguments or result.
-        if let Ok(function) = unsafe { library.get::<extern "C" fn()>(name) } {
+        if let Some(function) = self.function(name) {
             function();
         }
+    }
+
+    fn function(&self, name: &[u8]) -> Option<extern "C" fn()> {
+        // SAFETY: `lab` exports these functions, without arguments or result, and is never unloaded.
+        self.0.as_ref().and_then(|library| {
+            unsafe { library.get::<extern "C" fn()>(name) }.ok().map(|function| *function)
+        })
     }
 }

@@ -1,36 +1,17 @@
-//! evcxr's errors as the notebook shows them.
+//! Why a cell failed, as the notebook shows it.
 
+use crate::backtrace::{self, Call};
+use crate::diagnostics::Diagnostic;
+use crate::format::Failure;
 use crate::message;
-use crate::relay::Failure;
-use crate::types::Annotated;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use evcxr::{CompilationError, Error};
+use crate::sources::{Place, Sources};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use evcxr::Error;
 use jupyter_protocol::ReplyError;
+use std::path::Path;
 
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
-
-/// An error in the cell itself: it does not compile, or the child died. evcxr was given the cell annotated.
-pub fn from_evcxr(error: &Error, cell: &str, annotated: &Annotated) -> ReplyError {
-    match error {
-        Error::CompilationErrors(errors) => from_compiler(errors, cell, annotated),
-        Error::SubprocessTerminated(reason) => {
-            let reason = reason.trim().trim_start_matches("Subprocess terminated with status: ");
-            let message = format!("the process that runs the cells ended ({reason}); all variables are gone");
-            plain("ProcessEnded", &message)
-        }
-        Error::TypeRedefinedVariablesLost(names) => plain(
-            "VariablesLost",
-            &format!("their types were redefined, so they are gone: {}", names.join(", ")),
-        ),
-        Error::Message(text) => plain("Error", text),
-    }
-}
-
-/// A panic or a failed `?`.
-pub fn from_failure(failure: &Failure) -> ReplyError {
-    plain(&failure.name, &failure.message)
-}
 
 /// An error without further structure.
 pub fn plain(name: &str, text: &str) -> ReplyError {
@@ -38,59 +19,161 @@ pub fn plain(name: &str, text: &str) -> ReplyError {
     message::error(name, text, lines)
 }
 
-fn from_compiler(errors: &[CompilationError], cell: &str, annotated: &Annotated) -> ReplyError {
-    // Summaries of rustc name no place, and add nothing here.
-    let is_error = |error: &&CompilationError| {
-        error.level() != "warning" && !error.message().starts_with("Some errors have detailed explanations")
+/// An error of evcxr's own.
+pub fn from_evcxr(error: &Error) -> ReplyError {
+    match error {
+        Error::TypeRedefinedVariablesLost(names) => plain(
+            "VariablesLost",
+            &format!("their types were redefined, so they are gone: {}", names.join(", ")),
+        ),
+        Error::CompilationErrors(errors) => {
+            let messages: Vec<String> = errors.iter().map(evcxr::CompilationError::message).collect();
+            plain("CompileError", &messages.join("\n"))
+        }
+        Error::SubprocessTerminated(text) | Error::Message(text) => plain("Error", text),
+    }
+}
+
+/// The errors of a cell that does not compile, if they say anything of it.
+pub fn from_compiler(diagnostics: &[Diagnostic]) -> Option<ReplyError> {
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.is_error);
+    let of_cell: Vec<_> = errors().filter(|diagnostic| diagnostic.is_of_cell).collect();
+    let shown = if of_cell.is_empty() { errors().collect() } else { of_cell };
+    let traceback = shown.iter().map(|diagnostic| diagnostic.rendered.clone()).collect();
+    Some(message::error("CompileError", &shown.first()?.message, traceback))
+}
+
+/// The end of the process that ran the cell. `status` is evcxr's account of it, `lost` the variables that it held.
+pub fn process_ended(status: &str, lost: &[String]) -> ReplyError {
+    let status = status.trim().rsplit("Subprocess terminated with status: ").next().unwrap_or_default();
+    let signal = |name: &str| status.contains(name);
+    let reason = if signal("SIGSEGV") || signal("SIGBUS") {
+        "it accessed memory that it must not (a segmentation fault), as only `unsafe` code and faulty libraries can"
+    } else if signal("SIGABRT") {
+        "it aborted, as after a stack overflow, a panic within a panic, or `std::process::abort()`"
+    } else if signal("SIGKILL") {
+        "it was killed, perhaps because the machine ran out of memory"
+    } else if status.starts_with("exit status") {
+        "it called `std::process::exit`"
+    } else {
+        "it was ended from outside"
     };
-    let errors: Vec<_> = errors.iter().filter(is_error).collect();
-    let summary =
-        errors.first().map_or_else(|| "the cell does not compile".to_owned(), |error| error.message());
-    let traceback = errors.iter().map(|error| render(error, cell, annotated)).collect();
-    message::error("CompileError", &summary, traceback)
+    plain(
+        "ProcessEnded",
+        &format!("the process that runs the cells has ended ({status}): {reason}.\n{}", gone(lost)),
+    )
 }
 
-/// The error as rustc draws it, over the lines of the cell.
-fn render(error: &CompilationError, cell: &str, annotated: &Annotated) -> String {
-    let message = error.message();
-    let title = Level::ERROR.primary_title(&message);
-    let title = error.code().map_or(title.clone(), |code| title.id(code));
-    let annotations = error.spanned_messages().iter().filter_map(|message| {
-        let span = message.span.as_ref()?;
-        let place = |line, column| annotated.original(byte(&annotated.code, line, column)).min(cell.len());
-        let range = place(span.start_line, span.start_column)..place(span.end_line, span.end_column);
-        let kind = if message.is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-        // Where rustc has no label, evcxr repeats the message.
-        let label = Some(message.label.as_str()).filter(|label| !label.ends_with(&error.message()));
-        Some(kind.span(range).label(label))
-    });
-    let annotations: Vec<_> = annotations.collect();
-    let help = error.help();
-    let mut group = annotate_snippets::Group::with_title(title);
-    if !annotations.is_empty() {
-        group = group.element(Snippet::source(cell).path("cell").annotations(annotations));
+/// What is gone with the process, and what is not.
+pub fn gone(lost: &[String]) -> String {
+    let names: Vec<String> = lost.iter().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => "No variables were lost; functions, types and `use` lines are still there.".into(),
+        1 => format!("The variable {} is gone; functions, types and `use` lines are still there.", names[0]),
+        _ => format!(
+            "These variables are gone: {}. Functions, types and `use` lines are still there.",
+            names.join(", ")
+        ),
     }
-    let group = group.elements(help.iter().map(|help| Level::HELP.message(help)));
-    Renderer::styled().render(&[group])
 }
 
-/// The byte at a line and column, both counted from 1, columns in characters.
-fn byte(cell: &str, line: usize, column: usize) -> usize {
-    let start: usize = cell.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let text = cell[start..].lines().next().unwrap_or_default();
-    start + text.char_indices().nth(column - 1).map_or(text.len(), |(position, _)| position)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_characters_and_lines_count_from_one() {
-        let cell = "let ü = 1;\nlet ß = ü;\n";
-        assert_eq!(&cell[byte(cell, 2, 9)..byte(cell, 2, 10)], "ü");
-        assert_eq!(byte(cell, 1, 1), 0);
-        assert_eq!(byte(cell, 2, 99), cell.len() - 1);
-        assert_eq!(byte(cell, 9, 1), cell.len());
+/// A panic or a failed `?`: the message and its causes, the line, and the calls that led there.
+pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
+    let calls = backtrace::calls(&failure.frames, sources);
+    let place = place_of(failure, sources).or_else(|| calls.iter().find_map(|call| call.place.clone()));
+    let causes = further(&failure.message, &failure.causes);
+    let title = match &place {
+        Some(place) => draw(failure, place),
+        None => {
+            let elsewhere = failure.place.as_ref().map(|place| format!("\n  at {}", short(place)));
+            format!("{RED}{}{RESET}: {}{}", failure.name, failure.message, elsewhere.unwrap_or_default())
+        }
+    };
+    let mut lines: Vec<String> = title.lines().map(str::to_owned).collect();
+    lines.extend(causes.iter().map(|cause| format!("  caused by: {cause}")));
+    let elsewhere = failure.place.as_ref().filter(|place| cell_place(place, sources).is_none());
+    if let (Some(_), Some(elsewhere)) = (&place, elsewhere) {
+        lines.push(format!("  at {}", short(elsewhere)));
     }
+    let is_told = |call: &Call| {
+        call.function.is_none() && call.place.as_ref().map(Place::line) == place.as_ref().map(Place::line)
+    };
+    // One call that says no more than the line that has been drawn says nothing.
+    if !(calls.len() == 1 && is_told(&calls[0])) {
+        lines.extend(listed(&calls));
+    }
+    let value = std::iter::once(failure.message.clone()).chain(causes).collect::<Vec<_>>().join(": ");
+    message::error(&failure.name, &value, lines)
+}
+
+/// The text for the standard error if the cell does not fail, such as that of a panic that it has caught.
+pub fn without_consequence(failure: &Failure, sources: &Sources) -> String {
+    let text = &failure.otherwise;
+    match (&failure.place, place_of(failure, sources)) {
+        (_, Some(place)) => format!("{text}  at {}, line {}\n", place.source.name, place.line()),
+        (Some(place), None) => format!("{text}  at {}\n", short(place)),
+        (None, None) => text.clone(),
+    }
+}
+
+/// Causes that the message, or a cause before, does not already tell.
+fn further(message: &str, causes: &[String]) -> Vec<String> {
+    let mut told = message.to_owned();
+    let mut further = Vec::new();
+    for cause in causes.iter().filter(|cause| !cause.is_empty()) {
+        if !told.contains(cause.as_str()) {
+            told.push_str(cause);
+            further.push(cause.clone());
+        }
+    }
+    further
+}
+
+fn place_of(failure: &Failure, sources: &Sources) -> Option<Place> {
+    failure.place.as_ref().and_then(|place| cell_place(place, sources))
+}
+
+fn cell_place(place: &crate::format::Place, sources: &Sources) -> Option<Place> {
+    sources.place(sources.name_of(Path::new(place.library.as_deref()?))?, place.line, place.column)
+}
+
+/// A place in a crate, without the folder that this machine keeps it in.
+fn short(place: &crate::format::Place) -> String {
+    let file = place.file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
+    let file = file.map_or(place.file.as_str(), |(_, file)| file);
+    let file =
+        file.split_once("/library/").filter(|_| file.starts_with("/rustc/")).map_or(file, |(_, file)| file);
+    let file =
+        if file.starts_with('/') { file.rsplit_once("/src/").map_or(file, |(_, file)| file) } else { file };
+    format!("{file}:{}:{}", place.line, place.column)
+}
+
+/// The message over the line where it happened.
+fn draw(failure: &Failure, place: &Place) -> String {
+    let title = Level::ERROR.with_name(Some(failure.name.as_str())).primary_title(failure.message.as_str());
+    let mark = AnnotationKind::Primary.span(place.range.clone());
+    let source = Snippet::source(place.source.code.as_str()).path(place.source.name.as_str());
+    Renderer::styled().render(&[Group::with_title(title).element(source.annotation(mark))])
+}
+
+/// A line for each call. Those that repeat, as in a recursion, are counted.
+fn listed(calls: &[Call]) -> Vec<String> {
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    for Call { function, place } in calls {
+        let place = place.as_ref().map(|place| format!("{}, line {}", place.source.name, place.line()));
+        let line = match (function, place) {
+            (Some(function), Some(place)) => format!("  in {function} ({place})"),
+            (Some(function), None) => format!("  in {function}"),
+            (None, Some(place)) => format!("  in the cell {place}"),
+            (None, None) => continue,
+        };
+        match lines.last_mut() {
+            // Without a name they are closures that have been put into each other.
+            Some((last, count)) if *last == line => *count += usize::from(function.is_some()),
+            _ => lines.push((line, 1)),
+        }
+    }
+    let counted =
+        |(line, count): (String, usize)| if count > 1 { format!("{line}, {count} times") } else { line };
+    lines.into_iter().map(counted).collect()
 }

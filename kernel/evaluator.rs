@@ -1,15 +1,19 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
+use crate::diagnostics::Diagnostic;
+use crate::format::Failure;
 use crate::iopub::IoPub;
 use crate::lab::Lab;
-use crate::relay::{self, Failure, Progress};
+use crate::relay::{self, Progress};
+use crate::sources::{Source, Sources};
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types::{self, Annotated};
 use crate::warm::Environment;
-use crate::{cell, child, dependencies, errors, processes};
+use crate::{cell, child, dependencies, diagnostics, errors, processes};
 use anyhow::{Context, Result, anyhow};
-use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
+use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -32,6 +36,9 @@ pub struct Evaluator {
     context: CommandContext,
     toolchain: Toolchain,
     environment: Environment,
+    /// Where evcxr writes what it compiles.
+    crate_folder: PathBuf,
+    sources: Arc<Mutex<Sources>>,
     pub runner: Runner,
 }
 
@@ -42,7 +49,9 @@ impl Evaluator {
         let environment = Environment::open(&toolchain)?;
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
-        let progress = relay::start(kernel_end, iopub.clone());
+        let crate_folder = setting.folder.join("cells");
+        let sources = Arc::new(Mutex::new(Sources::default()));
+        let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
 
         let mut command = Command::new(std::env::current_exe()?);
         setting.own_variables.restore(&mut command);
@@ -57,7 +66,7 @@ impl Evaluator {
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner { child: context.process_handle(), progress };
-        let mut evaluator = Self { context, toolchain, environment, runner };
+        let mut evaluator = Self { context, toolchain, environment, crate_folder, sources, runner };
         let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
         let ready = evaluator
             .context
@@ -82,8 +91,13 @@ impl Evaluator {
         variables
     }
 
-    /// Runs the commands of a cell, then its code.
-    pub fn run(&mut self, cell: &str, callbacks: &mut EvalCallbacks) -> Result<EvalOutputs, Failed> {
+    /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
+    pub fn run(
+        &mut self,
+        name: &str,
+        cell: &str,
+        callbacks: &mut EvalCallbacks,
+    ) -> Result<EvalOutputs, Failed> {
         let resolved = dependencies::resolve(cell, cell::parse(cell).code_start);
         if let Some(folder) = &resolved.lab {
             self.use_lab(folder).map_err(Failed::Dependency)?;
@@ -93,18 +107,46 @@ impl Evaluator {
         let mut outputs = EvalOutputs::new();
         if !commands.trim().is_empty() {
             let done = self.context.execute(commands);
-            outputs.merge(done.map_err(|error| Failed::Evcxr(error, Annotated::without(commands)))?);
+            outputs.merge(done.map_err(Failed::Evcxr)?);
         }
         if rust.is_empty() {
             return Ok(outputs);
         }
         let rust = dependencies::blank(commands) + rust;
         let annotated = types::annotate(&mut self.context, &rust).map_err(Failed::Unnameable)?;
+        diagnostics::clear(&self.crate_folder);
+        let source = Source { name: name.to_owned(), code: cell.to_owned() };
+        self.sources.lock().unwrap().begin(source, &annotated);
         match self.context.execute_with_callbacks(&annotated.code, callbacks) {
             Ok(more) => outputs.merge(more),
-            Err(error) => return Err(Failed::Evcxr(error, annotated)),
+            Err(Error::CompilationErrors(errors)) => return Err(self.compile_error(errors, &annotated)),
+            Err(error) => return Err(Failed::Evcxr(error)),
         }
+        self.sources.lock().unwrap().accept();
         Ok(outputs)
+    }
+
+    /// What rustc says of a cell that does not compile.
+    fn compile_error(&mut self, errors: Vec<CompilationError>, annotated: &Annotated) -> Failed {
+        let read = || diagnostics::read(&self.crate_folder, &self.sources.lock().unwrap()).0;
+        let diagnostics = read();
+        if diagnostics.iter().any(|diagnostic| diagnostic.is_error && diagnostic.is_of_cell) {
+            return Failed::Compiler(diagnostics);
+        }
+        // evcxr compiles `use` declarations in pieces that cannot be found again, but checks them as they stand.
+        let checked = self.context.check(&annotated.code).map(|_| read()).unwrap_or_default();
+        match checked.iter().any(|diagnostic| diagnostic.is_error) {
+            true => Failed::Compiler(checked),
+            false if diagnostics.iter().any(|diagnostic| diagnostic.is_error) => {
+                Failed::Compiler(diagnostics)
+            }
+            false => Failed::Evcxr(Error::CompilationErrors(errors)),
+        }
+    }
+
+    /// How the last cell failed, as the notebook shows it.
+    pub fn explain(&self, failure: &Failure) -> ReplyError {
+        errors::from_failure(failure, &self.sources.lock().unwrap())
     }
 
     /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on.
@@ -147,6 +189,19 @@ impl Runner {
         self.child.lock().unwrap().id()
     }
 
+    /// Asks the cell to end: what looks for interrupts does.
+    pub fn interrupt(&self) {
+        if let Some(process) = Pid::from_raw(self.id() as i32) {
+            // It may have ended by itself.
+            let _ = kill_process(process, Signal::INT);
+        }
+    }
+
+    /// The cell is asking the user, or has got an answer. Returns whether it was so before.
+    pub fn set_asking(&self, asking: bool) -> bool {
+        std::mem::replace(&mut self.progress.lock().unwrap().asking, asking)
+    }
+
     /// Ends the process and the programs that cells have started; evcxr starts another one.
     pub fn kill(&self) {
         processes::end_descendants(self.id(), None);
@@ -168,7 +223,9 @@ impl Runner {
 
 /// Why a cell could not be evaluated.
 pub enum Failed {
-    Evcxr(Error, Annotated),
+    Evcxr(Error),
+    /// The cell does not compile.
+    Compiler(Vec<Diagnostic>),
     /// A new variable has a type that cannot be kept.
     Unnameable(String),
     /// The notebook's `lab` cannot be had.
@@ -177,9 +234,11 @@ pub enum Failed {
 
 impl Failed {
     /// As the notebook shows it.
-    pub fn into_reply(self, code: &str) -> ReplyError {
+    pub fn into_reply(self) -> ReplyError {
         match self {
-            Self::Evcxr(error, annotated) => errors::from_evcxr(&error, code, &annotated),
+            Self::Evcxr(error) => errors::from_evcxr(&error),
+            Self::Compiler(diagnostics) => errors::from_compiler(&diagnostics)
+                .unwrap_or_else(|| errors::plain("CompileError", "the cell does not compile")),
             Self::Unnameable(text) => errors::plain("TypeError", &text),
             Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
         }

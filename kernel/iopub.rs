@@ -17,8 +17,15 @@ const QUEUE: usize = 256;
 #[derive(Clone)]
 pub struct IoPub {
     queue: mpsc::Sender<JupyterMessage>,
-    /// The request whose cell the child's output belongs to.
-    cell: Arc<Mutex<Option<JupyterMessage>>>,
+    cell: Arc<Mutex<Cell>>,
+}
+
+/// Whose the child's output is.
+#[derive(Default)]
+struct Cell {
+    request: Option<JupyterMessage>,
+    /// Nobody is to see it.
+    silent: bool,
 }
 
 /// What a cell shows.
@@ -43,13 +50,19 @@ impl IoPub {
         (Self { queue, cell: Arc::default() }, receiver)
     }
 
-    /// From now on output belongs to the cell of this request.
-    pub fn begin_cell(&self, request: &JupyterMessage) {
-        *self.cell.lock().unwrap() = Some(request.clone());
+    /// From now on output belongs to the cell of this request, and is not published if that is silent.
+    pub fn begin_cell(&self, request: &JupyterMessage, silent: bool) {
+        *self.cell.lock().unwrap() = Cell { request: Some(request.clone()), silent };
     }
 
     /// Publishes what a cell shows. Blocks while the queue is full.
     pub fn output(&self, output: Output) {
+        let cell = self.cell.lock().unwrap();
+        if cell.silent {
+            return;
+        }
+        let request = cell.request.clone();
+        drop(cell);
         let content: JupyterMessageContent = match output {
             Output::Stream(name, text) => StreamContent { name, text }.into(),
             Output::Clear { wait } => ClearOutput { wait }.into(),
@@ -67,8 +80,7 @@ impl IoPub {
                 }
             }
         };
-        let cell = self.cell.lock().unwrap().clone();
-        self.send(message(content, cell.as_ref()));
+        self.send(message(content, request.as_ref()));
     }
 
     pub fn status(&self, state: ExecutionState, request: &JupyterMessage) {

@@ -2,12 +2,14 @@
 
 mod analysis;
 mod analyzer;
+mod backtrace;
 mod cell;
 mod child;
 // The tests use more of it than the runner does.
 #[expect(dead_code)]
 mod client;
 mod dependencies;
+mod diagnostics;
 mod directory;
 mod errors;
 mod evaluator;
@@ -17,6 +19,7 @@ mod evaluator;
 mod format;
 mod history;
 mod html;
+mod input;
 mod install;
 mod iopub;
 mod jupyter;
@@ -29,10 +32,12 @@ mod relay;
 mod run;
 mod server;
 mod session;
+mod sources;
 mod stdin;
 mod toolchain;
 mod types;
 mod warm;
+mod worker;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

@@ -13,7 +13,9 @@ const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &[u8] = b"EVCXR_END_CONTENT\n";
 const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
 const RETURNED_ERROR: &str = "EVCXR_ERROR_OCCURRED";
-const FOR_EVCXR: [&str; 2] = ["EVCXR_VARIABLE_CHANGED_TYPE:", "EVCXR_INPUT_REQUEST"];
+/// A cell asks for a line of input.
+pub const INPUT_REQUEST: &str = "EVCXR_INPUT_REQUEST";
+const FOR_EVCXR: [&str; 2] = ["EVCXR_VARIABLE_CHANGED_TYPE:", INPUT_REQUEST];
 
 /// One thing that the child printed.
 #[derive(Debug, PartialEq)]
@@ -23,8 +25,8 @@ pub enum Event {
     Request(Request),
     /// Content in evcxr's display format: MIME type and data.
     Content(String, Value),
-    /// The cell starts to run.
-    Running,
+    /// The cell in the library of this path starts to run.
+    Running(String),
     /// The cell panicked.
     Panicked,
     /// A `?` of the cell met an error.
@@ -102,10 +104,13 @@ impl Parser {
         }
         let length = newline + 1;
         match std::str::from_utf8(line) {
-            Ok(crate::child::RUNNING) => Marker::Event(Event::Running, length),
             Ok(crate::child::COMPLETE) => Marker::Event(Event::Complete, length),
             Ok(PANICKED) => Marker::Event(Event::Panicked, length),
             Ok(RETURNED_ERROR) => Marker::Event(Event::ReturnedError, length),
+            Ok(line) if line.starts_with(crate::child::RUNNING) => {
+                let path = line[crate::child::RUNNING.len()..].to_owned();
+                Marker::Event(Event::Running(path), length)
+            }
             Ok(line) if FOR_EVCXR.iter().any(|marker| line.starts_with(marker)) => {
                 Marker::Event(Event::ForEvcxr(line.to_owned()), length)
             }

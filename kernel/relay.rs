@@ -4,9 +4,11 @@
 //! Because evcxr learns that a cell is complete from here, after everything the cell printed was published, the
 //! messages of a cell need no further ordering.
 
-use crate::format::Request;
+use crate::format::{Failure, Request};
 use crate::iopub::{IoPub, Output};
-use crate::output::{Event, Parser, Utf8};
+use crate::output::{Event, INPUT_REQUEST, Parser, Utf8};
+use crate::sources::Sources;
+use crate::{diagnostics, errors};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +20,7 @@ use std::io::{IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// How long evcxr's contents wait for further MIME types of the same display.
@@ -30,26 +33,34 @@ pub struct Progress {
     pub running: bool,
     /// Why the cell failed, if the child said so.
     pub failure: Option<Failure>,
+    /// The cell waits for the user's answer.
+    pub asking: bool,
     /// The last thing the cell displayed in evcxr's format, if nothing followed it: perhaps its result.
     pub result: Option<Map<String, Value>>,
 }
 
-/// A cell's own failure, as opposed to a compile error.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    pub name: String,
-    pub message: String,
-}
-
 /// Starts the relay. `socket` is the kernel's end of the pair of which the children hold the other.
-pub fn start(socket: UnixStream, iopub: IoPub) -> Arc<Mutex<Progress>> {
+/// `sources` knows what was compiled, in `crate_folder`.
+pub fn start(
+    socket: UnixStream,
+    iopub: IoPub,
+    sources: Arc<Mutex<Sources>>,
+    crate_folder: PathBuf,
+) -> Arc<Mutex<Progress>> {
     let progress = Arc::new(Mutex::new(Progress::default()));
     let shared = Arc::clone(&progress);
     std::thread::spawn(move || {
         while let Ok(descriptors) = receive(&socket) {
             let [output, errors, evcxr, life] = descriptors.map(File::from);
-            let mut relay =
-                Relay { iopub: &iopub, progress: &shared, evcxr, contents: Map::new(), cause: None };
+            let mut relay = Relay {
+                iopub: &iopub,
+                progress: &shared,
+                sources: &sources,
+                crate_folder: &crate_folder,
+                evcxr,
+                contents: Map::new(),
+                cause: None,
+            };
             if let Err(error) = relay.run(output, errors, life) {
                 eprintln!("taper: reading the output of the child failed: {error:#}");
             }
@@ -79,11 +90,13 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 4]> {
 struct Relay<'a> {
     iopub: &'a IoPub,
     progress: &'a Mutex<Progress>,
+    sources: &'a Mutex<Sources>,
+    crate_folder: &'a Path,
     evcxr: File,
     /// Contents that may still be joined by further MIME types.
     contents: Map<String, Value>,
-    /// What the cell says could be the reason if it fails now, and what to print if it does not.
-    cause: Option<(Failure, String)>,
+    /// What the cell says could be the reason if it fails now.
+    cause: Option<Failure>,
 }
 
 impl Relay<'_> {
@@ -127,10 +140,10 @@ impl Relay<'_> {
                 self.show_contents();
                 self.iopub.output(Output::Stream(Stdio::Stdout, text));
             }
-            Event::Request(Request::Failure { name, message, otherwise }) => {
+            Event::Request(Request::Failure(failure)) => {
                 self.show_contents();
                 self.show_cause();
-                self.cause = Some((Failure { name, message }, otherwise));
+                self.cause = Some(failure);
             }
             Event::Request(Request::Display { data, metadata, display_id, update }) => {
                 self.show_contents();
@@ -146,7 +159,7 @@ impl Relay<'_> {
                 }
                 self.contents.insert(mime, content);
             }
-            Event::Running => self.progress.lock().unwrap().running = true,
+            Event::Running(library) => self.begin(&library),
             Event::Panicked => {
                 self.fail("panic", "the cell panicked");
                 self.tell_evcxr("EVCXR_PANIC_NOTIFICATION")?;
@@ -165,21 +178,50 @@ impl Relay<'_> {
                 drop(progress);
                 self.tell_evcxr(crate::child::COMPLETE)?;
             }
-            Event::ForEvcxr(line) => self.tell_evcxr(&line)?,
+            Event::ForEvcxr(line) => {
+                let is_question = line.starts_with(INPUT_REQUEST);
+                // Who asks in evcxr's way and then waits is seen to wait, too: that is one question, not two.
+                let is_asking =
+                    is_question && std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
+                if !is_asking {
+                    self.show_contents();
+                    self.tell_evcxr(&line)?;
+                }
+            }
         }
         Ok(())
     }
 
+    /// A cell has been compiled and starts: shows what rustc had to say without refusing it.
+    fn begin(&mut self, library: &str) {
+        let mut sources = self.sources.lock().unwrap();
+        let (diagnostics, compiled) = diagnostics::read(self.crate_folder, &sources);
+        sources.loaded(Path::new(library), compiled);
+        drop(sources);
+        for warning in diagnostics.iter().filter(|diagnostic| !diagnostic.is_error && diagnostic.is_current) {
+            self.iopub.output(Output::Stream(Stdio::Stderr, format!("{}\n", warning.rendered)));
+        }
+        self.progress.lock().unwrap().running = true;
+    }
+
     fn fail(&mut self, name: &str, message: &str) {
         self.show_contents();
-        let unexplained = || Failure { name: name.into(), message: message.into() };
-        let failure = self.cause.take().map_or_else(unexplained, |(failure, _)| failure);
+        let unexplained = || Failure {
+            name: name.into(),
+            message: message.into(),
+            causes: Vec::new(),
+            place: None,
+            frames: Vec::new(),
+            otherwise: String::new(),
+        };
+        let failure = self.cause.take().unwrap_or_else(unexplained);
         self.progress.lock().unwrap().failure.get_or_insert(failure);
     }
 
     fn show_cause(&mut self) {
-        if let Some((_, otherwise)) = self.cause.take() {
-            self.iopub.output(Output::Stream(Stdio::Stderr, otherwise));
+        if let Some(failure) = self.cause.take() {
+            let text = errors::without_consequence(&failure, &self.sources.lock().unwrap());
+            self.iopub.output(Output::Stream(Stdio::Stderr, text));
         }
     }
 

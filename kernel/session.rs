@@ -1,23 +1,23 @@
-//! One evcxr context and the thread that owns it: cells come in through a queue and are run one after the other.
+//! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
+//! The thread that works it off is in `worker.rs`.
 
-use crate::evaluator::{Evaluator, Failed, Runner, Setting};
-use crate::iopub::{IoPub, Output};
-use crate::message::{JupyterMessage, message};
+use crate::evaluator::{Runner, Setting};
+use crate::iopub::IoPub;
+use crate::message::JupyterMessage;
 use crate::stdin::Stdin;
-use crate::{cell, dependencies, errors, processes};
-use anyhow::{Result, anyhow};
-use evcxr::{Error, EvalCallbacks, EvalOutputs};
-use jupyter_protocol::{
-    ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ReplyError, ReplyStatus,
-};
-use serde_json::{Map, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::worker::Worker;
+use crate::{cell, dependencies, processes};
+use jupyter_protocol::ExecuteRequest;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// How long an interrupt waits to see whether it has had effect.
-const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a cell may take to end by itself when it is interrupted.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often an interrupt looks whether it has had effect.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A cell to run.
 pub struct Execute {
@@ -30,18 +30,20 @@ pub struct Execute {
 pub struct Session {
     queue: mpsc::Sender<Execute>,
     shared: Arc<Shared>,
+    stdin: Stdin,
 }
 
 /// What the session's thread shows of itself while it is busy.
 #[derive(Default)]
-struct Shared {
+pub struct Shared {
     /// The process that runs the cells, once it has been started.
-    runner: Mutex<Option<Runner>>,
-    interrupted: AtomicBool,
+    pub runner: Mutex<Option<Runner>>,
+    /// How often the user has interrupted the cell in progress.
+    pub interrupts: AtomicUsize,
     /// The request of the cell in progress.
-    current: Mutex<Option<JupyterMessage>>,
+    pub current: Mutex<Option<JupyterMessage>>,
     /// Code, number, items and variables of the cells that have run.
-    log: Mutex<Log>,
+    pub log: Mutex<Log>,
 }
 
 /// What the session has run so far, for history and completion.
@@ -59,12 +61,13 @@ pub struct Log {
 
 impl Log {
     /// Adds what a cell has defined; `variables` are all there are.
-    fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
+    pub fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
         let parsed = cell::parse(cell);
         let code = dependencies::resolve(cell, parsed.code_start).code;
         let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
         self.dependencies.extend(commands.map(str::to_owned));
-        self.items.extend(parsed.items.into_iter().map(|range| cell[range].to_owned()));
+        let items = parsed.pieces.into_iter().filter(|piece| piece.is_item);
+        self.items.extend(items.map(|piece| cell[piece.range].to_owned()));
         self.variables = variables;
     }
 }
@@ -75,10 +78,26 @@ impl Shared {
         current.as_ref().is_some_and(|current| current.header.msg_id == request.header.msg_id)
     }
 
-    fn end_cell(&self) {
-        match &*self.runner.lock().unwrap() {
-            Some(runner) if runner.is_running() => runner.kill(),
-            runner => processes::end_descendants(std::process::id(), runner.as_ref().map(Runner::id)),
+    /// Ends the cell: first it is asked to, and gets some time to do so; then its process is ended, and with it all
+    /// variables. As long as it is being compiled, the compiler is ended.
+    fn end_cell(&self, request: &JupyterMessage) {
+        let mut asked: Option<Instant> = None;
+        // A cell may be between two compilers, or just about to run.
+        while self.is_current(request) {
+            match &*self.runner.lock().unwrap() {
+                Some(runner) if runner.is_running() => match asked {
+                    None => {
+                        asked = Some(Instant::now());
+                        runner.interrupt();
+                    }
+                    Some(asked) if asked.elapsed() >= GRACE || self.interrupts.load(Ordering::SeqCst) > 1 => {
+                        runner.kill();
+                    }
+                    Some(_) => {}
+                },
+                runner => processes::end_descendants(std::process::id(), runner.as_ref().map(Runner::id)),
+            }
+            std::thread::sleep(INTERRUPT_INTERVAL);
         }
     }
 }
@@ -93,15 +112,8 @@ impl Session {
     ) -> Self {
         let (queue, cells) = mpsc::channel();
         let shared = Arc::new(Shared::default());
-        let session = Self { queue, shared: Arc::clone(&shared) };
-        std::thread::spawn(move || {
-            let evaluator = Err(anyhow!("not started"));
-            let mut worker = Worker { setting, iopub, replies, stdin, shared, evaluator, count: 0 };
-            worker.start_evaluator();
-            while let Ok(cell) = cells.recv() {
-                worker.run(cell, &cells);
-            }
-        });
+        let session = Self { queue, shared: Arc::clone(&shared), stdin: stdin.clone() };
+        std::thread::spawn(move || Worker::start(setting, iopub, replies, stdin, shared).work(&cells));
         session
     }
 
@@ -121,157 +133,18 @@ impl Session {
         self.shared.log.lock().unwrap().clone()
     }
 
-    /// Ends the cell in progress: the compiler if it is being compiled, or else the process that runs it, and
-    /// with that process all variables.
+    /// Has the cell in progress end. A second interrupt does not wait until it does so by itself.
     pub fn interrupt(&self) {
         let Some(request) = self.current() else { return };
-        self.shared.interrupted.store(true, Ordering::SeqCst);
-        let shared = Arc::clone(&self.shared);
-        std::thread::spawn(move || {
-            // A cell may be between two compilers, or just about to run.
-            while shared.is_current(&request) {
-                shared.end_cell();
-                std::thread::sleep(INTERRUPT_INTERVAL);
-            }
-        });
+        self.stdin.cancel();
+        if self.shared.interrupts.fetch_add(1, Ordering::SeqCst) == 0 {
+            let shared = Arc::clone(&self.shared);
+            std::thread::spawn(move || shared.end_cell(&request));
+        }
     }
 
     /// Ends the child, for good.
     pub fn shut_down(&self) {
         processes::end_descendants(std::process::id(), None);
     }
-}
-
-/// The session's thread.
-struct Worker {
-    setting: Setting,
-    iopub: IoPub,
-    replies: UnboundedSender<JupyterMessage>,
-    stdin: Stdin,
-    shared: Arc<Shared>,
-    evaluator: Result<Evaluator>,
-    count: usize,
-}
-
-impl Worker {
-    fn start_evaluator(&mut self) {
-        self.evaluator = Evaluator::start(&self.setting, &self.iopub);
-        *self.shared.runner.lock().unwrap() =
-            self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
-    }
-
-    /// Runs a cell, from busy to idle. If it fails, the cells that wait behind it are not run.
-    fn run(&mut self, Execute { request, content }: Execute, behind: &mpsc::Receiver<Execute>) {
-        *self.shared.current.lock().unwrap() = Some(request.clone());
-        self.shared.interrupted.store(false, Ordering::SeqCst);
-        self.iopub.status(ExecutionState::Busy, &request);
-        self.iopub.begin_cell(&request);
-        let keep = content.store_history && !content.silent;
-        self.count += usize::from(keep);
-        if !content.silent {
-            self.iopub.input(&content.code, self.count, &request);
-        }
-        let outcome = self.evaluate(&request, &content);
-        if keep {
-            let result = outcome.as_ref().ok().and_then(|text| text.clone());
-            self.shared.log.lock().unwrap().inputs.push((self.count, content.code.clone(), result));
-        }
-        if let (Err(error), false) = (&outcome, content.silent) {
-            self.iopub.error(error, &request);
-        }
-        // Whatever a client sends after it has seen the failure is not meant to be aborted.
-        let stop = outcome.is_err() && content.stop_on_error;
-        let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
-        *self.shared.current.lock().unwrap() = None;
-        let status = if outcome.is_ok() { ReplyStatus::Ok } else { ReplyStatus::Error };
-        self.reply(status, outcome.err(), &request);
-        self.iopub.status(ExecutionState::Idle, &request);
-        aborted.into_iter().for_each(|cell| self.abort(cell));
-    }
-
-    fn reply(&self, status: ReplyStatus, error: Option<ReplyError>, request: &JupyterMessage) {
-        let reply = ExecuteReply {
-            status,
-            execution_count: ExecutionCount(self.count),
-            payload: Vec::new(),
-            user_expressions: Some(Default::default()),
-            error: error.map(Box::new),
-        };
-        let _ = self.replies.send(message(reply, Some(request)));
-    }
-
-    /// Answers a cell that waited behind one that failed.
-    fn abort(&self, Execute { request, .. }: Execute) {
-        self.iopub.status(ExecutionState::Busy, &request);
-        self.reply(ReplyStatus::Aborted, None, &request);
-        self.iopub.status(ExecutionState::Idle, &request);
-    }
-
-    /// Runs the code and publishes its result; returns the result's text.
-    fn evaluate(
-        &mut self,
-        request: &JupyterMessage,
-        content: &ExecuteRequest,
-    ) -> Result<Option<String>, ReplyError> {
-        if self.evaluator.is_err() {
-            // Perhaps the user has done by now what the message asked for.
-            self.start_evaluator();
-        }
-        let evaluator = match &mut self.evaluator {
-            Ok(evaluator) => evaluator,
-            Err(error) => return Err(errors::plain("KernelError", &format!("{error:#}"))),
-        };
-        evaluator.runner.begin();
-        let mut callbacks = EvalCallbacks {
-            input_reader: &|input| {
-                self.stdin.ask(request, input.prompt, input.is_password).unwrap_or_default()
-            },
-        };
-        let evaluated = evaluator.run(&content.code, &mut callbacks);
-
-        let interrupted = self.shared.interrupted.load(Ordering::SeqCst);
-        // A cell that panicked has defined its items all the same.
-        if evaluated.is_ok() {
-            self.shared.log.lock().unwrap().define(&content.code, evaluator.variables());
-        }
-        let (failure, printed) = evaluator.runner.outcome();
-        let outputs = match (evaluated, failure) {
-            (Err(error), _) if interrupted => return Err(interruption(&error)),
-            (Err(error), _) => return Err(error.into_reply(&content.code)),
-            (Ok(_), Some(failure)) => return Err(errors::from_failure(&failure)),
-            (Ok(outputs), None) => outputs,
-        };
-        let parsed = cell::parse(&content.code);
-        let results = [Some(of_commands(outputs)), printed];
-        let mut text = None;
-        for data in results.into_iter().flatten().filter(|data| !data.is_empty() && !is_unit(data)) {
-            text = data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
-            if content.silent {
-                continue;
-            }
-            if parsed.has_result || parsed.code_start == content.code.len() {
-                self.iopub.result(data, self.count, request);
-            } else {
-                let metadata = Map::new();
-                self.iopub.output(Output::Display { data, metadata, display_id: None, update: false });
-            }
-        }
-        Ok(text)
-    }
-}
-
-fn interruption(error: &Failed) -> ReplyError {
-    let lost = matches!(error, Failed::Evcxr(Error::SubprocessTerminated(_), _));
-    let text = if lost { "the cell was stopped; all variables are gone" } else { "the cell was not started" };
-    errors::plain("Interrupted", text)
-}
-
-/// What commands such as `:vars` return.
-fn of_commands(outputs: EvalOutputs) -> Map<String, Value> {
-    outputs.content_by_mime_type.into_iter().map(|(mime, content)| (mime, content.into())).collect()
-}
-
-/// `()` says that there is no result.
-fn is_unit(data: &Map<String, Value>) -> bool {
-    data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()")
 }

@@ -9,10 +9,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// Asks the user, from the session's thread.
 #[derive(Clone)]
 pub struct Stdin {
-    questions: UnboundedSender<Question>,
+    questions: UnboundedSender<Option<Question>>,
 }
 
-/// A question and where its answer goes.
+/// A question and where its answer goes. What drops it unanswered says that there will be no answer.
 pub struct Question {
     message: JupyterMessage,
     answer: mpsc::Sender<String>,
@@ -20,7 +20,7 @@ pub struct Question {
 
 impl Stdin {
     /// Also returns the end that [`serve`] takes.
-    pub fn new() -> (Self, UnboundedReceiver<Question>) {
+    pub fn new() -> (Self, UnboundedReceiver<Option<Question>>) {
         let (questions, receiver) = unbounded_channel();
         (Self { questions }, receiver)
     }
@@ -29,22 +29,30 @@ impl Stdin {
     pub fn ask(&self, request: &JupyterMessage, prompt: String, password: bool) -> Option<String> {
         let (answer, answers) = mpsc::channel();
         let message = message(InputRequest { prompt, password }, Some(request));
-        self.questions.send(Question { message, answer }).ok()?;
+        self.questions.send(Some(Question { message, answer })).ok()?;
         answers.recv().ok()
+    }
+
+    /// Takes back the question that waits for its answer, if there is one.
+    pub fn cancel(&self) {
+        // The receiver lives as long as the socket.
+        let _ = self.questions.send(None);
     }
 }
 
 /// Sends questions and hands the answers back, one after the other.
-pub async fn serve(mut socket: KernelStdinConnection, mut questions: UnboundedReceiver<Question>) {
+pub async fn serve(mut socket: KernelStdinConnection, mut questions: UnboundedReceiver<Option<Question>>) {
     let mut asked: Option<Question> = None;
     loop {
         tokio::select! {
             question = questions.recv() => {
                 let Some(question) = question else { return };
-                if let Err(error) = socket.send(question.message.clone()).await {
+                if let Some(Question { message, .. }) = &question
+                    && let Err(error) = socket.send(message.clone()).await
+                {
                     eprintln!("taper: the question could not be sent: {error}");
                 }
-                asked = Some(question);
+                asked = question;
             }
             reply = socket.read() => {
                 if let (Ok(JupyterMessage { content: JupyterMessageContent::InputReply(reply), .. }), Some(question)) =

@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 const MARK: &str = "TAPER_TYPE_OF ";
 /// A cell whose new variables have explicit types.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Annotated {
     pub code: String,
     /// Where in the original something was inserted, and how many bytes; in order.
@@ -95,11 +95,18 @@ fn answer(message: &str) -> Option<(String, String)> {
 
 /// The type as a cell can write it.
 fn nameable(name: &str, type_name: &str) -> Result<String, String> {
-    if type_name.contains("{closure@") {
+    if type_name.starts_with("{closure@") {
         return Err(format!(
             "`{name}` holds a closure. Its type has no name, so the variable cannot outlive the cell.\n\
              Make it a function (`fn {name}(…) -> … {{ … }}`), or box it: \
              `let {name}: Box<dyn Fn(…) -> …> = Box::new(…);`"
+        ));
+    }
+    if type_name.contains("{closure@") {
+        return Err(format!(
+            "`{name}` is built on a closure. Its type has no name, so the variable cannot outlive the cell.\n\
+             Collect an iterator (`.collect::<Vec<_>>()`), box it (`let {name}: Box<dyn Iterator<Item = …>> = \
+             Box::new(…);`), or use it within braces: `{{ … }}`."
         ));
     }
     if type_name.contains("impl ") || type_name.contains("{async ") || type_name.contains("{coroutine") {
@@ -143,6 +150,9 @@ mod tests {
         assert_eq!(nameable("x", "std::vec::Vec<{integer}>").unwrap(), "std::vec::Vec<i32>");
         assert_eq!(nameable("f", "(fn(f32) -> f32 {double::<f32>}, u8)").unwrap(), "(fn(f32) -> f32, u8)");
         assert!(nameable("f", "{closure@src/lib.rs:1:2: 1:5}").unwrap_err().contains("Box<dyn Fn"));
+        assert!(
+            nameable("m", "Map<Range<i32>, {closure@src/lib.rs:1:2: 1:5}>").unwrap_err().contains("collect")
+        );
         assert!(nameable("i", "impl std::iter::Iterator<Item = i32>").unwrap_err().contains("collect"));
     }
 }

@@ -27,9 +27,41 @@ pub enum Request {
     },
     /// Empty the cell's output, with `wait` only when the next output comes.
     ClearOutput { wait: bool },
-    /// Remember this as the reason in case the cell now fails: a panic, or the error that a `?` has met. If it does
-    /// not fail, print `otherwise` on the standard error.
-    Failure { name: String, message: String, otherwise: String },
+    /// Remember this as the reason in case the cell now fails.
+    Failure(Failure),
+}
+
+/// A panic, or the error that a `?` has met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub name: String,
+    pub message: String,
+    /// What has led to it, the nearest first.
+    pub causes: Vec<String>,
+    /// Where it happened, as far as that is known beforehand.
+    pub place: Option<Place>,
+    /// The calls that led there, the innermost first.
+    pub frames: Vec<Frame>,
+    /// What to print on the standard error if the cell does not fail.
+    pub otherwise: String,
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The path of the library that was compiled from it.
+    pub library: Option<String>,
+    pub file: String,
+    /// Both counted from 1, the column in characters.
+    pub line: u32,
+    pub column: u32,
+}
+
+/// An instruction of a library: its path, and the distance from where it is loaded in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub library: String,
+    pub offset: u64,
 }
 
 /// The request as one line, with its prefix and its newline.

@@ -1,0 +1,107 @@
+//! Backtraces of cells: from addresses in libraries to the lines of cells, without the frames of std and evcxr.
+
+use crate::format::Frame;
+use crate::sources::{Place, Sources};
+use addr2line::Loader;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A call on the way to a failure.
+#[derive(Debug)]
+pub struct Call {
+    /// The function, if it has a name that its author gave.
+    pub function: Option<String>,
+    /// Where in a cell; calls in libraries have none.
+    pub place: Option<Place>,
+}
+
+/// Those of the frames, the innermost first, that mean something to the author of a cell.
+pub fn calls(frames: &[Frame], sources: &Sources) -> Vec<Call> {
+    let mut libraries: HashMap<&str, Option<Loader>> = HashMap::new();
+    let mut calls = Vec::new();
+    for Frame { library, offset } in frames {
+        let loader = libraries.entry(library).or_insert_with(|| Loader::new(library).ok());
+        let Some(loader) = loader else { continue };
+        let address = offset + loader.relative_address_base();
+        match sources.name_of(Path::new(library)) {
+            Some(name) => calls.extend(in_cell(loader, address, name, sources)),
+            None => calls.extend(in_library(loader, address)),
+        }
+    }
+    // Of what libraries have called in turn the last step is enough, and what has called the cell is the kernel.
+    let is_of_cell = |call: &Call| call.place.is_some();
+    if let (Some(first), Some(last)) = (calls.iter().position(is_of_cell), calls.iter().rposition(is_of_cell))
+    {
+        calls.truncate(last + 1);
+        calls.drain(..first.saturating_sub(1));
+    }
+    calls
+}
+
+/// A frame of a cell; several, if the compiler has put functions into each other.
+fn in_cell(loader: &Loader, address: u64, library: &str, sources: &Sources) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let Ok(mut frames) = loader.find_frames(address) else { return calls };
+    while let Ok(Some(frame)) = frames.next() {
+        let location = frame.location.as_ref().filter(|location| location.file.is_some_and(is_of_cells));
+        let Some((line, column)) =
+            location.and_then(|location| Some((location.line?, location.column.unwrap_or(1))))
+        else {
+            continue;
+        };
+        if let Some(place) = sources.place(library, line, column.max(1)) {
+            // Functions that were put into others are named here, the one around them in the symbol table.
+            let name = match &frame.function {
+                Some(function) => function.raw_name().ok().map(|name| name.into_owned()),
+                None => loader.find_symbol(address).map(str::to_owned),
+            };
+            calls.push(Call { function: name.and_then(|name| function(&name)), place: Some(place) });
+        }
+    }
+    calls
+}
+
+fn is_of_cells(file: &str) -> bool {
+    file.ends_with("src/lib.rs")
+}
+
+/// A frame of `lab`, candle or another crate.
+fn in_library(loader: &Loader, address: u64) -> Option<Call> {
+    let function = function(loader.find_symbol(address)?)?;
+    Some(Call { function: Some(function), place: None })
+}
+
+/// The name as its author wrote it: `ctx::Net::forward::h0123456789abcdef` is `Net::forward`.
+fn function(symbol: &str) -> Option<String> {
+    // The line tables of cells name functions as they are, symbol tables mangled.
+    let name = format!("{:#}", rustc_demangle::demangle(symbol));
+    let name = name.trim_start_matches("ctx::").replace("<ctx::", "<").replace("::{{closure}}", "");
+    // `f::<u8>::{closure#0}` is in `f::<u8>`.
+    let name = name.split("::{closure#").next().unwrap_or_default();
+    let of_others =
+        ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "lab::kernel::", "lab::backtrace::"];
+    let is_generated = name.is_empty()
+        || ["run_user_code", "__", "_start", "main", "taper::", "{"]
+            .iter()
+            .any(|start| name.starts_with(start));
+    (!is_generated && !of_others.iter().any(|start| name.starts_with(start))).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_have_the_names_that_their_authors_gave() {
+        let named = |symbol: &str| function(symbol);
+        assert_eq!(named("_ZN3ctx3Net7forward17h0123456789abcdefE"), Some("Net::forward".into()));
+        assert_eq!(
+            named("_ZN3ctx5train28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE"),
+            Some("train".into())
+        );
+        assert_eq!(named("_ZN3ctx16run_user_code_1217h0123456789abcdefE"), None);
+        assert_eq!(named("_ZN4core9panicking9panic_fmt17h0123456789abcdefE"), None);
+        assert_eq!(named("_RNvCs1234_3ctx5train"), Some("train".into()));
+        assert_eq!((named("pick"), named("{closure#0}"), named("main")), (Some("pick".into()), None, None));
+    }
+}

@@ -1,0 +1,135 @@
+//! Standard input of the process that runs cells.
+//!
+//! evcxr sends two kinds of lines there: what to load, and the user's answers to what a cell has asked. Cells get a
+//! pipe of their own in its place. When one of them waits for it to be filled, as by `stdin().read_line(…)`, the user
+//! is asked, by the request that the crate `evcxr_input` prints too.
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// In the place of an answer: there is none, and the cell reads the end of its input.
+pub const END: &str = "\u{1e}END";
+
+/// How often to look whether a cell waits.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The lines from evcxr, and the standard input of the cells.
+pub struct Input {
+    instructions: mpsc::Receiver<String>,
+    shared: Arc<Shared>,
+    watcher: Thread,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// A cell runs, so what evcxr sends are answers.
+    running: AtomicBool,
+    /// The user has been asked and has not answered yet.
+    asked: AtomicBool,
+}
+
+impl Input {
+    /// Takes over standard input. `ask` requests a line, after what cells have printed so far, a prompt perhaps.
+    pub fn start(ask: impl Fn() + Send + 'static) -> Result<Self> {
+        let evcxr = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        rustix::io::fcntl_setfd(&evcxr, rustix::io::FdFlags::CLOEXEC)?;
+        let answers = give_cells_a_pipe()?;
+        let shared = Arc::new(Shared::default());
+        let (send, instructions) = mpsc::channel();
+        let for_reader = Arc::clone(&shared);
+        std::thread::spawn(move || read(evcxr, &send, answers, &for_reader));
+        let for_watcher = Arc::clone(&shared);
+        let watcher = std::thread::spawn(move || watch(&for_watcher, ask));
+        Ok(Self { instructions, shared, watcher: watcher.thread().clone() })
+    }
+
+    /// The next instruction of evcxr; none when it has gone.
+    pub fn next_instruction(&self) -> Option<String> {
+        self.instructions.recv().ok()
+    }
+
+    /// Says whether a cell is running.
+    pub fn set_running(&self, running: bool) {
+        self.shared.running.store(running, Ordering::SeqCst);
+        self.shared.asked.store(false, Ordering::SeqCst);
+        self.watcher.unpark();
+    }
+}
+
+/// Makes a new pipe the standard input; returns the end to write to.
+fn give_cells_a_pipe() -> Result<File> {
+    let (input, answers) = rustix::pipe::pipe()?;
+    rustix::io::fcntl_setfd(&answers, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::stdio::dup2_stdin(&input)?;
+    Ok(File::from(OwnedFd::from(answers)))
+}
+
+/// Hands the lines from evcxr to whom they are for, until it has gone.
+fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: File, shared: &Shared) {
+    for line in BufReader::new(evcxr).lines() {
+        let Ok(line) = line else { return };
+        if !shared.running.load(Ordering::SeqCst) {
+            let _ = instructions.send(line);
+        } else if line == END {
+            // Whoever is reading reads the end of the old pipe; the next one gets to ask again.
+            match give_cells_a_pipe() {
+                Ok(next) => answers = next,
+                Err(error) => eprintln!("taper: standard input is gone: {error}"),
+            }
+            shared.asked.store(false, Ordering::SeqCst);
+        } else {
+            // If nobody reads any more, the answer has come too late.
+            let _ = writeln!(answers, "{line}");
+            shared.asked.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Asks the user whenever a running cell waits for its standard input.
+fn watch(shared: &Shared, ask: impl Fn()) {
+    loop {
+        if !shared.running.load(Ordering::SeqCst) {
+            std::thread::park();
+            continue;
+        }
+        std::thread::park_timeout(INTERVAL);
+        if shared.running.load(Ordering::SeqCst)
+            && !shared.asked.load(Ordering::SeqCst)
+            && is_awaited()
+            && is_empty()
+        {
+            shared.asked.store(true, Ordering::SeqCst);
+            ask();
+        }
+    }
+}
+
+/// Whether the pipe holds nothing that a reader who has just been woken is about to get.
+fn is_empty() -> bool {
+    let stdin = io::stdin();
+    let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+}
+
+/// Whether a thread of this process is blocked in reading descriptor 0. Only Linux tells.
+#[cfg(target_os = "linux")]
+fn is_awaited() -> bool {
+    let read_stdin = format!("{} 0x0 ", libc::SYS_read);
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return false };
+    threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("syscall")).ok())
+        .any(|call| call.starts_with(&read_stdin))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_awaited() -> bool {
+    false
+}

@@ -1,0 +1,258 @@
+//! The session's thread: runs the cells of the queue one after the other, each from busy to idle.
+
+use crate::evaluator::{Evaluator, Failed, Setting};
+use crate::input;
+use crate::iopub::{IoPub, Output};
+use crate::message::{JupyterMessage, message};
+use crate::session::{Execute, Shared};
+use crate::stdin::Stdin;
+use crate::{cell, errors};
+use anyhow::{Result, anyhow};
+use evcxr::{Error, EvalCallbacks, EvalOutputs};
+use jupyter_protocol::{
+    ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
+};
+use serde_json::{Map, Value};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What is on the thread.
+pub struct Worker {
+    setting: Setting,
+    iopub: IoPub,
+    replies: UnboundedSender<JupyterMessage>,
+    stdin: Stdin,
+    shared: Arc<Shared>,
+    evaluator: Result<Evaluator>,
+    count: usize,
+}
+
+/// What a cell shows as its result: representations by MIME type.
+type Data = Map<String, Value>;
+
+impl Worker {
+    /// Gets ready for the first cell.
+    pub fn start(
+        setting: Setting,
+        iopub: IoPub,
+        replies: UnboundedSender<JupyterMessage>,
+        stdin: Stdin,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let evaluator = Err(anyhow!("not started"));
+        let mut worker = Self { setting, iopub, replies, stdin, shared, evaluator, count: 0 };
+        worker.start_evaluator();
+        worker
+    }
+
+    /// Runs cells until there is nobody left to send any.
+    pub fn work(&mut self, cells: &mpsc::Receiver<Execute>) {
+        while let Ok(cell) = cells.recv() {
+            self.run(cell, cells);
+        }
+    }
+
+    fn start_evaluator(&mut self) {
+        self.evaluator = Evaluator::start(&self.setting, &self.iopub);
+        *self.shared.runner.lock().unwrap() =
+            self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
+    }
+
+    /// Runs a cell. If it fails, the cells that wait behind it are not run.
+    fn run(&mut self, Execute { request, content }: Execute, behind: &mpsc::Receiver<Execute>) {
+        self.shared.interrupts.store(0, Ordering::SeqCst);
+        *self.shared.current.lock().unwrap() = Some(request.clone());
+        self.iopub.status(ExecutionState::Busy, &request);
+        self.iopub.begin_cell(&request, content.silent);
+        let keep = content.store_history && !content.silent;
+        self.count += usize::from(keep);
+        if !content.silent {
+            self.iopub.input(&content.code, self.count, &request);
+        }
+        let outcome = self.evaluate(&request, &content).map(|results| self.show(results, &request, &content));
+        if keep {
+            let result = outcome.as_ref().ok().and_then(|text| text.clone());
+            self.shared.log.lock().unwrap().inputs.push((self.count, content.code.clone(), result));
+        }
+        let answers = match &outcome {
+            Ok(_) => self.expressions(&request, &content),
+            Err(error) => {
+                if !content.silent {
+                    self.iopub.error(error, &request);
+                }
+                HashMap::new()
+            }
+        };
+        // Whatever a client sends after it has seen the failure is not meant to be aborted.
+        let stop = outcome.is_err() && content.stop_on_error;
+        let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
+        *self.shared.current.lock().unwrap() = None;
+        let status = if outcome.is_ok() { ReplyStatus::Ok } else { ReplyStatus::Error };
+        self.reply(status, outcome.err(), answers, &request);
+        self.iopub.status(ExecutionState::Idle, &request);
+        aborted.into_iter().for_each(|cell| self.abort(cell));
+    }
+
+    fn reply(
+        &self,
+        status: ReplyStatus,
+        error: Option<ReplyError>,
+        answers: HashMap<String, ExpressionResult>,
+        request: &JupyterMessage,
+    ) {
+        let reply = ExecuteReply {
+            status,
+            execution_count: ExecutionCount(self.count),
+            payload: Vec::new(),
+            user_expressions: Some(answers),
+            error: error.map(Box::new),
+        };
+        let _ = self.replies.send(message(reply, Some(request)));
+    }
+
+    /// Answers a cell that waited behind one that failed.
+    fn abort(&self, Execute { request, .. }: Execute) {
+        self.iopub.status(ExecutionState::Busy, &request);
+        self.reply(ReplyStatus::Aborted, None, HashMap::new(), &request);
+        self.iopub.status(ExecutionState::Idle, &request);
+    }
+
+    /// Runs the code and returns its results.
+    fn evaluate(
+        &mut self,
+        request: &JupyterMessage,
+        content: &ExecuteRequest,
+    ) -> Result<Vec<Data>, ReplyError> {
+        if self.evaluator.is_err() {
+            // Perhaps the user has done by now what the message asked for.
+            self.start_evaluator();
+        }
+        let evaluator = match &mut self.evaluator {
+            Ok(evaluator) => evaluator,
+            Err(error) => return Err(errors::plain("KernelError", &format!("{error:#}"))),
+        };
+        evaluator.runner.begin();
+        let runner = evaluator.runner.clone();
+        let refused = Cell::new(false);
+        let mut callbacks = EvalCallbacks {
+            input_reader: &|question| {
+                let answer = match content.allow_stdin {
+                    true => self.stdin.ask(request, question.prompt, question.is_password),
+                    // One that goes on asking would do so for ever.
+                    false if refused.replace(true) => {
+                        runner.kill();
+                        None
+                    }
+                    false => None,
+                };
+                runner.set_asking(false);
+                answer.unwrap_or_else(|| input::END.into())
+            },
+        };
+        let name = format!("[{}]", self.count);
+        let evaluated = evaluator.run(&name, &content.code, &mut callbacks);
+
+        let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
+        let (failure, printed) = evaluator.runner.outcome();
+        let failure = failure.map(|failure| evaluator.explain(&failure));
+        let mut log = self.shared.log.lock().unwrap();
+        match evaluated {
+            Ok(outputs) => {
+                // A cell that panicked has defined its items all the same.
+                log.define(&content.code, evaluator.variables());
+                drop(log);
+                match failure {
+                    _ if refused.get() => Err(cannot_ask()),
+                    Some(_) if interrupted => Err(errors::plain(
+                        "Interrupted",
+                        "the cell was interrupted and has ended; the variables of earlier cells are kept",
+                    )),
+                    Some(failure) => Err(failure),
+                    None => Ok([Some(of_commands(outputs)), printed].into_iter().flatten().collect()),
+                }
+            }
+            Err(Failed::Evcxr(Error::SubprocessTerminated(status))) => {
+                let lost: Vec<String> = log.variables.drain(..).map(|(name, _)| name).collect();
+                Err(match interrupted {
+                    _ if refused.get() => cannot_ask(),
+                    true => errors::plain(
+                        "Interrupted",
+                        &format!(
+                            "the cell did not stop by itself, so its process was ended.\n{}",
+                            errors::gone(&lost)
+                        ),
+                    ),
+                    false => errors::process_ended(&status, &lost),
+                })
+            }
+            Err(_) if interrupted => Err(errors::plain(
+                "Interrupted",
+                "the cell was interrupted before it ran; everything is as it was",
+            )),
+            Err(failed) => Err(failed.into_reply()),
+        }
+    }
+
+    /// Publishes the results of a cell; returns the text of the last one.
+    fn show(&self, results: Vec<Data>, request: &JupyterMessage, content: &ExecuteRequest) -> Option<String> {
+        let parsed = cell::parse(&content.code);
+        let mut text = None;
+        for data in results.into_iter().filter(|data| !data.is_empty() && !is_unit(data)) {
+            text = data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
+            if content.silent {
+                continue;
+            }
+            if parsed.has_result || parsed.code_start == content.code.len() {
+                self.iopub.result(data, self.count, request);
+            } else {
+                let metadata = Map::new();
+                self.iopub.output(Output::Display { data, metadata, display_id: None, update: false });
+            }
+        }
+        text
+    }
+
+    /// Evaluates what the client wants to know after the cell, without a trace on IOPub.
+    fn expressions(
+        &mut self,
+        request: &JupyterMessage,
+        content: &ExecuteRequest,
+    ) -> HashMap<String, ExpressionResult> {
+        self.iopub.begin_cell(request, true);
+        let mut answers = HashMap::new();
+        for (name, expression) in content.user_expressions.iter().flatten() {
+            let code = ExecuteRequest { code: expression.clone(), silent: true, ..content.clone() };
+            let answer = match self.evaluate(request, &code) {
+                Ok(results) => ExpressionResult::Ok {
+                    data: serde_json::from_value(Value::Object(results.into_iter().flatten().collect()))
+                        .unwrap_or_default(),
+                    metadata: Map::new(),
+                },
+                Err(ReplyError { ename, evalue, traceback }) => {
+                    ExpressionResult::Error { ename, evalue, traceback }
+                }
+            };
+            answers.insert(name.clone(), answer);
+        }
+        self.iopub.begin_cell(request, content.silent);
+        answers
+    }
+}
+
+fn cannot_ask() -> ReplyError {
+    let text = "the cell asked for input, but whoever runs this notebook cannot be asked: take the input from a constant";
+    errors::plain("StdinNotImplementedError", text)
+}
+
+/// What commands such as `:vars` return.
+fn of_commands(outputs: EvalOutputs) -> Data {
+    outputs.content_by_mime_type.into_iter().map(|(mime, content)| (mime, content.into())).collect()
+}
+
+/// `()` says that there is no result.
+fn is_unit(data: &Data) -> bool {
+    data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()")
+}
