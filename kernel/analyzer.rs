@@ -204,12 +204,15 @@ fn path_at(code: &str, position: usize) -> Range<usize> {
         return path;
     }
     let before = code[..position].trim_end();
-    let mut depth = if before.ends_with(')') { -1 } else { 0 };
+    let mut depth = if before.ends_with([')', ']']) { -1 } else { 0 };
+    let mut quoted = false;
     for (at, c) in before.char_indices().rev() {
         match c {
-            ')' => depth += 1,
-            '(' if depth == 0 => return path_under(code, at),
-            '(' => depth -= 1,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            ')' | ']' => depth += 1,
+            '(' | '[' if depth == 0 => return path_under(code, at),
+            '(' | '[' => depth -= 1,
             '{' | '}' | ';' => break,
             _ => {}
         }
@@ -293,6 +296,7 @@ mod tests {
         assert_eq!(path(code, code.find("(2").unwrap()), "Tensor::zeros");
         assert_eq!(path("let n = 5; n.is_power_of_two()", 30), "n.is_power_of_two");
         assert_eq!(path("f(g(1)) ", 8), "f");
+        assert_eq!(path("println!(\"{}; (\", vec![1, ", 25), "vec!");
         assert_eq!(path("f(1); ", 6), "");
         assert_eq!(path("if x { (", 7), "");
     }
