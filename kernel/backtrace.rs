@@ -62,7 +62,7 @@ fn in_cell(loader: &Loader, address: u64, library: &str, sources: &Sources) -> V
 }
 
 fn is_of_cells(file: &str) -> bool {
-    file.ends_with("src/lib.rs")
+    file.ends_with("cells/src/lib.rs")
 }
 
 /// A frame of `lab`, candle or another crate.

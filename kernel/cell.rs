@@ -1,7 +1,7 @@
 //! The syntax of a cell: commands first, then Rust statements, perhaps with a final expression.
 
 use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Pat, Stmt};
-use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, TextRange, TextSize};
+use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
 use std::ops::Range;
 
 const EDITION: Edition = Edition::Edition2024;
@@ -20,12 +20,25 @@ pub struct Cell {
 }
 
 /// A statement, an item, or the final expression.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
     /// Its bytes in the cell.
     pub range: Range<usize>,
+    pub node: SyntaxNode,
+}
+
+impl Piece {
     /// Whether it is an item, such as a function or a `use` declaration, which later cells see too.
-    pub is_item: bool,
+    pub fn is_item(&self) -> bool {
+        ast::Item::can_cast(self.node.kind())
+    }
+}
+
+impl Cell {
+    /// The items, with the byte where each starts.
+    pub fn items(&self) -> Vec<(usize, SyntaxNode)> {
+        let items = self.pieces.iter().filter(|piece| piece.is_item());
+        items.map(|piece| (piece.range.start, piece.node.clone())).collect()
+    }
 }
 
 /// A variable defined by a `let`.
@@ -51,8 +64,7 @@ pub fn parse(cell: &str) -> Cell {
     let mut parsed = Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), has_result: false };
     let Some(body) = body else { return parsed };
     for node in body.syntax().children() {
-        let is_item = ast::Item::can_cast(node.kind());
-        parsed.pieces.push(Piece { range: range(node.text_range()), is_item });
+        parsed.pieces.push(Piece { range: range(node.text_range()), node });
     }
     for statement in body.statements() {
         match statement {
@@ -173,7 +185,7 @@ mod tests {
     fn items_are_found_with_their_text() {
         let cell = "use std::fmt;\nstruct A;\nlet x = 1;\nimpl A {}";
         let pieces = parse(cell).pieces;
-        let items = pieces.iter().filter(|piece| piece.is_item).map(|piece| &cell[piece.range.clone()]);
+        let items = pieces.iter().filter(|piece| piece.is_item()).map(|piece| &cell[piece.range.clone()]);
         assert_eq!(items.collect::<Vec<_>>(), ["use std::fmt;", "struct A;", "impl A {}"]);
         assert_eq!(&cell[pieces[2].range.clone()], "let x = 1;");
     }

@@ -2,6 +2,7 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
+use crate::impls::Impls;
 use crate::iopub::IoPub;
 use crate::lab::Lab;
 use crate::relay::{self, Progress};
@@ -39,6 +40,7 @@ pub struct Evaluator {
     /// Where evcxr writes what it compiles.
     crate_folder: PathBuf,
     sources: Arc<Mutex<Sources>>,
+    impls: Impls,
     pub runner: Runner,
 }
 
@@ -66,7 +68,8 @@ impl Evaluator {
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner { child: context.process_handle(), progress };
-        let mut evaluator = Self { context, toolchain, environment, crate_folder, sources, runner };
+        let impls = Impls::default();
+        let mut evaluator = Self { context, toolchain, environment, crate_folder, sources, impls, runner };
         let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
         let ready = evaluator
             .context
@@ -113,16 +116,19 @@ impl Evaluator {
             return Ok(outputs);
         }
         let rust = dependencies::blank(commands) + rust;
-        let annotated = types::annotate(&mut self.context, &rust).map_err(Failed::Unnameable)?;
+        let renamed = self.impls.name(&cell::parse(&rust).items());
+        let annotated =
+            types::annotate(&mut self.context, &rust, renamed.insertions).map_err(Failed::Unnameable)?;
         diagnostics::clear(&self.crate_folder);
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
-        self.sources.lock().unwrap().begin(source, &annotated);
+        self.sources.lock().unwrap().begin(source, &annotated, &renamed.cut);
         match self.context.execute_with_callbacks(&annotated.code, callbacks) {
             Ok(more) => outputs.merge(more),
             Err(Error::CompilationErrors(errors)) => return Err(self.compile_error(errors, &annotated)),
             Err(error) => return Err(Failed::Evcxr(error)),
         }
         self.sources.lock().unwrap().accept();
+        self.impls = renamed.after;
         Ok(outputs)
     }
 
@@ -160,13 +166,14 @@ impl Evaluator {
 }
 
 /// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro
-/// takes exactly that call and leaves all others as they are. The `?` makes evcxr expect more of them, which
+/// takes exactly that call, and the one by which evcxr says that a variable is lost, and leaves all others as they are. The `?` makes evcxr expect more of them, which
 /// otherwise costs the first cell that has one a second compilation.
 const PRELUDE: &str = r#"
 macro_rules! eprintln {
     (@ error $error:tt) => { lab::kernel::report_error(&$error) };
     (@ $other:tt $error:tt) => { ::std::eprintln!("{}", $error) };
     ("{}", $error:tt) => { eprintln!(@ $error $error) };
+    ("The type of the variable {name} was redefined, so was lost.",) => {};
     ($($arguments:tt)*) => { ::std::eprintln!($($arguments)*) };
 }
 Ok::<(), String>(())?;
@@ -197,9 +204,9 @@ impl Runner {
         }
     }
 
-    /// The cell is asking the user, or has got an answer. Returns whether it was so before.
-    pub fn set_asking(&self, asking: bool) -> bool {
-        std::mem::replace(&mut self.progress.lock().unwrap().asking, asking)
+    /// The user has answered the cell's question, or will not.
+    pub fn answered(&self) {
+        self.progress.lock().unwrap().asking = false;
     }
 
     /// Ends the process and the programs that cells have started; evcxr starts another one.

@@ -19,6 +19,7 @@ mod evaluator;
 mod format;
 mod history;
 mod html;
+mod impls;
 mod input;
 mod install;
 mod iopub;

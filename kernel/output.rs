@@ -14,8 +14,9 @@ const END: &[u8] = b"EVCXR_END_CONTENT\n";
 const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
 const RETURNED_ERROR: &str = "EVCXR_ERROR_OCCURRED";
 /// A cell asks for a line of input.
-pub const INPUT_REQUEST: &str = "EVCXR_INPUT_REQUEST";
-const FOR_EVCXR: [&str; 2] = ["EVCXR_VARIABLE_CHANGED_TYPE:", INPUT_REQUEST];
+const INPUT_REQUEST: &str = "EVCXR_INPUT_REQUEST";
+/// A variable cannot be kept, for its type is another one now.
+pub const VARIABLE_LOST: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 
 /// One thing that the child printed.
 #[derive(Debug, PartialEq)]
@@ -33,8 +34,10 @@ pub enum Event {
     ReturnedError,
     /// The cell is done.
     Complete,
-    /// A line that only evcxr understands.
-    ForEvcxr(String),
+    /// This variable is lost.
+    VariableLost(String),
+    /// A question to the user, as evcxr understands it.
+    Question(String),
 }
 
 /// Splits the byte stream of one child into events.
@@ -111,8 +114,11 @@ impl Parser {
                 let path = line[crate::child::RUNNING.len()..].to_owned();
                 Marker::Event(Event::Running(path), length)
             }
-            Ok(line) if FOR_EVCXR.iter().any(|marker| line.starts_with(marker)) => {
-                Marker::Event(Event::ForEvcxr(line.to_owned()), length)
+            Ok(line) if line.starts_with(INPUT_REQUEST) => {
+                Marker::Event(Event::Question(line.to_owned()), length)
+            }
+            Ok(line) if line.starts_with(VARIABLE_LOST) => {
+                Marker::Event(Event::VariableLost(line[VARIABLE_LOST.len()..].to_owned()), length)
             }
             Ok(line) if line.starts_with(format::PREFIX) => match format::decode(line) {
                 Ok(request) => Marker::Event(Event::Request(request), length),
@@ -162,9 +168,17 @@ fn marker_start(buffer: &[u8]) -> usize {
 
 /// Whether a buffer without newline can still become a marker.
 fn could_be_marker(buffer: &[u8]) -> bool {
-    let fixed =
-        [crate::child::RUNNING, crate::child::COMPLETE, PANICKED, RETURNED_ERROR, BEGIN, format::PREFIX];
-    fixed.iter().chain(&FOR_EVCXR).any(|marker| {
+    let markers = [
+        crate::child::RUNNING,
+        crate::child::COMPLETE,
+        PANICKED,
+        RETURNED_ERROR,
+        BEGIN,
+        INPUT_REQUEST,
+        VARIABLE_LOST,
+        format::PREFIX,
+    ];
+    markers.iter().any(|marker| {
         let n = marker.len().min(buffer.len());
         n > 0 && buffer[..n] == marker.as_bytes()[..n]
     })

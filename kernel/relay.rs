@@ -6,7 +6,7 @@
 
 use crate::format::{Failure, Request};
 use crate::iopub::{IoPub, Output};
-use crate::output::{Event, INPUT_REQUEST, Parser, Utf8};
+use crate::output::{Event, Parser, Utf8, VARIABLE_LOST};
 use crate::sources::Sources;
 use crate::{diagnostics, errors};
 use anyhow::{Context, Result};
@@ -178,11 +178,16 @@ impl Relay<'_> {
                 drop(progress);
                 self.tell_evcxr(crate::child::COMPLETE)?;
             }
-            Event::ForEvcxr(line) => {
-                let is_question = line.starts_with(INPUT_REQUEST);
+            Event::VariableLost(name) => {
+                let text = format!(
+                    "`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n"
+                );
+                self.iopub.output(Output::Stream(Stdio::Stderr, text));
+                self.tell_evcxr(&format!("{VARIABLE_LOST}{name}"))?;
+            }
+            Event::Question(line) => {
                 // Who asks in evcxr's way and then waits is seen to wait, too: that is one question, not two.
-                let is_asking =
-                    is_question && std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
+                let is_asking = std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
                 if !is_asking {
                     self.show_contents();
                     self.tell_evcxr(&line)?;

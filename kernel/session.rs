@@ -66,7 +66,7 @@ impl Log {
         let code = dependencies::resolve(cell, parsed.code_start).code;
         let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
         self.dependencies.extend(commands.map(str::to_owned));
-        let items = parsed.pieces.into_iter().filter(|piece| piece.is_item);
+        let items = parsed.pieces.into_iter().filter(|piece| piece.is_item());
         self.items.extend(items.map(|piece| cell[piece.range].to_owned()));
         self.variables = variables;
     }

@@ -166,13 +166,22 @@ pub struct Sources {
 
 impl Sources {
     /// A cell is about to be compiled.
-    pub fn begin(&mut self, source: Source, annotated: &Annotated) {
+    /// Of items of earlier cells that stand in it again, in part, `cut` has the text before and after, at the same length.
+    pub fn begin(&mut self, source: Source, annotated: &Annotated, cut: &[(String, String)]) {
         let (source, annotated) = (Arc::new(source), Arc::new(annotated.clone()));
         let parsed = cell::parse(&annotated.code);
         self.has_result = parsed.has_result;
-        let pieces = parsed.pieces.into_iter().map(|piece| {
+        for (before, after) in cut {
+            let Some(piece) = self.items.iter().find(|piece| piece.text() == before) else { continue };
+            let mut annotated = Annotated::clone(&piece.annotated);
+            annotated.code.replace_range(piece.range.clone(), after);
+            self.items.insert(0, Piece { annotated: Arc::new(annotated), ..piece.clone() });
+        }
+        let is_repeated = |piece: &cell::Piece| piece.is_item() && annotated.is_inserted(&piece.range);
+        let pieces = parsed.pieces.into_iter().filter(|piece| !is_repeated(piece)).map(|piece| {
             let (source, annotated) = (Arc::clone(&source), Arc::clone(&annotated));
-            (Piece { source, annotated, range: piece.range }, piece.is_item)
+            let is_item = piece.is_item();
+            (Piece { source, annotated, range: piece.range }, is_item)
         });
         self.current = pieces.collect();
     }
@@ -228,7 +237,11 @@ mod tests {
     use super::*;
 
     fn begin(sources: &mut Sources, name: &str, code: &str) {
-        sources.begin(Source { name: name.into(), code: code.into() }, &Annotated::without(code));
+        sources.begin(
+            Source { name: name.into(), code: code.into() },
+            &Annotated::new(code, Vec::new()),
+            &[],
+        );
     }
 
     #[test]

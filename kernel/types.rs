@@ -9,6 +9,7 @@ use crate::cell::{self, Binding};
 use evcxr::CommandContext;
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::ops::Range;
 
 const MARK: &str = "TAPER_TYPE_OF ";
 /// A cell whose new variables have explicit types.
@@ -20,9 +21,29 @@ pub struct Annotated {
 }
 
 impl Annotated {
-    /// A cell as it is.
-    pub fn without(code: &str) -> Self {
-        Self { code: code.to_owned(), insertions: Vec::new() }
+    /// A cell with texts inserted, each in front of a byte of the cell; those for the same place in the order given.
+    pub fn new(cell: &str, mut texts: Vec<(usize, String)>) -> Self {
+        texts.sort_by_key(|(place, _)| *place);
+        let mut annotated = Self { code: String::new(), insertions: Vec::new() };
+        let mut done = 0;
+        for (place, text) in texts {
+            annotated.code.push_str(&cell[done..place]);
+            annotated.code.push_str(&text);
+            annotated.insertions.push((place, text.len()));
+            done = place;
+        }
+        annotated.code.push_str(&cell[done..]);
+        annotated
+    }
+
+    /// Whether a piece of the annotated code was inserted as a whole.
+    pub fn is_inserted(&self, range: &Range<usize>) -> bool {
+        let mut inserted = 0;
+        self.insertions.iter().any(|(place, length)| {
+            let start = place + inserted;
+            inserted += length;
+            start <= range.start && range.end <= start + length
+        })
     }
 
     /// The place in the original of a place in the annotated code. What was inserted is where it was inserted.
@@ -41,28 +62,32 @@ impl Annotated {
     }
 }
 
-/// Gives the cell's new variables explicit types. A cell that does not compile is returned as it is.
+/// Gives the cell's new variables explicit types. Those of a cell that does not compile stay as they are.
+/// `insertions` are what is to be inserted besides.
 ///
 /// Fails for a variable whose type has no name, with a message that says what to do instead.
-pub fn annotate(context: &mut CommandContext, cell: &str) -> Result<Annotated, String> {
+pub fn annotate(
+    context: &mut CommandContext,
+    cell: &str,
+    mut insertions: Vec<(usize, String)>,
+) -> Result<Annotated, String> {
     let parsed = cell::parse(cell);
-    let mut annotated = Annotated::without(cell);
+    let annotated = Annotated::new(cell, insertions.clone());
     let last = last_of_each_name(&parsed.bindings);
     if last.is_empty() {
         return Ok(annotated);
     }
-    let Ok(messages) = context.check(&probe(cell, parsed.has_result, &last)) else { return Ok(annotated) };
+    let probe = probe(&annotated.code, parsed.has_result, &last);
+    let Ok(messages) = context.check(&probe) else { return Ok(annotated) };
     let types: HashMap<String, String> =
         messages.iter().filter_map(|error| answer(&error.message())).collect();
-    // From the end, so that the places in front stay what they are.
-    for Binding { name, mutable, end } in last.into_iter().rev() {
+    for Binding { name, mutable, end } in last {
         let Some(type_name) = types.get(name) else { continue };
         let type_name = nameable(name, type_name)?;
         let text = format!(" let {}{name}: {type_name} = {name};", if *mutable { "mut " } else { "" });
-        annotated.code.insert_str(*end, &text);
-        annotated.insertions.insert(0, (*end, text.len()));
+        insertions.push((*end, text));
     }
-    Ok(annotated)
+    Ok(Annotated::new(cell, insertions))
 }
 
 /// Of variables that shadow each other only the last is kept.
@@ -138,8 +163,9 @@ mod tests {
 
     #[test]
     fn places_in_annotated_code_lead_back_to_the_cell() {
-        let annotated =
-            Annotated { code: "let a = 1; let a: i32 = a; a + b".into(), insertions: vec![(10, 16)] };
+        let annotated = Annotated::new("let a = 1; a + b", vec![(10, " let a: i32 = a;".into())]);
+        assert_eq!(annotated.code, "let a = 1; let a: i32 = a; a + b");
+        assert!(annotated.is_inserted(&(11..26)) && !annotated.is_inserted(&(9..26)));
         let place = |text: &str| annotated.original(annotated.code.find(text).unwrap());
         assert_eq!((place("let a = 1"), place("i32"), place("a + b")), (0, 10, 11));
         assert_eq!(annotated.original(annotated.code.len()), "let a = 1; a + b".len());

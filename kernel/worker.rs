@@ -148,7 +148,7 @@ impl Worker {
                     }
                     false => None,
                 };
-                runner.set_asking(false);
+                runner.answered();
                 answer.unwrap_or_else(|| input::END.into())
             },
         };
