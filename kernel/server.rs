@@ -2,26 +2,23 @@
 //! session. Nothing here waits for a cell.
 
 use crate::analyzer::Analyzer;
-use crate::cell::{self, Completeness};
 use crate::evaluator::Setting;
 use crate::history;
 use crate::iopub::{self, IoPub};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
+use crate::replies;
 use crate::session::{Execute, Session};
 use crate::stdin::{self, Stdin};
 use anyhow::{Context, Result};
 use jupyter_protocol::{
-    CommClose, CommInfoReply, ConnectionInfo, DebugReply, ExecutionState, InterruptReply, IsCompleteReply,
-    IsCompleteReplyStatus, ReplyStatus, ShutdownReply,
+    CommClose, ConnectionInfo, DebugReply, ExecutionState, InterruptReply, ReplyStatus, ShutdownReply,
 };
 use jupyter_zmq_client::{
     KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection, RuntimeError,
     create_kernel_control_connection, create_kernel_heartbeat_connection,
     create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
-use serde_json::{Value, json};
 use std::future::{Future, ready};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -102,17 +99,6 @@ async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     }
 }
 
-/// The version of the compiler.
-async fn rust_version() -> String {
-    let ask = || {
-        let output = Command::new("rustc").arg("--version").output().ok()?;
-        Some(String::from_utf8(output.stdout).ok()?.split(' ').nth(1)?.to_owned())
-    };
-    // Without a compiler it is the one that is needed.
-    let version = tokio::task::spawn_blocking(ask).await.ok().flatten();
-    version.unwrap_or_else(|| env!("CARGO_PKG_RUST_VERSION").into())
-}
-
 async fn send(mut socket: RouterSendConnection, mut replies: UnboundedReceiver<JupyterMessage>) {
     while let Some(reply) = replies.recv().await {
         if let Err(error) = socket.send(reply).await {
@@ -137,7 +123,7 @@ impl Desk {
             match message::read(&mut socket).await {
                 Ok(Received::Request(request)) => self.handle(request).await,
                 Ok(Received::Malformed(request, why)) => {
-                    self.answer(&request, ready(malformed(&request, &why))).await;
+                    self.answer(&request, ready(replies::malformed(&request, &why))).await;
                 }
                 // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
                 Err(RuntimeError::VerifyError(_)) => {
@@ -178,11 +164,13 @@ impl Desk {
 
     async fn reply(&self, request: &JupyterMessage) -> Option<Content> {
         Some(match &request.content {
-            Content::KernelInfoRequest(_) => kernel_info(self.rust.get_or_init(rust_version).await),
-            Content::IsCompleteRequest(content) => is_complete(&content.code).into(),
+            Content::KernelInfoRequest(_) => {
+                replies::kernel_info(self.rust.get_or_init(replies::rust_version).await)
+            }
+            Content::IsCompleteRequest(content) => replies::is_complete(&content.code).into(),
             Content::HistoryRequest(content) => history::select(&self.session.log(), content).into(),
             // There are no comms, so there is nothing to tell of them.
-            Content::CommInfoRequest(_) => comm_info().into(),
+            Content::CommInfoRequest(_) => replies::comm_info().into(),
             Content::CommOpen(comm) => {
                 let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };
                 self.iopub.publish(message(close, Some(request))).await;
@@ -195,70 +183,10 @@ impl Desk {
             Content::ShutdownRequest(content) => {
                 ShutdownReply { restart: content.restart, status: ReplyStatus::Ok, error: None }.into()
             }
-            Content::DebugRequest(content) => DebugReply { content: no_debugger(&content.content) }.into(),
+            Content::DebugRequest(content) => {
+                DebugReply { content: replies::no_debugger(&content.content) }.into()
+            }
             _ => return None,
         })
     }
-}
-
-/// The reply to a request that cannot be understood, so that nobody waits for one in vain.
-fn malformed(request: &JupyterMessage, why: &str) -> Option<Content> {
-    let kind = request.header.msg_type.strip_suffix("_request")?;
-    let error = json!({ "status": "error", "ename": "MalformedRequest", "evalue": why, "traceback": [] });
-    Some(message::unknown(&format!("{kind}_reply"), error))
-}
-
-/// What the debug adapter protocol says to a request that fails.
-fn no_debugger(request: &Value) -> Value {
-    json!({
-        "type": "response",
-        "seq": 0,
-        "request_seq": request["seq"],
-        "command": request["command"],
-        "success": false,
-        "message": "this kernel has no debugger",
-    })
-}
-
-fn kernel_info(rust_version: &str) -> Content {
-    let link = |text: &str, url: &str| json!({ "text": text, "url": url });
-    let content = json!({
-        "status": "ok",
-        "protocol_version": message::PROTOCOL,
-        "implementation": "taper",
-        "implementation_version": env!("CARGO_PKG_VERSION"),
-        "language_info": {
-            "name": "rust",
-            "version": rust_version,
-            "mimetype": "text/rust",
-            "file_extension": ".rs",
-            "pygments_lexer": "rust",
-            "codemirror_mode": "rust",
-            "nbconvert_exporter": "script",
-        },
-        "banner": format!("taper {}: Rust {rust_version}, warm", env!("CARGO_PKG_VERSION")),
-        "help_links": [
-            link("The Rust Programming Language", "https://doc.rust-lang.org/book/"),
-            link("Standard library", "https://doc.rust-lang.org/std/"),
-            link("Candle", "https://docs.rs/candle-core"),
-            link("evcxr", "https://github.com/evcxr/evcxr/blob/main/COMMON.md"),
-        ],
-        // Both say that there is no debugger; newer clients read the list (JEP 92).
-        "debugger": false,
-        "supported_features": [],
-    });
-    message::unknown("kernel_info_reply", content)
-}
-
-fn is_complete(code: &str) -> IsCompleteReply {
-    let (status, indent) = match cell::completeness(code) {
-        Completeness::Complete => (IsCompleteReplyStatus::Complete, String::new()),
-        Completeness::Incomplete(indent) => (IsCompleteReplyStatus::Incomplete, indent),
-        Completeness::Invalid => (IsCompleteReplyStatus::Invalid, String::new()),
-    };
-    IsCompleteReply { status, indent }
-}
-
-fn comm_info() -> CommInfoReply {
-    CommInfoReply { status: ReplyStatus::Ok, comms: Default::default(), error: None }
 }
