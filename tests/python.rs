@@ -32,8 +32,10 @@ fn programs() -> &'static Path {
 /// Makes the environment unless it is there, even if several processes ask for it.
 fn make_environment(folder: &Path) -> PathBuf {
     let (programs, complete) = (folder.join("bin"), folder.join("complete"));
-    fs::create_dir_all(folder.parent().unwrap()).unwrap();
-    let lock = File::create(folder.with_extension("lock")).unwrap();
+    let cache = folder.parent().unwrap();
+    fs::create_dir_all(cache).unwrap();
+    // Not in the folder, which venv empties.
+    let lock = File::create(cache.join("tests.lock")).unwrap();
     lock.lock().unwrap();
     if !complete.exists() {
         say(&format!("installing Jupyter's clients for the tests in {}", folder.display()));
