@@ -73,13 +73,10 @@ fn answer(context: &mut CommandContext, question: Question) -> Answer {
             }
             Err(_) => Answer::Nothing,
         },
-        Question::Inspect { code, name } => {
-            let code = code + &name;
-            match context.hover_at(&code, code.len()) {
-                Ok((text, html)) if text != "No documentation found" => Answer::Help { text, html },
-                _ => Answer::Nothing,
-            }
-        }
+        Question::Inspect { code, position } => match context.hover_at(&code, position) {
+            Ok((text, html)) if text != "No documentation found" => Answer::Help { text, html },
+            _ => Answer::Nothing,
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is separate because the session's process must stay small and be ready at once, and because it can answer
 //! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
 
+use crate::cursor::{byte_position, char_position, path_at};
 use crate::iopub::IoPub;
 use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
 use crate::session::{Log, Session};
@@ -24,7 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Question {
     Complete { code: String, position: usize },
-    Inspect { code: String, name: String },
+    Inspect { code: String, position: usize },
 }
 
 /// What it answers. Ranges are in bytes of the code.
@@ -124,12 +125,23 @@ impl Analysis {
     }
 
     fn inspect(&mut self, log: &Log, request: &InspectRequest) -> InspectReply {
-        let name = path_at(&request.code, byte_position(&request.code, request.cursor_pos));
-        let (definitions, _) = with_definitions(log, "");
-        let answer = match name.is_empty() {
-            true => Answer::Nothing,
-            false => self.ask(&Question::Inspect { code: definitions, name: name.to_owned() }),
-        };
+        let code = &request.code;
+        let range = path_at(code, byte_position(code, request.cursor_pos));
+        let name = &code[range.clone()];
+        // Without its arguments a macro is none.
+        let rest = if name.ends_with('!') { "()" } else { "" };
+        let mut answer = Answer::Nothing;
+        if !name.is_empty() {
+            // Variables of the cell itself are in what precedes the name, as far as that can be understood.
+            for before in [&code[..range.start], ""] {
+                let (before, _) = with_definitions(log, before);
+                let position = before.len() + name.trim_end_matches('!').len();
+                answer = self.ask(&Question::Inspect { code: before + name + rest, position });
+                if let Answer::Help { .. } = answer {
+                    break;
+                }
+            }
+        }
         let content = match answer {
             Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
             _ => Vec::new(),
@@ -176,25 +188,6 @@ fn with_definitions(log: &Log, code: &str) -> (String, usize) {
     (definitions + rust, offset)
 }
 
-fn byte_position(code: &str, chars: usize) -> usize {
-    code.char_indices().nth(chars).map_or(code.len(), |(position, _)| position)
-}
-
-fn char_position(code: &str, bytes: usize) -> usize {
-    code.char_indices().take_while(|(position, _)| *position < bytes).count()
-}
-
-/// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end.
-fn path_at(code: &str, position: usize) -> &str {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let end = position + code[position..].find(|c| !is_word(c)).unwrap_or(code.len() - position);
-    let is_path = |c: char| is_word(c) || matches!(c, ':' | '.' | '!');
-    let start = code[..end]
-        .rfind(|c| !is_path(c))
-        .map_or(0, |at| at + code[at..].chars().next().map_or(1, char::len_utf8));
-    code[start..end].trim_matches([':', '.'])
-}
-
 /// The process, and the pipes to it.
 struct Process {
     child: Child,
@@ -225,28 +218,5 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_counted_in_characters_on_the_wire() {
-        let code = "let ü = \"日本\"; x";
-        assert_eq!(byte_position(code, 4), 4);
-        assert_eq!(&code[byte_position(code, 14)..], "x");
-        assert_eq!(char_position(code, code.len()), 15);
-        assert_eq!(byte_position(code, 99), code.len());
-    }
-
-    #[test]
-    fn the_path_under_the_cursor_is_whole() {
-        let code = "let t = lab::Tensor::zeros((2, 3));";
-        assert_eq!(path_at(code, 23), "lab::Tensor::zeros");
-        assert_eq!(path_at(code, 15), "lab::Tensor");
-        assert_eq!(path_at("é.len()", 4), "é.len");
-        assert_eq!(path_at("", 0), "");
     }
 }

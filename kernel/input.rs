@@ -8,7 +8,7 @@ use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::Thread;
@@ -68,7 +68,7 @@ fn give_cells_a_pipe() -> Result<File> {
     let (input, answers) = rustix::pipe::pipe()?;
     rustix::io::fcntl_setfd(&answers, rustix::io::FdFlags::CLOEXEC)?;
     rustix::stdio::dup2_stdin(&input)?;
-    Ok(File::from(OwnedFd::from(answers)))
+    Ok(File::from(answers))
 }
 
 /// Hands the lines from evcxr to whom they are for, until it has gone.

@@ -141,8 +141,9 @@ impl IoPub {
 
     pub fn result(&self, data: Map<String, Value>, count: usize, request: &JupyterMessage) {
         let (data, metadata) = (media(data), Map::new());
-        let content =
-            ExecuteResult { execution_count: ExecutionCount(count), data, metadata, transient: None };
+        // Without a value this field would be null, which is not what it may be.
+        let transient = Some(Transient::default());
+        let content = ExecuteResult { execution_count: ExecutionCount(count), data, metadata, transient };
         self.publish(message(content, Some(request)));
     }
 
@@ -177,7 +178,11 @@ pub async fn write(
             biased;
             event = socket.recv_subscription() => {
                 if let Ok(SubscriptionEvent::Subscribe(subscription)) = event {
-                    let _ = socket.send(message(IoPubWelcome { subscription }, None)).await;
+                    // Under this topic it reaches those who have subscribed to it.
+                    let topic = subscription.clone().into();
+                    let mut welcome = message(IoPubWelcome { subscription }, None);
+                    welcome.zmq_identities = vec![topic];
+                    let _ = socket.send(welcome).await;
                 }
             }
             next = queue.recv() => {

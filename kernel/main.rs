@@ -8,6 +8,7 @@ mod child;
 // The tests use more of it than the runner does.
 #[expect(dead_code)]
 mod client;
+mod cursor;
 mod dependencies;
 mod diagnostics;
 mod directory;
@@ -31,6 +32,7 @@ mod output;
 mod processes;
 mod recorder;
 mod relay;
+mod replies;
 mod run;
 mod server;
 mod session;

@@ -2,26 +2,29 @@
 //! session. Nothing here waits for a cell.
 
 use crate::analyzer::Analyzer;
-use crate::cell::{self, Completeness};
 use crate::evaluator::Setting;
 use crate::history;
 use crate::iopub::{self, IoPub};
-use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, message};
+use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
+use crate::replies;
 use crate::session::{Execute, Session};
 use crate::stdin::{self, Stdin};
 use anyhow::{Context, Result};
 use jupyter_protocol::{
-    CodeMirrorMode, CommClose, CommInfoReply, ConnectionInfo, ExecutionState, HelpLink, InterruptReply,
-    IsCompleteReply, IsCompleteReplyStatus, KernelInfoReply, LanguageInfo, ReplyStatus, ShutdownReply,
+    CommClose, ConnectionInfo, DebugReply, ExecutionState, InterruptReply, ReplyStatus, ShutdownReply,
 };
 use jupyter_zmq_client::{
     KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection, RuntimeError,
     create_kernel_control_connection, create_kernel_heartbeat_connection,
     create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
+use std::future::{Future, ready};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use zeromq::{SocketRecv, SocketSend};
 
 /// How often to look whether the process that started the kernel is still there.
 const PARENT_CHECK: Duration = Duration::from_secs(1);
@@ -46,9 +49,10 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     let session = Session::start(setting, iopub.clone(), shell_replies.clone(), stdin);
     let analyzer =
         Analyzer::new(folder, own_variables, session.clone(), iopub.clone(), shell_replies.clone());
+    let rust = Arc::new(OnceCell::new());
     let desk = |replies| {
         let (session, analyzer, iopub) = (session.clone(), analyzer.clone(), iopub.clone());
-        Desk { session, analyzer, iopub, replies, end: end.clone() }
+        Desk { session, analyzer, iopub, replies, end: end.clone(), rust: Arc::clone(&rust) }
     };
     let ((shell_out, shell_in), (control_out, control_in)) = (shell.split(), control.split());
     tokio::spawn(iopub::write(iopub_socket, published, iopub.budget()));
@@ -86,8 +90,13 @@ async fn parent_is_gone() {
     }
 }
 
+/// Sends back whatever comes.
 async fn beat(mut heartbeat: KernelHeartbeatConnection) {
-    while heartbeat.single_heartbeat().await.is_ok() {}
+    while let Ok(beat) = heartbeat.socket.recv().await {
+        if heartbeat.socket.send(beat).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn send(mut socket: RouterSendConnection, mut replies: UnboundedReceiver<JupyterMessage>) {
@@ -105,13 +114,17 @@ struct Desk {
     iopub: IoPub,
     replies: UnboundedSender<JupyterMessage>,
     end: UnboundedSender<()>,
+    rust: Arc<OnceCell<String>>,
 }
 
 impl Desk {
     async fn serve(self, mut socket: RouterRecvConnection) {
         loop {
-            match socket.read().await {
-                Ok(request) => self.handle(request).await,
+            match message::read(&mut socket).await {
+                Ok(Received::Request(request)) => self.handle(request).await,
+                Ok(Received::Malformed(request, why)) => {
+                    self.answer(&request, ready(replies::malformed(&request, &why))).await;
+                }
                 // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
                 Err(RuntimeError::VerifyError(_)) => {
                     eprintln!("taper: a message with a wrong signature was ignored")
@@ -128,86 +141,52 @@ impl Desk {
                 self.session.execute(Execute { content: content.clone(), request });
             }
             Content::CompleteRequest(_) | Content::InspectRequest(_) => self.analyzer.ask(request),
-            _ => self.answer(request).await,
+            _ => self.answer(&request, self.reply(&request)).await,
         }
     }
 
-    async fn answer(&self, request: JupyterMessage) {
-        self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&request)));
-        let mut last = false;
-        let reply: Option<Content> = match &request.content {
-            Content::KernelInfoRequest(_) => Some(kernel_info().into()),
-            Content::IsCompleteRequest(content) => Some(is_complete(&content.code).into()),
-            Content::HistoryRequest(content) => Some(history::select(&self.session.log(), content).into()),
-            // There are no comms, so there is nothing to tell of them.
-            Content::CommInfoRequest(_) => Some(comm_info().into()),
-            Content::CommOpen(comm) => {
-                let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };
-                self.iopub.publish(message(close, Some(&request)));
-                None
-            }
-            Content::InterruptRequest(_) => {
-                self.session.interrupt();
-                Some(InterruptReply { status: ReplyStatus::Ok, error: None }.into())
-            }
-            Content::ShutdownRequest(content) => {
-                last = true;
-                Some(ShutdownReply { restart: content.restart, status: ReplyStatus::Ok, error: None }.into())
-            }
-            _ => None,
-        };
-        if let Some(reply) = reply {
+    /// Sends a reply, if there is one to that request, between busy and idle.
+    async fn answer(&self, request: &JupyterMessage, reply: impl Future<Output = Option<Content>>) {
+        self.iopub.publish(iopub::status(ExecutionState::Busy, Some(request)));
+        if let Some(reply) = reply.await {
             // The receiver lives as long as the socket.
-            let _ = self.replies.send(message(reply, Some(&request)));
+            let _ = self.replies.send(message(reply, Some(request)));
         }
-        self.iopub.publish(iopub::status(ExecutionState::Idle, Some(&request)));
+        self.iopub.publish(iopub::status(ExecutionState::Idle, Some(request)));
         if let Some(cell) = self.session.current() {
             // Clients that go by the latest status must not take the kernel for idle.
             self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&cell)));
         }
-        if last {
+        if matches!(request.content, Content::ShutdownRequest(_)) {
             let _ = self.end.send(());
         }
     }
-}
 
-fn kernel_info() -> KernelInfoReply {
-    let link = |text: &str, url: &str| HelpLink { text: text.into(), url: url.into() };
-    KernelInfoReply {
-        status: ReplyStatus::Ok,
-        protocol_version: message::PROTOCOL.into(),
-        implementation: "taper".into(),
-        implementation_version: env!("CARGO_PKG_VERSION").into(),
-        language_info: LanguageInfo {
-            name: "rust".into(),
-            version: env!("CARGO_PKG_RUST_VERSION").into(),
-            mimetype: Some("text/rust".into()),
-            file_extension: Some(".rs".into()),
-            pygments_lexer: Some("rust".into()),
-            codemirror_mode: Some(CodeMirrorMode::Simple("rust".into())),
-            nbconvert_exporter: Some("script".into()),
-        },
-        banner: format!("taper {}: Rust, warm", env!("CARGO_PKG_VERSION")),
-        help_links: vec![
-            link("The Rust Programming Language", "https://doc.rust-lang.org/book/"),
-            link("Standard library", "https://doc.rust-lang.org/std/"),
-            link("Candle", "https://docs.rs/candle-core"),
-            link("evcxr", "https://github.com/evcxr/evcxr/blob/main/COMMON.md"),
-        ],
-        debugger: false,
-        error: None,
+    async fn reply(&self, request: &JupyterMessage) -> Option<Content> {
+        Some(match &request.content {
+            Content::KernelInfoRequest(_) => {
+                replies::kernel_info(self.rust.get_or_init(replies::rust_version).await)
+            }
+            Content::IsCompleteRequest(content) => replies::is_complete(&content.code).into(),
+            Content::HistoryRequest(content) => history::select(&self.session.log(), content).into(),
+            // There are no comms, so there is nothing to tell of them.
+            Content::CommInfoRequest(_) => replies::comm_info().into(),
+            Content::CommOpen(comm) => {
+                let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };
+                self.iopub.publish(message(close, Some(request)));
+                return None;
+            }
+            Content::InterruptRequest(_) => {
+                self.session.interrupt();
+                InterruptReply { status: ReplyStatus::Ok, error: None }.into()
+            }
+            Content::ShutdownRequest(content) => {
+                ShutdownReply { restart: content.restart, status: ReplyStatus::Ok, error: None }.into()
+            }
+            Content::DebugRequest(content) => {
+                DebugReply { content: replies::no_debugger(&content.content) }.into()
+            }
+            _ => return None,
+        })
     }
-}
-
-fn is_complete(code: &str) -> IsCompleteReply {
-    let (status, indent) = match cell::completeness(code) {
-        Completeness::Complete => (IsCompleteReplyStatus::Complete, String::new()),
-        Completeness::Incomplete(indent) => (IsCompleteReplyStatus::Incomplete, indent),
-        Completeness::Invalid => (IsCompleteReplyStatus::Invalid, String::new()),
-    };
-    IsCompleteReply { status, indent }
-}
-
-fn comm_info() -> CommInfoReply {
-    CommInfoReply { status: ReplyStatus::Ok, comms: Default::default(), error: None }
 }

@@ -147,8 +147,8 @@ fn find_line(code: &str, text: &str, from: usize) -> Option<usize> {
         let before = code[..*start].trim_end_matches([' ', '\t']);
         before.is_empty() || before.ends_with('\n')
     };
-    let found = memchr::memmem::find_iter(&code.as_bytes()[from..], text).map(|start| from + start);
-    found.filter(|start| !text.is_empty() && starts_line(start)).next()
+    let mut found = memchr::memmem::find_iter(&code.as_bytes()[from..], text).map(|start| from + start);
+    found.find(|start| !text.is_empty() && starts_line(start))
 }
 
 /// All that a session has compiled.

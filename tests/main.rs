@@ -1,13 +1,17 @@
 //! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
 
 mod batches;
+mod browser;
 #[path = "../kernel/client.rs"]
 mod client;
+mod clients;
+mod conformance;
 mod data;
 mod display;
 mod download;
 mod drawn_digits;
 mod errors;
+mod execution;
 mod input;
 mod install;
 mod interrupt;
@@ -19,7 +23,10 @@ mod pace;
 mod plots;
 mod progress;
 mod protocol;
+mod python;
+mod queries;
 mod run;
 mod support;
 mod tidy;
 mod train;
+mod wire;

@@ -1,103 +1,95 @@
-//! What a kernel says, message by message.
+//! The messaging protocol 5.4, <https://jupyter-client.readthedocs.io/en/stable/messaging.html>: what a client may send,
+//! what the kernel does then, and the test that shows it. A test is in this file if it is not in the one named.
+//!
+//! | message | behaviour | test |
+//! |---|---|---|
+//! | any message | header with version 5.4, own id, the kernel's session; the request's header as parent; on IOPub under its type as topic | every_message_says_what_it_is_and_what_it_answers |
+//! | any message | wrongly signed: ignored | a_message_with_a_wrong_signature_is_ignored |
+//! | any request | does not have what its type wants: a reply with status `error` | a_request_that_makes_no_sense_is_answered_with_an_error |
+//! | any request | fields with a default may be missing or null | a_request_may_leave_out_what_has_a_default |
+//! | any request | answered between busy and idle, on shell and control, also while a cell runs; then busy again | requests_are_answered_while_a_cell_runs |
+//! | unknown messages | busy, idle, no reply | messages_that_the_kernel_does_not_know_are_ignored |
+//! | iopub_welcome | sent to each subscriber (JEP 65) | a_subscriber_is_welcomed_and_hears_its_topic |
+//! | execute | busy, execute_input, outputs in order, execute_result, idle; counted from 1 | execution::a_cell_goes_from_busy_over_input_and_output_to_idle |
+//! | execute, reply | number, `payload`, `user_expressions`; after a failure the same error as on IOPub | execution::a_reply_tells_the_number_and_the_failure |
+//! | execute, `silent` | only busy and idle on IOPub, neither counted nor stored | execution::a_silent_cell_leaves_no_trace_but_its_effect |
+//! | execute, `store_history: false` | runs and shows, neither counted nor stored | execution::a_cell_that_is_not_stored_is_not_counted |
+//! | execute, `user_expressions` | each answered by itself, without a trace on IOPub | execution::expressions_are_answered_with_the_reply |
+//! | execute, `stop_on_error: true` | the cells that wait are answered `aborted` | execution::the_cells_behind_a_failing_one_are_aborted |
+//! | execute, `stop_on_error: false` | the cells that wait are run | execution::cells_that_may_go_on_after_a_failure_do |
+//! | execute, `allow_stdin: true` | input_request on stdin whenever a cell reads a line | execution::a_cell_can_ask_the_user |
+//! | execute, `allow_stdin: false` | a cell that reads a line fails | execution::a_user_who_cannot_be_asked_is_not |
+//! | stream | as it is printed, whole lines or not | execution::streams_come_live_and_whole |
+//! | display_data, update_display_data, clear_output | in order with the streams, with `text/plain` | execution::displays_come_in_order_with_text |
+//! | kernel_info | language, version of the compiler, no debugger, no optional features | queries::the_kernel_says_what_it_is |
+//! | is_complete | as the language has it; an indent if there is more to come | queries::a_cell_is_complete_incomplete_or_invalid |
+//! | history | `tail`, `range`, `search` with `n`, `unique`, `output`; one session, numbered 0 | queries::history_is_found_by_its_end_by_numbers_and_by_pattern |
+//! | complete | positions in code points; types in `_jupyter_types_experimental` | queries::completion_knows_the_session_and_counts_characters |
+//! | inspect | one level of detail; `found: false` with empty data | queries::inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not |
+//! | comm_info, comm_open | none; a comm_close with the same id | there_are_no_comms_and_one_that_is_opened_is_closed |
+//! | comm_msg, comm_close | ignored | messages_that_the_kernel_does_not_know_are_ignored |
+//! | interrupt | answered at once; ends the cell | life::an_interrupt_ends_the_cell_and_the_kernel_goes_on |
+//! | interrupt, no cell | answered, nothing else | an_interrupt_without_a_cell_changes_nothing |
+//! | shutdown | answered with the same `restart`; all processes and files are gone | life::a_shutdown_leaves_nothing_behind |
+//! | debug | the debug adapter protocol's response for a failure | a_debugger_is_told_that_there_is_none |
+//! | heartbeat | sends back what comes | the_heartbeat_sends_back_what_comes |
 
-use crate::support::{kernel, note, plain, run};
-use jupyter_protocol::{
-    CommInfoRequest, CommOpen, CompleteRequest, ExecuteRequest, HistoryEntry, HistoryRequest, InspectRequest,
-    IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage, JupyterMessageContent as Content,
-    KernelInfoRequest, ReplyStatus,
-};
+use crate::support::{kernel, root, run};
+use crate::wire::{Message, ask, exchange, kinds, published, read, send};
+use jupyter_protocol::{ExecuteRequest, JupyterMessage, KernelInfoRequest};
 use jupyter_zmq_client::{
-    create_client_heartbeat_connection, create_client_shell_connection_with_identity,
-    peer_identity_for_session,
+    create_client_heartbeat_connection, create_client_iopub_connection,
+    create_client_shell_connection_with_identity, peer_identity_for_session,
 };
+use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::timeout;
-
-async fn ask(kernel: &mut crate::client::Client, request: impl Into<Content>) -> Content {
-    let request = JupyterMessage::new(request, None);
-    let id = request.header.msg_id.clone();
-    kernel.shell.send(request).await.unwrap();
-    kernel.reply_to(&id).await.unwrap().content
-}
+use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 
 #[tokio::test]
-async fn a_cell_goes_from_busy_over_input_and_output_to_idle() {
+async fn every_message_says_what_it_is_and_what_it_answers() {
     let mut kernel = kernel().await;
-    assert_eq!(
-        run(&mut kernel, "println!(\"one\"); 1 + 1").await,
-        ["busy", "input 1", "stdout: one\n", "result 1: 2", "idle"]
-    );
-    assert_eq!(run(&mut kernel, "let x = 40;").await, ["busy", "input 2", "idle"]);
-    assert_eq!(run(&mut kernel, "x + 2").await, ["busy", "input 3", "result 3: 42", "idle"]);
-    // Nothing is not a result.
-    assert_eq!(run(&mut kernel, "println!(\"two\")").await, ["busy", "input 4", "stdout: two\n", "idle"]);
+    let code = "println!(\"a\"); lab::display::html(\"b\"); panic!(\"c\")";
+    let request = send(&mut kernel.shell, "execute_request", json!({ "code": code })).await;
+    let cell = published(&mut kernel, &request).await;
+    assert_eq!(kinds(&cell), ["busy", "execute_input", "stream", "display_data", "error", "idle"]);
+    for message in &cell {
+        assert_eq!(message.topic, message.kind());
+    }
+    let mut all: Vec<Message> = cell;
+    all.push(read(&mut kernel.shell).await);
+    let other = send(&mut kernel.control, "kernel_info_request", json!({})).await;
+    let reply = read(&mut kernel.control).await;
+    assert_eq!(reply.parent, other);
+    for message in &all {
+        assert_eq!(message.parent, request, "{message:?}");
+    }
+    all.push(reply);
+    let text = |header: &Value, field: &str| header[field].as_str().unwrap().to_owned();
+    let ids: HashSet<String> = all.iter().map(|message| text(&message.header, "msg_id")).collect();
+    let sessions: HashSet<String> = all.iter().map(|message| text(&message.header, "session")).collect();
+    assert_eq!((ids.len(), sessions.len()), (all.len(), 1));
+    assert!(!sessions.contains(request["session"].as_str().unwrap()), "the kernel's session is its own");
+    for Message { header, metadata, .. } in &all {
+        assert_eq!((&header["version"], &header["username"]), (&json!("5.4"), &json!("taper")));
+        assert!(text(header, "date").ends_with('Z') && metadata.is_object());
+    }
     kernel.shut_down().await.unwrap();
 }
 
 #[tokio::test]
-async fn streams_come_live_and_whole() {
+async fn a_subscriber_is_welcomed_and_hears_its_topic() {
     let mut kernel = kernel().await;
-    let code = "eprintln!(\"to stderr\"); print!(\"without newline\");";
-    let mut messages = run(&mut kernel, code).await;
-    messages[2..4].sort();
-    assert_eq!(messages, ["busy", "input 1", "stderr: to stderr\n", "stdout: without newline", "idle"]);
-
-    // The second line is printed only when the first has been seen outside.
-    let folder = tempfile::tempdir().unwrap();
-    let seen = folder.path().join("seen");
-    let code = format!(
-        "println!(\"first\"); while !std::path::Path::new({seen:?}).exists() {{}} println!(\"second\");"
-    );
-    let id = kernel.execute(&code).await.unwrap();
-    let mut messages = Vec::new();
-    let until_idle = kernel.until_idle(&id, |message| {
-        note(&mut messages, message)?;
-        if messages.last().is_some_and(|last| last == "stdout: first\n") {
-            std::fs::write(&seen, "")?;
-        }
-        Ok(())
-    });
-    timeout(Duration::from_secs(60), until_idle)
-        .await
-        .expect("the first line did not come while the cell ran")
-        .unwrap();
-    assert_eq!(messages, ["busy", "input 2", "stdout: first\nsecond\n", "idle"]);
-    kernel.shut_down().await.unwrap();
-}
-
-#[tokio::test]
-async fn displays_come_in_order_with_text() {
-    let mut kernel = kernel().await;
-    let code = "use lab::display;\nprintln!(\"a\"); display::html(\"<b>b</b>\"); println!(\"c\"); display::markdown(\"*d*\");";
-    let expected = [
-        "busy",
-        "input 1",
-        "stdout: a\n",
-        "display text/html text/plain",
-        "stdout: c\n",
-        "display text/markdown text/plain",
-        "idle",
-    ];
-    assert_eq!(run(&mut kernel, code).await, expected);
-    let code = "display::Display::html(\"1\").show_as(\"x\"); display::Display::html(\"2\").update(\"x\"); display::clear(true);";
-    let expected = [
-        "busy",
-        "input 2",
-        "display text/html text/plain",
-        "update text/html text/plain",
-        "clear wait=true",
-        "idle",
-    ];
-    assert_eq!(run(&mut kernel, code).await, expected);
-    // evcxr's own format, as other crates use it: the types of one display stay together, the last one is the result.
-    let code = r#"struct Card;
-impl Card { fn evcxr_display(&self) {
-    println!("EVCXR_BEGIN_CONTENT text/html\n<i>\nEVCXR_END_CONTENT\nEVCXR_BEGIN_CONTENT text/plain\ncard\nEVCXR_END_CONTENT");
-} }
-Card.evcxr_display(); println!("then"); Card"#;
-    let expected =
-        ["busy", "input 3", "display text/html text/plain", "stdout: then\n", "result 3: card", "idle"];
-    assert_eq!(run(&mut kernel, code).await, expected);
+    for topic in ["", "stream"] {
+        let mut iopub = create_client_iopub_connection(&kernel.connection, topic, "listener").await.unwrap();
+        let welcome = read(&mut iopub).await;
+        assert_eq!((welcome.kind(), welcome.topic.as_str()), ("iopub_welcome", topic));
+        assert_eq!((&welcome.content, &welcome.parent), (&json!({ "subscription": topic }), &json!({})));
+        run(&mut kernel, "println!(\"heard\")").await;
+        let next = read(&mut iopub).await;
+        assert_eq!(next.kind(), if topic.is_empty() { "status" } else { "stream" });
+    }
     kernel.shut_down().await.unwrap();
 }
 
@@ -120,38 +112,95 @@ async fn a_message_with_a_wrong_signature_is_ignored() {
 }
 
 #[tokio::test]
-async fn the_cells_behind_a_failing_one_are_aborted() {
+async fn a_request_that_makes_no_sense_is_answered_with_an_error() {
     let mut kernel = kernel().await;
-    let ids = [
-        kernel.execute("panic!(\"stop\")").await.unwrap(),
-        kernel.execute("1").await.unwrap(),
-        kernel.execute("2").await.unwrap(),
-    ];
-    let mut statuses = Vec::new();
-    for id in &ids {
-        kernel.until_idle(id, |_| Ok(())).await.unwrap();
-        let Content::ExecuteReply(reply) = kernel.reply_to(id).await.unwrap().content else {
-            panic!("no reply")
-        };
-        statuses.push(reply.status);
+    for (kind, content, why) in [
+        ("execute_request", json!({ "silent": false }), "missing field `code`"),
+        ("complete_request", json!({ "code": "x", "cursor_pos": "end" }), "invalid type: string"),
+        ("history_request", json!({ "hist_access_type": "all" }), "unknown variant `all`"),
+    ] {
+        let (reply, published) = exchange(&mut kernel, kind, content).await;
+        assert_eq!(kinds(&published), ["busy", "idle"], "{kind}");
+        assert_eq!(reply.kind(), kind.replace("request", "reply"));
+        let reply = reply.content;
+        assert_eq!((&reply["status"], &reply["ename"]), (&json!("error"), &json!("MalformedRequest")));
+        assert!(reply["evalue"].as_str().unwrap().contains(why), "{reply}");
     }
-    assert_eq!(statuses, [ReplyStatus::Error, ReplyStatus::Aborted, ReplyStatus::Aborted]);
-    assert_eq!(run(&mut kernel, "3").await[2], "result 2: 3", "aborted cells have no number");
     kernel.shut_down().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_silent_cell_leaves_no_trace_but_its_effect() {
+async fn a_request_may_leave_out_what_has_a_default() {
     let mut kernel = kernel().await;
-    let mut request = ExecuteRequest::new("let x = 5; x".into());
-    (request.silent, request.store_history) = (true, false);
-    let request = JupyterMessage::new(request, None);
-    let id = request.header.msg_id.clone();
-    kernel.shell.send(request).await.unwrap();
-    let mut messages = Vec::new();
-    kernel.until_idle(&id, |message| note(&mut messages, message)).await.unwrap();
-    assert_eq!(messages, ["busy", "idle"]);
-    assert_eq!(run(&mut kernel, "x").await, ["busy", "input 1", "result 1: 5", "idle"]);
+    let (reply, published) = exchange(&mut kernel, "execute_request", json!({ "code": "1 + 1" })).await;
+    assert_eq!(kinds(&published), ["busy", "execute_input", "execute_result", "idle"]);
+    assert_eq!(reply.content["execution_count"], 1);
+    let request = json!({ "hist_access_type": "search", "pattern": "*" });
+    assert_eq!(ask(&mut kernel, "history_request", request).await["history"], json!([[0, 1, "1 + 1"]]));
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_that_the_kernel_does_not_know_are_ignored() {
+    let mut kernel = kernel().await;
+    let comm = json!({ "comm_id": "c", "data": {} });
+    for (kind, content) in [
+        ("fancy_request", json!({ "x": 1 })),
+        ("comm_msg", comm.clone()),
+        ("comm_close", comm),
+        ("kernel_info_reply", json!({})),
+    ] {
+        let request = send(&mut kernel.shell, kind, content).await;
+        assert_eq!(kinds(&published(&mut kernel, &request).await), ["busy", "idle"], "{kind}");
+    }
+    // The next reply is that of the next request.
+    assert_eq!(ask(&mut kernel, "kernel_info_request", json!({})).await["implementation"], "taper");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn there_are_no_comms_and_one_that_is_opened_is_closed() {
+    let mut kernel = kernel().await;
+    for request in [json!({}), json!({ "target_name": "jupyter.widget" })] {
+        let reply = ask(&mut kernel, "comm_info_request", request).await;
+        assert_eq!(reply, json!({ "status": "ok", "comms": {} }));
+    }
+    let open = json!({ "comm_id": "c", "target_name": "unknown", "data": { "some": "thing" } });
+    let request = send(&mut kernel.shell, "comm_open", open).await;
+    let published = published(&mut kernel, &request).await;
+    assert_eq!(kinds(&published), ["busy", "comm_close", "idle"]);
+    assert_eq!(published[1].content, json!({ "comm_id": "c", "data": {} }));
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_debugger_is_told_that_there_is_none() {
+    let mut kernel = kernel().await;
+    let request = json!({ "type": "request", "seq": 3, "command": "debugInfo", "arguments": {} });
+    let request = send(&mut kernel.control, "debug_request", request).await;
+    let reply = read(&mut kernel.control).await;
+    assert_eq!((reply.kind(), &reply.parent), ("debug_reply", &request));
+    let expected = json!({
+        "type": "response",
+        "seq": 0,
+        "request_seq": 3,
+        "command": "debugInfo",
+        "success": false,
+        "message": "this kernel has no debugger",
+    });
+    assert_eq!(reply.content, expected);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_heartbeat_sends_back_what_comes() {
+    let kernel = kernel().await;
+    let mut heartbeat = create_client_heartbeat_connection(&kernel.connection).await.unwrap();
+    for beat in ["one", "two"] {
+        heartbeat.socket.send(ZmqMessage::from(beat)).await.unwrap();
+        let back = timeout(Duration::from_secs(20), heartbeat.socket.recv()).await.unwrap().unwrap();
+        assert_eq!(back.get(0).unwrap().as_ref(), beat.as_bytes());
+    }
     kernel.shut_down().await.unwrap();
 }
 
@@ -161,103 +210,45 @@ async fn requests_are_answered_while_a_cell_runs() {
     let folder = tempfile::tempdir().unwrap();
     let go_on = folder.path().join("go on");
     let code = format!("println!(\"running\"); while !std::path::Path::new({go_on:?}).exists() {{}}");
-    let id = kernel.execute(&code).await.unwrap();
-    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
-    assert!(matches!(ask(&mut kernel, KernelInfoRequest {}).await, Content::KernelInfoReply(_)));
-    let mut heartbeat = create_client_heartbeat_connection(&kernel.connection).await.unwrap();
-    timeout(Duration::from_secs(5), heartbeat.single_heartbeat()).await.unwrap().unwrap();
-    std::fs::write(go_on, "").unwrap();
-    let Content::ExecuteReply(reply) = kernel.reply_to(&id).await.unwrap().content else {
-        panic!("no reply")
-    };
-    assert_eq!(reply.status, ReplyStatus::Ok);
-    kernel.shut_down().await.unwrap();
-}
-
-#[tokio::test]
-async fn small_requests_have_real_answers() {
-    let mut kernel = kernel().await;
-    let Content::KernelInfoReply(info) = ask(&mut kernel, KernelInfoRequest {}).await else {
-        panic!("no info")
-    };
-    assert_eq!((info.language_info.name.as_str(), info.implementation.as_str()), ("rust", "taper"));
-    for (code, status, indent) in [
-        ("let x = 1;", IsCompleteReplyStatus::Complete, ""),
-        ("fn f() {", IsCompleteReplyStatus::Incomplete, "    "),
-        ("}", IsCompleteReplyStatus::Invalid, ""),
-    ] {
-        let Content::IsCompleteReply(reply) = ask(&mut kernel, IsCompleteRequest { code: code.into() }).await
-        else {
-            panic!("no reply")
-        };
-        assert_eq!(
-            (format!("{:?}", reply.status), reply.indent.as_str()),
-            (format!("{status:?}"), indent),
-            "{code}"
-        );
+    let cell = send(&mut kernel.shell, "execute_request", json!({ "code": code })).await;
+    while read(&mut kernel.iopub).await.kind() != "stream" {}
+    for kind in ["kernel_info_request", "comm_info_request", "history_request"] {
+        let content = json!({ "hist_access_type": "tail", "n": 1 });
+        assert_eq!(ask(&mut kernel, kind, content.clone()).await["status"], "ok");
+        // Whoever goes by the last status must not take the kernel for idle.
+        let status = read(&mut kernel.iopub).await;
+        assert_eq!((&status.content["execution_state"], &status.parent), (&json!("busy"), &cell));
+        let request = send(&mut kernel.control, kind, content).await;
+        let reply = read(&mut kernel.control).await;
+        assert_eq!((&reply.content["status"], &reply.parent), (&json!("ok"), &request));
     }
-    run(&mut kernel, "1 + 1").await;
-    run(&mut kernel, "2 + 2").await;
-    let tail = HistoryRequest::Tail { n: 1, output: true, raw: true };
-    let Content::HistoryReply(history) = ask(&mut kernel, tail).await else { panic!("no history") };
-    assert!(
-        matches!(&history.history[..], [HistoryEntry::InputOutput(0, 2, (input, output))] if input == "2 + 2" && output == "4"),
-        "{:?}",
-        history.history
-    );
-    let Content::CommInfoReply(comms) = ask(&mut kernel, CommInfoRequest { target_name: None }).await else {
-        panic!("no comms")
-    };
-    assert!(comms.comms.is_empty());
-    // A comm that nobody handles is closed.
-    let id = jupyter_protocol::CommId("c".into());
-    let open = CommOpen {
-        comm_id: id,
-        target_name: "unknown".into(),
-        data: Default::default(),
-        target_module: None,
-    };
-    kernel.shell.send(JupyterMessage::new(open, None)).await.unwrap();
-    let closed =
-        async { while !matches!(kernel.iopub.read().await.unwrap().content, Content::CommClose(_)) {} };
-    timeout(Duration::from_secs(5), closed).await.unwrap();
+    std::fs::write(go_on, "").unwrap();
+    let reply = read(&mut kernel.shell).await;
+    assert_eq!((&reply.content["status"], &reply.parent), (&json!("ok"), &cell));
     kernel.shut_down().await.unwrap();
 }
 
 #[tokio::test]
-async fn completion_and_help_know_the_session_and_count_characters() {
+async fn an_interrupt_without_a_cell_changes_nothing() {
     let mut kernel = kernel().await;
-    run(&mut kernel, "use lab::candle_core::{Device, DType, Tensor};\nlet größe = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;").await;
-    let code = "let ß = \"日本\"; größe.sha";
-    let request = CompleteRequest { code: code.into(), cursor_pos: code.chars().count() };
-    let Content::CompleteReply(reply) = ask(&mut kernel, request).await else { panic!("no completion") };
-    assert!(reply.matches.iter().any(|text| text.starts_with("shape")), "{:?}", reply.matches);
-    assert_eq!((reply.cursor_start, reply.cursor_end), (20, 23));
-
-    let request = InspectRequest { code: "Tensor::zeros".into(), cursor_pos: 10, detail_level: Some(0) };
-    let Content::InspectReply(reply) = ask(&mut kernel, request).await else { panic!("no help") };
-    assert!(reply.found);
-    assert!(plain(&reply.data).contains("filled with zeros"), "{}", plain(&reply.data));
-    let request = InspectRequest { code: "no_such_thing".into(), cursor_pos: 3, detail_level: Some(0) };
-    let Content::InspectReply(reply) = ask(&mut kernel, request).await else { panic!("no help") };
-    assert!(!reply.found);
+    run(&mut kernel, "let kept = 7;").await;
+    let request = send(&mut kernel.control, "interrupt_request", json!({})).await;
+    let reply = read(&mut kernel.control).await;
+    assert_eq!((reply.kind(), &reply.parent), ("interrupt_reply", &request));
+    assert_eq!(reply.content, json!({ "status": "ok" }));
+    assert_eq!(run(&mut kernel, "kept").await[2], "result 2: 7");
     kernel.shut_down().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_cell_can_ask_the_user() {
-    let mut kernel = kernel().await;
-    let id = kernel.execute("println!(\"EVCXR_INPUT_REQUEST:name?\");\nlet mut answer = String::new();\nstd::io::stdin().read_line(&mut answer)?;\nprintln!(\"hello {}\", answer.trim());").await.unwrap();
-    let Content::InputRequest(question) =
-        timeout(Duration::from_secs(60), kernel.stdin.read()).await.unwrap().unwrap().content
-    else {
-        panic!("no question")
-    };
-    assert_eq!((question.prompt.as_str(), question.password), ("name?", false));
-    let answer = jupyter_protocol::InputReply { value: "Ada".into(), status: ReplyStatus::Ok, error: None };
-    kernel.stdin.send(JupyterMessage::new(answer, None)).await.unwrap();
-    let mut messages = Vec::new();
-    kernel.until_idle(&id, |message| note(&mut messages, message)).await.unwrap();
-    assert_eq!(messages, ["busy", "input 1", "stdout: hello Ada\n", "idle"]);
-    kernel.shut_down().await.unwrap();
+#[test]
+fn the_table_above_names_tests_that_exist() {
+    let source = std::fs::read_to_string(root().join("tests/protocol.rs")).unwrap();
+    let rows: Vec<&str> = source.lines().filter(|line| line.starts_with("//! | ")).skip(1).collect();
+    for row in &rows {
+        let test = row.trim_end_matches(" |").rsplit("| ").next().unwrap().trim();
+        let (module, name) = test.split_once("::").unwrap_or(("protocol", test));
+        let tests = std::fs::read_to_string(root().join(format!("tests/{module}.rs"))).unwrap();
+        assert!(tests.contains(&format!("fn {name}(")), "{row}");
+    }
+    assert_eq!(rows.len(), 30);
 }

@@ -124,7 +124,7 @@ fn without_python_the_notebook_is_written_and_html_is_explained() {
     // A PATH with the programs that Rust needs, and no Python.
     let tools = folder.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
-    for name in ["cargo", "rustc", "rustup", "cc", "sh", "ld", "as"] {
+    for name in ["cargo", "rustc", "rustup", "cc", "sh", "ld", "as", "cat", "mv", "sed"] {
         let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
             .map(|folder| folder.join(name))
             .find(|path| path.exists());

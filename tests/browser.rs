@@ -1,0 +1,47 @@
+//! The kernel in JupyterLab, in a real browser.
+
+use crate::python::{Workplace, say};
+use crate::support::root;
+use std::path::{Path, PathBuf};
+
+/// What Chromium is called on the systems that have one.
+const CHROMIUM: [&str; 5] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+fn chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let files = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    files.into_iter().find(|file| file.is_file())
+}
+
+#[test]
+fn jupyterlab_shows_text_pictures_progress_questions_and_errors() {
+    let Some(chromium) = chromium() else {
+        let missing =
+            "there is no Chromium for the test of JupyterLab: install the package `chromium`, or Chrome";
+        assert!(std::env::var_os("TAPER_REQUIRE_BROWSER").is_none(), "{missing}");
+        return say(&format!("SKIPPED: {missing}"));
+    };
+    let workplace = Workplace::new();
+    workplace.write_notebook(
+        "live.ipynb",
+        &[
+            "println!(\"three steps\");\n3 * 2",
+            "lab::display::svg(r##\"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"120\" height=\"60\">\n  <circle cx=\"60\" cy=\"30\" r=\"25\" fill=\"#cc3300\"/>\n</svg>\"##);",
+            "use lab::display::Display;\nfn wait_for(file: &str) {\n    while !std::path::Path::new(file).exists() {\n        std::thread::yield_now();\n    }\n}\nDisplay::html(\"<b>at first</b>\").show_as(\"live\");\nwait_for(\"go on\");\nDisplay::html(\"<b>later on</b>\").update(\"live\");\nwait_for(\"end\");",
+            "let mut name = String::new();\nprintln!(\"EVCXR_INPUT_REQUEST:Who are you?\");\nstd::io::stdin().read_line(&mut name)?;\nprintln!(\"hello {}\", name.trim());",
+            "let numbers = vec![1, 2];\nlet index = numbers.len() + 5;\nnumbers[index]",
+        ],
+    );
+    let script = root().join("tests/browser.py");
+    let screenshot = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyterlab.png");
+    let arguments = [&script, &chromium, &screenshot].map(|path| path.to_str().unwrap());
+    let (good, text) = workplace.run("python", &arguments);
+    assert!(good, "see {} and\n{text}", screenshot.display());
+}

@@ -1,0 +1,151 @@
+//! Requests that only ask: what the kernel is, what has been run, what could follow, what something is.
+
+use crate::support::{kernel, run};
+use crate::wire::{ask, exchange, kinds};
+use serde_json::{Value, json};
+use std::process::Command;
+
+#[tokio::test]
+async fn the_kernel_says_what_it_is() {
+    let mut kernel = kernel().await;
+    let output = Command::new("rustc").arg("--version").output().unwrap();
+    let version = String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let (reply, published) = exchange(&mut kernel, "kernel_info_request", json!({})).await;
+    assert_eq!(kinds(&published), ["busy", "idle"]);
+    let mut info = reply.content;
+    let links = info["help_links"].take();
+    let links = links.as_array().unwrap();
+    assert_eq!(
+        links[0],
+        json!({ "text": "The Rust Programming Language", "url": "https://doc.rust-lang.org/book/" })
+    );
+    let expected = json!({
+        "status": "ok",
+        "protocol_version": "5.4",
+        "implementation": "taper",
+        "implementation_version": env!("CARGO_PKG_VERSION"),
+        "language_info": {
+            "name": "rust",
+            "version": version,
+            "mimetype": "text/rust",
+            "file_extension": ".rs",
+            "pygments_lexer": "rust",
+            "codemirror_mode": "rust",
+            "nbconvert_exporter": "script",
+        },
+        "banner": format!("taper {}: Rust {version}, warm", env!("CARGO_PKG_VERSION")),
+        "help_links": null,
+        "debugger": false,
+        "supported_features": [],
+    });
+    assert_eq!(info, expected);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cell_is_complete_incomplete_or_invalid() {
+    let mut kernel = kernel().await;
+    for (code, status, indent) in [
+        ("let x = 1;", "complete", ""),
+        ("fn f() {", "incomplete", "    "),
+        ("let x =", "incomplete", ""),
+        ("}", "invalid", ""),
+    ] {
+        let reply = ask(&mut kernel, "is_complete_request", json!({ "code": code })).await;
+        assert_eq!(reply, json!({ "status": status, "indent": indent }), "{code}");
+    }
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn history_is_found_by_its_end_by_numbers_and_by_pattern() {
+    let mut kernel = kernel().await;
+    for code in ["1 + 1", "let x = 1;", "1 + 1", "x + 2"] {
+        run(&mut kernel, code).await;
+    }
+    let (one, two, three, four) =
+        (json!([0, 1, "1 + 1"]), json!([0, 2, "let x = 1;"]), json!([0, 3, "1 + 1"]), json!([0, 4, "x + 2"]));
+    let cases = [
+        (json!({ "hist_access_type": "tail", "n": 2, "output": false, "raw": true }), vec![&three, &four]),
+        (json!({ "hist_access_type": "tail", "n": 99, "raw": false }), vec![&one, &two, &three, &four]),
+        (json!({ "hist_access_type": "range", "session": 0, "start": 2, "stop": 4 }), vec![&two, &three]),
+        (json!({ "hist_access_type": "range", "start": -1, "stop": null }), vec![&four]),
+        (json!({ "hist_access_type": "range", "session": 7, "start": 1, "stop": 4 }), vec![]),
+        (json!({ "hist_access_type": "search", "pattern": "1 ? 1" }), vec![&one, &three]),
+        (json!({ "hist_access_type": "search", "pattern": "1 ? 1", "unique": true }), vec![&three]),
+        (json!({ "hist_access_type": "search", "pattern": "*x*", "n": 1 }), vec![&four]),
+        (json!({ "hist_access_type": "search", "pattern": "x" }), vec![]),
+    ];
+    for (request, expected) in cases {
+        let reply = ask(&mut kernel, "history_request", request.clone()).await;
+        assert_eq!(reply, json!({ "status": "ok", "history": expected }), "{request}");
+    }
+    let request = json!({ "hist_access_type": "tail", "n": 3, "output": true });
+    let expected = json!([[0, 2, ["let x = 1;", ""]], [0, 3, ["1 + 1", "2"]], [0, 4, ["x + 2", "3"]]]);
+    assert_eq!(ask(&mut kernel, "history_request", request).await["history"], expected);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn completion_knows_the_session_and_counts_characters() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "use lab::candle_core::{Device, DType, Tensor};\nlet größe = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;").await;
+    let complete = |code: &str, cursor: usize| json!({ "code": code, "cursor_pos": cursor });
+
+    let code = "let ß = \"日本\"; größe.is_cont";
+    let reply = ask(&mut kernel, "complete_request", complete(code, code.chars().count())).await;
+    let item = json!({ "text": "is_contiguous()", "type": "function", "signature": "is_contiguous()", "start": 20, "end": 27 });
+    let expected = json!({
+        "status": "ok",
+        "matches": ["is_contiguous()"],
+        "cursor_start": 20,
+        "cursor_end": 27,
+        "metadata": { "_jupyter_types_experimental": [item] },
+    });
+    assert_eq!(reply, expected);
+
+    // The cursor is in the middle, with more behind it.
+    let reply = ask(&mut kernel, "complete_request", complete("let n = 5u8.is_pow; n", 18)).await;
+    assert_eq!(reply["matches"], json!(["is_power_of_two()"]));
+    assert_eq!((&reply["cursor_start"], &reply["cursor_end"]), (&json!(12), &json!(18)));
+
+    let reply = ask(&mut kernel, "complete_request", complete("größe.no_such_thing", 19)).await;
+    let nothing = json!({ "_jupyter_types_experimental": [] });
+    let expected =
+        json!({ "status": "ok", "matches": [], "cursor_start": 19, "cursor_end": 19, "metadata": nothing });
+    assert_eq!(reply, expected);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "use lab::candle_core::Tensor;").await;
+    let mut texts = Vec::new();
+    for detail_level in [json!(0), json!(1), Value::Null] {
+        let request = json!({ "code": "Tensor::zeros", "cursor_pos": 10, "detail_level": detail_level });
+        let (reply, published) = exchange(&mut kernel, "inspect_request", request).await;
+        assert_eq!(kinds(&published), ["busy", "idle"]);
+        assert_eq!((&reply.content["status"], &reply.content["found"]), (&json!("ok"), &json!(true)));
+        assert!(reply.content["data"]["text/html"].as_str().unwrap().contains("filled with zeros"));
+        texts.push(reply.content["data"]["text/plain"].as_str().unwrap().to_owned());
+    }
+    assert!(texts[0].contains("filled with zeros"), "{}", texts[0]);
+    // There is one level of detail.
+    assert!(texts.iter().all(|text| *text == texts[0]));
+
+    // Behind the call, and of a variable of the same cell; of a macro, in its arguments.
+    for (code, expected) in [
+        ("let n = 5u8; n.is_power_of_two()", "Returns true if and only if self == 2^k"),
+        ("let v = vec![1, ", "Creates a Vec containing the arguments"),
+    ] {
+        let request = json!({ "code": code, "cursor_pos": code.chars().count(), "detail_level": 0 });
+        let reply = ask(&mut kernel, "inspect_request", request).await;
+        let text = reply["data"]["text/plain"].as_str().unwrap_or_default();
+        assert!(text.contains(expected), "{code}: {text}");
+    }
+    let request = json!({ "code": "no_such_thing", "cursor_pos": 3, "detail_level": 0 });
+    let reply = ask(&mut kernel, "inspect_request", request).await;
+    assert_eq!(reply, json!({ "status": "ok", "found": false, "data": {}, "metadata": {} }));
+    kernel.shut_down().await.unwrap();
+}
