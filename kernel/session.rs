@@ -91,7 +91,8 @@ impl Shared {
                         runner.interrupt();
                     }
                     Some(asked) if asked.elapsed() >= GRACE || self.interrupts.load(Ordering::SeqCst) > 1 => {
-                        runner.kill();
+                        // Once, for what comes after it is the process of the next cells.
+                        return runner.kill();
                     }
                     Some(_) => {}
                 },

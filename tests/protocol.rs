@@ -28,7 +28,7 @@
 //! | inspect | one level of detail; `found: false` with empty data | queries::inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not |
 //! | comm_info, comm_open | none; a comm_close with the same id | there_are_no_comms_and_one_that_is_opened_is_closed |
 //! | comm_msg, comm_close | ignored | messages_that_the_kernel_does_not_know_are_ignored |
-//! | interrupt | answered at once; ends the cell | life::an_interrupt_ends_the_cell_and_the_kernel_goes_on |
+//! | interrupt | answered at once; ends the cell | interrupt::code_that_does_not_look_is_ended_and_the_lost_variables_are_named |
 //! | interrupt, no cell | answered, nothing else | an_interrupt_without_a_cell_changes_nothing |
 //! | shutdown | answered with the same `restart`; all processes and files are gone | life::a_shutdown_leaves_nothing_behind |
 //! | debug | the debug adapter protocol's response for a failure | a_debugger_is_told_that_there_is_none |
