@@ -3,7 +3,7 @@
 use crate::evaluator::{Evaluator, Failed, Setting};
 use crate::input;
 use crate::iopub::{IoPub, Output};
-use crate::message::{JupyterMessage, message};
+use crate::message::{self, JupyterMessage, message};
 use crate::session::{Execute, Shared};
 use crate::stdin::Stdin;
 use crate::{cell, errors};
@@ -12,7 +12,7 @@ use evcxr::{Error, EvalCallbacks, EvalOutputs};
 use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -116,7 +116,9 @@ impl Worker {
     /// Answers a cell that waited behind one that failed.
     fn abort(&self, Execute { request, .. }: Execute) {
         self.iopub.status(ExecutionState::Busy, &request);
-        self.reply(ReplyStatus::Aborted, None, HashMap::new(), &request);
+        // Without a number: it has not been counted, and JupyterLab would show it.
+        let content = message::unknown("execute_reply", json!({ "status": "aborted" }));
+        let _ = self.replies.send(message(content, Some(&request)));
         self.iopub.status(ExecutionState::Idle, &request);
     }
 

@@ -102,6 +102,9 @@ async fn the_cells_behind_a_failing_one_are_aborted() {
         let Content::ExecuteReply(reply) = kernel.reply_to(id).await.unwrap().content else {
             panic!("no reply")
         };
+        // The number of a cell that was not run must not be shown.
+        let number = reply.execution_count.value();
+        assert_eq!(number, usize::from(matches!(reply.status, ReplyStatus::Error)));
         statuses.push(reply.status);
     }
     assert_eq!(statuses, [ReplyStatus::Error, ReplyStatus::Aborted, ReplyStatus::Aborted]);
