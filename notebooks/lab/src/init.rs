@@ -1,10 +1,10 @@
 //! Randomness in training that follows from a seed, which candle's own on the CPU does not.
 
-use crate::check_interrupt;
+pub use crate::nn::Dropout;
+
 use crate::random::Random;
 use candle_core::{Result, Tensor};
 use candle_nn::VarMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Draws all parameters of a network anew: uniform within ±1 / √n, where n is the number of inputs of the layer, for
 /// weights and biases alike, as PyTorch's `Conv2d` and `Linear` do. A bias goes by the weight of its layer.
@@ -30,33 +30,4 @@ pub fn seed(weights: &VarMap, seed: u64) -> Result<()> {
         variable.set(&values.to_dtype(variable.dtype())?)?;
     }
     Ok(())
-}
-
-/// Dropout: in training it sets each value to 0 with probability `p`, and scales the others by 1 / (1 - p) so that
-/// their sum stays the same on average. Its masks follow from the seed and the number of calls before.
-pub struct Dropout {
-    p: f32,
-    seed: u64,
-    calls: AtomicU64,
-}
-
-impl Dropout {
-    /// Drops with probability `p`, at least 0 and less than 1.
-    pub fn new(p: f32, seed: u64) -> Self {
-        assert!((0.0..1.0).contains(&p), "a probability of {p} to drop is not in 0..1");
-        Self { p, seed, calls: AtomicU64::new(0) }
-    }
-
-    /// Of any shape. Returns `x` itself when not in training.
-    pub fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        check_interrupt()?;
-        if !training {
-            return Ok(x.clone());
-        }
-        let mut random = Random::new(self.seed, self.calls.fetch_add(1, Ordering::Relaxed));
-        let kept = 1.0 / (1.0 - self.p);
-        let mask = (0..x.elem_count()).map(|_| if random.between(0.0, 1.0) < self.p { 0.0 } else { kept });
-        let mask = Tensor::from_iter(mask, x.device())?.reshape(x.shape())?;
-        x.mul(&mask.to_dtype(x.dtype())?)
-    }
 }

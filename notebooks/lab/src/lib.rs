@@ -12,6 +12,7 @@ mod interrupt;
 #[doc(hidden)]
 pub mod kernel;
 mod live;
+pub mod nn;
 pub mod ops;
 mod pace;
 pub mod plot;

@@ -1,9 +1,9 @@
 use super::history::{History, Score};
 use super::panel::Panel;
 use crate::data::Split;
-use crate::ops::accuracy;
+use crate::ops::{accuracy, cross_entropy};
 use candle_core::{Device, Result, Tensor, bail};
-use candle_nn::{Optimizer, loss::cross_entropy};
+use candle_nn::Optimizer;
 
 /// Images of a batch whose gradient is not needed.
 const EVALUATION_BATCH: usize = 500;

@@ -1,0 +1,35 @@
+use crate::ops;
+use crate::random::Random;
+use candle_core::{ModuleT, Result, Tensor};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A layer of [`ops::dropout`], for training only. Its masks follow from the seed and the number of calls before;
+/// candle's own cannot be seeded on the CPU.
+#[derive(Debug)]
+pub struct Dropout {
+    p: f32,
+    seed: u64,
+    calls: AtomicU64,
+}
+
+impl Dropout {
+    /// Drops with probability `p`, at least 0 and less than 1.
+    pub fn new(p: f32, seed: u64) -> Self {
+        Self { p, seed, calls: AtomicU64::new(0) }
+    }
+
+    /// Of any shape. Returns `x` itself when not in training.
+    pub fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        if !training {
+            return Ok(x.clone());
+        }
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        ops::dropout(x, self.p, Random::new(self.seed, call).next())
+    }
+}
+
+impl ModuleT for Dropout {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        self.forward(x, train)
+    }
+}
