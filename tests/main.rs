@@ -1,5 +1,6 @@
 //! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
 
+mod bad_shapes;
 mod batches;
 mod browser;
 #[path = "../kernel/client.rs"]
@@ -12,10 +13,12 @@ mod download;
 mod drawn_digits;
 mod errors;
 mod execution;
+mod gradients;
 mod input;
 mod install;
 mod interrupt;
 mod life;
+mod numbers;
 mod ops;
 mod output;
 #[path = "../notebooks/lab/src/pace.rs"]
@@ -29,4 +32,5 @@ mod run;
 mod support;
 mod tidy;
 mod train;
+mod training_curve;
 mod wire;

@@ -1,0 +1,228 @@
+"""Writes tests/fixtures/*.safetensors: what PyTorch makes of inputs that `gradients.rs` gives to `lab::ops`.
+
+    python tests/make_fixtures.py
+
+needs torch and numpy. Each file holds the cases of one operation, as tensors `<case>/<name>`: the inputs; `output`;
+`projection`, random numbers of the output's shape; and for each input `x` the gradient `d_x` of the sum of output
+times projection. Inputs are what an f32 holds, and are computed with as f64, so that the results are as good as exact.
+
+The losses of `curve.safetensors` are those of a training, in f32, with the first weights and the batches of the test
+`training_curve::fifty_losses_are_those_of_pytorch`. That test writes them:
+
+    WRITE_CURVE=/tmp/curve.safetensors cargo test --release training_curve
+    python tests/make_fixtures.py /tmp/curve.safetensors
+"""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+FIXTURES = Path(__file__).parent / "fixtures"
+TYPES = {"F32": np.float32, "U32": np.uint32}
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def write(name, tensors):
+    """The format safetensors: the length of a header, the header, bytes."""
+    header, data = {}, b""
+    for key, array in tensors.items():
+        kind = "U32" if array.dtype == np.uint32 else "F32"
+        raw = array.astype(TYPES[kind]).tobytes()
+        span = [len(data), len(data) + len(raw)]
+        header[key] = {"dtype": kind, "shape": list(array.shape), "data_offsets": span}
+        data += raw
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    (FIXTURES / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + data)
+
+
+def read(path):
+    raw = Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header, data = json.loads(raw[8 : 8 + length]), raw[8 + length :]
+    header.pop("__metadata__", None)
+    array = lambda entry: np.frombuffer(data[slice(*entry["data_offsets"])], TYPES[entry["dtype"]])
+    return {key: torch.tensor(array(entry).reshape(entry["shape"]).astype(
+        np.int64 if entry["dtype"] == "U32" else np.float32)) for key, entry in header.items()}
+
+
+class Cases:
+    """The cases of one operation."""
+
+    def __init__(self, name, seed):
+        self.name, self.tensors, self.generator = name, {}, torch.Generator().manual_seed(seed)
+
+    def normal(self, *shape):
+        return torch.randn(shape, generator=self.generator)
+
+    def whole(self, low, high, *shape):
+        return torch.randint(low, high, shape, generator=self.generator)
+
+    def add(self, case, operation, settings=(), labels=None, **inputs):
+        variables = {name: value.double().requires_grad_() for name, value in inputs.items()}
+        output = operation(**variables)
+        projection = self.normal(*output.shape)
+        output.backward(projection.double())
+        kept = {f"{case}/{name}": value for name, value in inputs.items()}
+        kept |= {f"{case}/output": output.detach(), f"{case}/projection": projection}
+        kept |= {f"{case}/d_{name}": value.grad for name, value in variables.items()}
+        self.tensors |= {name: value.float().numpy() for name, value in kept.items()}
+        for name, value in [("settings", settings), ("labels", labels)]:
+            if value is not None:
+                self.tensors[f"{case}/{name}"] = torch.as_tensor(value).numpy().astype(np.uint32)
+
+    def write(self):
+        write(self.name, self.tensors)
+
+
+def strange(x):
+    """Puts numbers that are none, and infinite ones, here and there."""
+    flat = x.clone().flatten()
+    places = {3: NAN, 10: INFINITY, 17: -INFINITY, 24: NAN, 25: NAN, 26: INFINITY, 27: NAN, 31: INFINITY}
+    for at, value in places.items():
+        flat[at] = value
+    return flat.reshape(x.shape)
+
+
+def conv2d():
+    cases = Cases("conv2d", 1)
+    #  batch, channels, height, width, channels of the output, kernel, stride, padding
+    for b, c, h, w, o, (kh, kw), s, p in [
+        (1, 1, 14, 13, 3, (3, 3), 1, 0),
+        (7, 3, 5, 6, 5, (3, 3), 1, 0),
+        (2, 17, 6, 5, 9, (3, 3), 1, 0),
+        (1, 3, 6, 7, 33, (3, 3), 1, 0),
+        (7, 2, 5, 5, 4, (3, 3), 1, 1),
+        (2, 4, 7, 6, 5, (1, 1), 1, 0),
+        (1, 5, 10, 9, 6, (5, 5), 2, 1),
+        (2, 3, 9, 7, 4, (3, 3), 2, 0),
+        (2, 2, 7, 5, 3, (2, 2), 3, 2),
+        (1, 3, 3, 3, 2, (3, 3), 1, 0),
+        (2, 2, 6, 7, 3, (3, 2), 1, 1),
+    ]:
+        convolve = lambda x, weight, bias=None: F.conv2d(x, weight, bias, s, p)
+        name = f"{b}x{c}x{h}x{w} to {o}, kernel {kh}x{kw}, stride {s}, padding {p}"
+        x, weight = cases.normal(b, c, h, w), cases.normal(o, c, kh, kw)
+        cases.add(name, convolve, [s, p], x=x, weight=weight, bias=cases.normal(o))
+    cases.add("no bias", lambda x, weight: F.conv2d(x, weight), [1, 0],
+              x=cases.normal(2, 3, 6, 5), weight=cases.normal(4, 3, 3, 3))
+    cases.write()
+
+
+def max_pool2d():
+    cases = Cases("max_pool2d", 2)
+    pool = lambda window, stride: lambda x: F.max_pool2d(x, window, stride)
+    for b, c, h, w, window, stride in [
+        (1, 1, 8, 8, 2, 2), (7, 2, 7, 9, 2, 2), (2, 9, 5, 6, 2, 2), (1, 17, 4, 3, 2, 2),
+        (2, 3, 10, 11, 3, 3), (2, 3, 8, 9, 3, 2), (1, 2, 7, 7, 3, 1), (2, 2, 9, 10, 2, 3), (1, 2, 4, 4, 4, 4),
+    ]:
+        name = f"{b}x{c}x{h}x{w}, window {window}, stride {stride}"
+        cases.add(name, pool(window, stride), [window, stride], x=cases.normal(b, c, h, w))
+    for window, stride in [(2, 2), (3, 2)]:
+        last = f", window {window}, stride {stride}"
+        settings = [window, stride]
+        cases.add("ties" + last, pool(*settings), settings, x=cases.whole(0, 3, 2, 3, 7, 8).float())
+        cases.add("zeros" + last, pool(*settings), settings, x=torch.zeros(2, 2, 7, 6))
+        cases.add("strange" + last, pool(*settings), settings, x=strange(cases.normal(2, 2, 7, 6)))
+        cases.add("nothing but -infinity" + last, pool(*settings), settings, x=torch.full((1, 2, 5, 5), -INFINITY))
+    cases.write()
+
+
+def relu():
+    cases = Cases("relu", 3)
+    for shape in [(1,), (7, 3), (1, 3, 5, 7), (2, 2, 16, 8)]:
+        cases.add("x".join(map(str, shape)), lambda x: F.relu(x), x=cases.normal(*shape))
+    cases.add("zeros", lambda x: F.relu(x), x=torch.tensor([0.0, -0.0, 1e-30, -1e-30, 2.0, -2.0]))
+    cases.add("strange", lambda x: F.relu(x), x=strange(cases.normal(5, 8)))
+    cases.write()
+
+
+def block():
+    """Convolution, ReLU, and pool."""
+    cases = Cases("block", 4)
+
+    def add(name, window, x, weight, bias):
+        run = lambda x, weight, bias: F.max_pool2d(F.relu(F.conv2d(x, weight, bias)), window)
+        cases.add(name, run, [window], x=x, weight=weight, bias=bias)
+
+    for b, c, h, w, o, k, window in [
+        (1, 1, 10, 10, 3, 3, 2), (7, 3, 6, 7, 5, 3, 2), (2, 17, 6, 7, 9, 3, 2), (1, 3, 7, 6, 33, 3, 2),
+        (1, 8, 11, 11, 16, 3, 2), (1, 2, 11, 12, 3, 3, 3), (2, 2, 9, 8, 3, 5, 2), (1, 2, 5, 5, 3, 1, 2),
+        (2, 3, 4, 4, 2, 3, 2),
+    ]:
+        add(f"{b}x{c}x{h}x{w} to {o}, kernel {k}, window {window}", window,
+            cases.normal(b, c, h, w), cases.normal(o, c, k, k), cases.normal(o))
+    # Whole numbers make equal ones among the values that the pool sees, and zeros before the ReLU.
+    add("ties", 2, cases.whole(-1, 2, 2, 2, 8, 9).float(), cases.whole(-1, 2, 9, 2, 3, 3).float(), torch.zeros(9))
+    add("zeros", 2, torch.zeros(2, 2, 6, 7), cases.normal(3, 2, 3, 3), torch.zeros(3))
+    add("nothing above zero", 2, cases.normal(2, 2, 6, 7), cases.normal(3, 2, 3, 3), torch.full((3,), -1e3))
+    cases.write()
+
+
+def cross_entropy():
+    cases = Cases("cross_entropy", 5)
+    for batch, classes in [(1, 10), (7, 10), (7, 3), (2, 1), (5, 33)]:
+        labels = cases.whole(0, classes, batch)
+        run = lambda logits: F.cross_entropy(logits, labels)
+        cases.add(f"{batch}x{classes}", run, labels=labels, logits=3 * cases.normal(batch, classes))
+
+    def add(name, logits, labels):
+        run = lambda logits: F.cross_entropy(logits, torch.tensor(labels))
+        cases.add(name, run, labels=labels, logits=torch.tensor(logits))
+
+    add("large", [[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4], [1e30, 0.0, 3.0]], [0, 2, 0])
+    add("ties and zeros", [[0.0, 0.0, 0.0], [2.0, 2.0, -1.0]], [1, 0])
+    add("NaN", [[1.0, NAN, 0.0], [1.0, 2.0, 3.0]], [0, 1])
+    add("infinity", [[1.0, INFINITY, 0.0], [1.0, 2.0, 3.0]], [0, 1])
+    add("-infinity beside the label", [[1.0, -INFINITY, 0.0], [1.0, 2.0, 3.0]], [0, 1])
+    add("-infinity at the label", [[1.0, -INFINITY, 0.0], [1.0, 2.0, 3.0]], [1, 1])
+    cases.write()
+
+
+def network():
+    """The course's network, smaller."""
+    cases = Cases("network", 6)
+    for batch, side in [(1, 12), (7, 13)]:
+        labels = cases.whole(0, 4, batch)
+        flat = 5 * (((side - 2) // 2 - 2) // 2) ** 2
+
+        def run(x, weight1, bias1, weight2, bias2, weight3, bias3):
+            x = F.max_pool2d(F.relu(F.conv2d(x, weight1, bias1)), 2)
+            x = F.max_pool2d(F.relu(F.conv2d(x, weight2, bias2)), 2)
+            return F.cross_entropy(F.linear(x.flatten(1), weight3, bias3), labels)
+
+        shapes = [(3, 1, 3, 3), (3,), (5, 3, 3, 3), (5,), (4, flat), (4,)]
+        names = ["weight1", "bias1", "weight2", "bias2", "weight3", "bias3"]
+        weights = {name: 0.3 * cases.normal(*shape) for name, shape in zip(names, shapes)}
+        cases.add(f"{batch}x{side}", run, labels=labels, x=cases.normal(batch, 1, side, side), **weights)
+    cases.write()
+
+
+def curve(path):
+    torch.set_num_threads(2)
+    given = read(path)
+    images, labels = given.pop("images"), given.pop("labels")
+    weights = {name: value.requires_grad_() for name, value in given.items()}
+    adam = torch.optim.Adam(list(weights.values()), lr=0.001)
+    losses = []
+    for x, y in zip(images.split(128), labels.split(128)):
+        x = F.max_pool2d(F.relu(F.conv2d(x, weights["conv1.weight"], weights["conv1.bias"])), 2)
+        x = F.max_pool2d(F.relu(F.conv2d(x, weights["conv2.weight"], weights["conv2.bias"])), 2)
+        loss = F.cross_entropy(F.linear(x.flatten(1), weights["dense.weight"], weights["dense.bias"]), y)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    write("curve", {"training/losses": np.array(losses, dtype=np.float32)})
+
+
+if len(sys.argv) > 1:
+    curve(sys.argv[1])
+else:
+    for operation in [conv2d, max_pool2d, relu, block, cross_entropy, network]:
+        operation()
