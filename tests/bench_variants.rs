@@ -1,0 +1,115 @@
+//! One measurement of `bench_training.rs`: the course's network in one of its variants.
+
+use anyhow::{Context, Result};
+use lab::candle_core::{DType, Device, Module, Tensor};
+use lab::candle_nn::{self, AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
+use lab::data::{self, Split};
+use lab::{init, nn, ops};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// From images, and whether this is training, to logits.
+type Forward = Box<dyn Fn(&Tensor, bool) -> lab::candle_core::Result<Tensor>>;
+
+/// The network as candle has it, with `candle_nn` only.
+fn shipped(weights: VarBuilder) -> Result<Forward> {
+    let conv1 = candle_nn::conv2d(1, 32, 3, Default::default(), weights.pp("conv1"))?;
+    let conv2 = candle_nn::conv2d(32, 64, 3, Default::default(), weights.pp("conv2"))?;
+    let dropout = candle_nn::Dropout::new(0.5);
+    let dense = candle_nn::linear(1600, 10, weights.pp("dense"))?;
+    Ok(Box::new(move |images, training| {
+        let x = conv1.forward(images)?.relu()?.max_pool2d(2)?;
+        let x = conv2.forward(&x)?.relu()?.max_pool2d(2)?;
+        dense.forward(&dropout.forward(&x.flatten_from(1)?, training)?)
+    }))
+}
+
+fn ours(weights: VarBuilder, fused: bool) -> Result<Forward> {
+    let block1 = nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?.fused(fused);
+    let block2 = nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?.fused(fused);
+    let dropout = nn::Dropout::new(0.5, 42);
+    let dense = nn::linear(1600, 10, weights.pp("dense"))?;
+    Ok(Box::new(move |images, training| {
+        let x = block2.forward(&block1.forward(images)?)?;
+        dense.forward(&dropout.forward(&x.flatten_from(1)?, training)?)
+    }))
+}
+
+/// Trains for an epoch on so many images, then looks at digits it has not seen.
+pub fn measure(variant: &str, images: usize, batch: usize) -> Result<Value> {
+    let digits = data::mnist()?;
+    let train = digits.train.take(images);
+    let map = VarMap::new();
+    let weights = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    let forward = if variant == "candle" { shipped(weights)? } else { ours(weights, variant == "fused")? };
+    let cross_entropy = if variant == "candle" { candle_nn::loss::cross_entropy } else { ops::cross_entropy };
+    init::seed(&map, 42)?;
+    let settings = ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
+    let mut adam = AdamW::new(map.all_vars(), settings)?;
+    let mut epoch = |split: &Split, seed: u64| -> Result<f64> {
+        let start = Instant::now();
+        let (mut loss_sum, mut right) = (0.0, 0.0);
+        for batch in split.batches(batch, seed, &Device::Cpu) {
+            let (images, labels) = batch?;
+            let logits = forward(&images, true)?;
+            let loss = cross_entropy(&logits, &labels)?;
+            adam.backward_step(&loss)?;
+            loss_sum += loss.to_scalar::<f32>()?;
+            right += ops::accuracy(&logits, &labels)?;
+        }
+        anyhow::ensure!(loss_sum.is_finite() && right.is_finite(), "the training went wrong");
+        Ok(start.elapsed().as_secs_f64())
+    };
+    epoch(&train.take(3 * batch), 1)?;
+    let seconds = epoch(&train, 2)?;
+    let memory = memory();
+
+    let one = digits.test.take(1).images(&Device::Cpu)?;
+    let latency = median_seconds(220, || forward(&one, false))? * 1e3;
+    let mut accuracy = 0.0;
+    let ten_thousand = median_seconds(3, || {
+        accuracy = 0.0;
+        for batch in digits.test.batches_in_order(500, &Device::Cpu) {
+            let (images, labels) = batch?;
+            let share = images.dim(0)? as f32 / digits.test.len() as f32;
+            accuracy += share * ops::accuracy(&forward(&images, false)?, &labels)?;
+        }
+        Ok(())
+    })?;
+    Ok(json!({
+        "seconds": seconds,
+        "memory": memory,
+        "latency": latency,
+        "ten_thousand": ten_thousand,
+        "accuracy": accuracy
+    }))
+}
+
+fn median_seconds<T>(times: usize, mut act: impl FnMut() -> lab::candle_core::Result<T>) -> Result<f64> {
+    let mut seconds = Vec::new();
+    for _ in 0..times {
+        let start = Instant::now();
+        act()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(times / 2).copied().context("measured nothing")
+}
+
+/// The most MiB that this process has had, where Linux tells.
+fn memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// Operations, additions and multiplications, to train with one image. Each layer has three products: forward, for its
+/// weights, and for its input, which the first layer does not need. What is fused has the last two only where the pool
+/// passes a gradient: at one of four places.
+pub fn operations(variant: &str) -> f64 {
+    let conv1 = 2.0 * 26.0 * 26.0 * 32.0 * 9.0;
+    let conv2 = 2.0 * 11.0 * 11.0 * 64.0 * 32.0 * 9.0;
+    let dense = 2.0 * 1600.0 * 10.0;
+    let (part1, part2) = if variant == "fused" { (0.25, 25.0 / 121.0) } else { (1.0, 1.0) };
+    conv1 * (1.0 + part1) + conv2 * (1.0 + 2.0 * part2) + dense * 3.0
+}
