@@ -62,7 +62,7 @@ fn fma() -> usize {
 /// For the compiler to make vectors of.
 #[inline(always)]
 fn chains<const WIDTH: usize>() -> usize {
-    let (factor, term) = (black_box(0.5f32), black_box(1.0));
+    let (factor, term) = (black_box(0.5f32), black_box(1f32));
     let mut sums = [[term; WIDTH]; CHAINS];
     for _ in 0..STEPS {
         for sum in sums.as_flattened_mut() {
