@@ -19,7 +19,8 @@ pub use dropout::dropout;
 pub use max_pool2d::{max_pool2d, max_pool2d_with_stride};
 pub use relu::relu;
 
-use candle_core::{CpuStorage, D, DType, Layout, Result, Tensor, bail};
+use candle_core::{CpuStorage, D, DType, Layout, Result, Storage, Tensor, WithDType, bail};
+use std::ops::Deref;
 
 /// The part, 0 to 1, of the predictions that are right: those where the largest of the logits `[batch, classes]` is that
 /// of the class in `labels` `[batch]`.
@@ -36,10 +37,30 @@ fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
-/// The values of a contiguous tensor, which storage may hold more than.
-fn contiguous<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+/// The values of a contiguous tensor, which are part of those in its storage.
+fn contiguous<'a, T: WithDType>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => bail!("{op}: the tensor must be contiguous"),
+        Some((start, end)) => Ok(&storage.as_slice()?[start..end]),
+        None => bail!("{op}: expected a contiguous tensor, got strides {:?}", layout.stride()),
+    }
+}
+
+/// The values of a contiguous tensor on the CPU, for the gradients of operations, which get tensors.
+struct Values<'a, S> {
+    storage: S,
+    layout: &'a Layout,
+}
+
+fn values(tensor: &Tensor) -> Values<'_, impl Deref<Target = Storage>> {
+    let (storage, layout) = tensor.storage_and_layout();
+    Values { storage, layout }
+}
+
+impl<S: Deref<Target = Storage>> Values<'_, S> {
+    fn as_slice<T: WithDType>(&self) -> Result<&[T]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => contiguous("gradient", storage, self.layout),
+            _ => bail!("gradient: expected a tensor on the CPU"),
+        }
     }
 }

@@ -1,5 +1,16 @@
+mod backward;
+mod forward;
+mod size;
+mod tile;
+
+pub(super) use backward::{Gradients, IMAGES, add};
+pub(super) use forward::{corners, kernel, pack};
+pub(super) use size::Size;
+pub(super) use tile::{PLACES, Sums};
+
+use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 /// Convolution, or to be exact correlation, of images `x` `[batch, c_in, height, width]` with `weight`
 /// `[c_out, c_in, k_h, k_w]`, plus `bias` `[c_out]`:
@@ -20,7 +31,11 @@ pub fn conv2d(
 ) -> Result<Tensor> {
     check_interrupt()?;
     let size = Size::new("conv2d", x, weight, bias, stride, padding)?;
-    composed(x, weight, bias, &size)
+    if !has_kernel(x) {
+        return composed(x, weight, bias, &size);
+    }
+    let bias = bias.map_or_else(|| Tensor::zeros(size.c_out, x.dtype(), x.device()), Tensor::contiguous)?;
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, Conv2d { size })
 }
 
 /// From candle's own operations, for every device and type.
@@ -41,70 +56,50 @@ pub(super) fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, size:
     }
 }
 
-/// The sizes of one convolution, checked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Size {
-    pub batch: usize,
-    pub c_in: usize,
-    pub height: usize,
-    pub width: usize,
-    pub c_out: usize,
-    pub k_h: usize,
-    pub k_w: usize,
-    pub stride: usize,
-    pub padding: usize,
-    /// Of the output.
-    pub rows: usize,
-    pub columns: usize,
+struct Conv2d {
+    size: Size,
 }
 
-impl Size {
-    pub fn new(
-        op: &str,
+impl CustomOp3 for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous::<f32>(self.name(), x, x_layout)?;
+        let weight = contiguous(self.name(), weight, weight_layout)?;
+        let bias = contiguous(self.name(), bias, bias_layout)?;
+        let Size { batch, c_out, rows, columns, .. } = self.size;
+        let y = forward::forward(x, weight, bias, &self.size);
+        Ok((CpuStorage::F32(y), (batch, c_out, rows, columns).into()))
+    }
+
+    fn bwd(
+        &self,
         x: &Tensor,
         weight: &Tensor,
-        bias: Option<&Tensor>,
-        stride: usize,
-        padding: usize,
-    ) -> Result<Self> {
-        let &[batch, c_in, height, width] = x.dims() else {
-            bail!("{op}: expected x [batch, channels, height, width], got {:?}", x.dims());
-        };
-        let &[c_out, of, k_h, k_w] = weight.dims() else {
-            bail!("{op}: expected weight [c_out, c_in, height, width], got {:?}", weight.dims());
-        };
-        if of != c_in {
-            bail!("{op}: expected weight for the {c_in} channels of x, got {of} in {:?}", weight.dims());
-        }
-        if let Some(bias) = bias
-            && bias.dims() != [c_out]
-        {
-            bail!("{op}: expected bias [{c_out}], got {:?}", bias.dims());
-        }
-        for (name, other) in [("weight", Some(weight)), ("bias", bias)] {
-            let Some(other) = other else { continue };
-            if other.dtype() != x.dtype() {
-                bail!("{op}: expected {name} of {:?} as x, got {:?}", x.dtype(), other.dtype());
-            }
-            if !other.device().same_device(x.device()) {
-                let (expected, got) = (x.device().location(), other.device().location());
-                bail!("{op}: expected {name} on {expected:?} as x, got {got:?}");
-            }
-        }
-        if !x.dtype().is_float() {
-            bail!("{op}: expected floating-point x, got {:?}", x.dtype());
-        }
-        if stride == 0 {
-            bail!("{op}: expected a stride of at least 1, got 0");
-        }
-        if [batch, c_in, c_out, k_h, k_w].contains(&0) {
-            bail!("{op}: expected sizes of at least 1, got {:?} and weight {:?}", x.dims(), weight.dims());
-        }
-        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
-        if k_h > padded_height || k_w > padded_width {
-            bail!("{op}: expected a kernel within {padded_height} x {padded_width}, got {k_h} x {k_w}");
-        }
-        let (rows, columns) = ((padded_height - k_h) / stride + 1, (padded_width - k_w) / stride + 1);
-        Ok(Self { batch, c_in, height, width, c_out, k_h, k_w, stride, padding, rows, columns })
+        bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        check_interrupt()?;
+        let dy = dy.contiguous()?;
+        let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
+        let gradients = backward::backward(
+            x_values.as_slice()?,
+            weight_values.as_slice()?,
+            dy.as_slice()?,
+            x.track_op(),
+            &self.size,
+        );
+        gradients.of(x, weight, bias)
     }
 }

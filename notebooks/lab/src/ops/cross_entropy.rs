@@ -1,5 +1,6 @@
+use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
 /// The mean over the batch of -log softmax(logits)\[label\], for `logits` `[batch, classes]` and `labels` `[batch]` of
 /// type `u32`. Gives a scalar.
@@ -23,5 +24,67 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     if batch == 0 || classes == 0 {
         bail!("cross_entropy: expected at least one image and one class, got {:?}", logits.dims());
     }
-    candle_nn::loss::cross_entropy(logits, labels)
+    if !has_kernel(logits) {
+        return candle_nn::loss::cross_entropy(logits, labels);
+    }
+    logits.contiguous()?.apply_op2(&labels.contiguous()?, CrossEntropy { classes })
+}
+
+struct CrossEntropy {
+    classes: usize,
+}
+
+impl CustomOp2 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        labels: &CpuStorage,
+        labels_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let logits = contiguous(self.name(), logits, logits_layout)?;
+        let labels = contiguous::<u32>(self.name(), labels, labels_layout)?;
+        let mut sum = 0.0;
+        for (logits, &label) in logits.chunks_exact(self.classes).zip(labels) {
+            let Some(logit) = logits.get(label as usize) else {
+                bail!("cross_entropy: expected labels below {}, got {label}", self.classes);
+            };
+            sum += log_sum(logits) - f64::from(*logit);
+        }
+        let mean = sum / labels.len() as f64;
+        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
+    }
+
+    /// (softmax(logits) - 1 at the label) / batch, times the gradient of the mean.
+    fn bwd(
+        &self,
+        logits: &Tensor,
+        labels: &Tensor,
+        _mean: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        check_interrupt()?;
+        let scale = gradient.to_scalar::<f32>()? / labels.elem_count() as f32;
+        let (logits_values, labels) = (values(logits), values(labels));
+        let (values, labels) = (logits_values.as_slice::<f32>()?, labels.as_slice::<u32>()?);
+        let mut dlogits = Vec::with_capacity(values.len());
+        for (logits, label) in values.chunks_exact(self.classes).zip(labels) {
+            let log_sum = log_sum(logits);
+            dlogits.extend(logits.iter().map(|&logit| scale * (f64::from(logit) - log_sum).exp() as f32));
+            let start = dlogits.len() - self.classes;
+            dlogits[start + *label as usize] -= scale;
+        }
+        Ok((Some(Tensor::from_vec(dlogits, logits.shape(), logits.device())?), None))
+    }
+}
+
+/// log Σ exp(logit), from the largest one so that nothing overflows. In `f64`, which costs nothing for a few classes.
+fn log_sum(logits: &[f32]) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = f64::from(largest);
+    largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
 }

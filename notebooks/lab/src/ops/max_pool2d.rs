@@ -1,5 +1,8 @@
+use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+use std::sync::OnceLock;
 
 /// Largest value of each `window` x `window` square: `[batch, channel, height, width]` to
 /// `[batch, channel, height / window, width / window]`. Rows and columns that fill no window are left out.
@@ -31,6 +34,9 @@ pub fn max_pool2d_with_stride(x: &Tensor, window: usize, stride: usize) -> Resul
     if !x.dtype().is_float() {
         bail!("max_pool2d: expected floating-point x, got {:?}", x.dtype());
     }
+    if has_kernel(x) {
+        return x.contiguous()?.apply_op1(MaxPool2d { window, stride, largest: OnceLock::new() });
+    }
     composed(x, window, stride)
 }
 
@@ -55,4 +61,74 @@ fn composed(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
     let order = windows.ne(&windows)?.where_cond(&infinity, &windows)?.detach();
     let largest = order.argmax_keepdim(D::Minus1)?;
     windows.gather(&largest, D::Minus1)?.squeeze(D::Minus1)
+}
+
+struct MaxPool2d {
+    window: usize,
+    stride: usize,
+    /// Where in its plane the largest value of each window is.
+    largest: OnceLock<Vec<u32>>,
+}
+
+impl CustomOp1 for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous::<f32>(self.name(), x, layout)?;
+        let (batch, channels, height, width) = layout.shape().dims4()?;
+        let outputs = |n| (n - self.window) / self.stride + 1;
+        let (rows, columns) = (outputs(height), outputs(width));
+        let mut y = vec![0.0; batch * channels * rows * columns];
+        let mut largest = vec![0; y.len()];
+        let planes = y.par_chunks_mut(rows * columns).zip(largest.par_chunks_mut(rows * columns));
+        planes.zip(x.par_chunks(height * width)).for_each(|((y, largest), x)| {
+            let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
+            for (row, (y, largest)) in rows.enumerate() {
+                let start = row * self.stride * width;
+                self.pool_row(&x[start..], width, y, largest);
+                largest.iter_mut().for_each(|at| *at += start as u32);
+            }
+        });
+        self.largest.get_or_init(|| largest);
+        Ok((CpuStorage::F32(y), (batch, channels, rows, columns).into()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        check_interrupt()?;
+        let (_, _, height, width) = x.dims4()?;
+        let (_, _, rows, columns) = y.dims4()?;
+        let Some(largest) = self.largest.get() else { bail!("max_pool2d: expected a forward pass before") };
+        let dy = dy.contiguous()?;
+        let dy = values(&dy);
+        let dy = dy.as_slice::<f32>()?.par_chunks(rows * columns);
+        let mut dx = vec![0.0; x.elem_count()];
+        let planes = dx.par_chunks_mut(height * width).zip(largest.par_chunks(rows * columns).zip(dy));
+        planes.for_each(|(dx, (largest, dy))| {
+            for (at, dy) in largest.iter().zip(dy) {
+                dx[*at as usize] += dy;
+            }
+        });
+        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    }
+}
+
+impl MaxPool2d {
+    /// The windows whose first row is the first of `x`.
+    fn pool_row(&self, x: &[f32], width: usize, y: &mut [f32], largest: &mut [u32]) {
+        for (column, (y, largest)) in y.iter_mut().zip(largest).enumerate() {
+            let corner = column * self.stride;
+            (*y, *largest) = (x[corner], corner as u32);
+            for row in 0..self.window {
+                let start = corner + row * width;
+                for (offset, &value) in x[start..start + self.window].iter().enumerate() {
+                    // A value that is no number must not vanish.
+                    if value > *y || value.is_nan() {
+                        (*y, *largest) = (value, (start + offset) as u32);
+                    }
+                }
+            }
+        }
+    }
 }

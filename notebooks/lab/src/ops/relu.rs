@@ -1,5 +1,10 @@
+use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// Values that a thread does at once.
+const CHUNK: usize = 1 << 14;
 
 /// max(x, 0) for each value of `x`, of any shape. Its gradient at 0 is 0, as in PyTorch; candle's own has 1 there.
 ///
@@ -10,11 +15,42 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
     if !x.dtype().is_float() {
         bail!("relu: expected floating-point x, got {:?}", x.dtype());
     }
-    composed(x)
-}
-
-fn composed(x: &Tensor) -> Result<Tensor> {
+    if has_kernel(x) {
+        return x.contiguous()?.apply_op1(Relu);
+    }
     let zeros = x.zeros_like()?;
     // A value that is no number is not at most 0, and comes through.
     x.le(&zeros)?.where_cond(&zeros, x)
+}
+
+struct Relu;
+
+impl CustomOp1 for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous::<f32>(self.name(), x, layout)?;
+        Ok((CpuStorage::F32(where_positive(x, x)), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        check_interrupt()?;
+        let dy = dy.contiguous()?;
+        let dx = where_positive(values(y).as_slice()?, values(&dy).as_slice()?);
+        Tensor::from_vec(dx, y.shape(), y.device()).map(Some)
+    }
+}
+
+/// `values`, but 0 where `x` is at most 0; so not where `x` is no number.
+fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK).zip(values.par_chunks(CHUNK)));
+    chunks.for_each(|(y, (x, values))| {
+        for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
+            *y = if *x <= 0.0 { 0.0 } else { *value };
+        }
+    });
+    y
 }

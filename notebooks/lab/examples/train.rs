@@ -1,0 +1,81 @@
+//! Trains the course's network on MNIST, in batches of 128. Expect 97.5 % or more of the test digits to be right after
+//! one epoch, and 98.7 % or more after five.
+//!
+//! ```text
+//! cargo run --release -p lab --example train -- [epochs] [fused | layered]
+//! ```
+
+use lab::candle_core::{D, DType, Device, Result, Tensor};
+use lab::data::{self, Split};
+use lab::nn::{self, Module, Optimizer};
+use lab::{device, init, ops};
+use std::time::Instant;
+
+const BATCH: usize = 128;
+const SEED: u64 = 42;
+
+struct Net {
+    block1: nn::ConvBlock,
+    block2: nn::ConvBlock,
+    dropout: nn::Dropout,
+    dense: nn::Linear,
+}
+
+impl Net {
+    fn new(weights: &nn::VarBuilder, fused: bool) -> Result<Net> {
+        Ok(Net {
+            block1: nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?.fused(fused),
+            block2: nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?.fused(fused),
+            dropout: nn::Dropout::new(0.5, SEED),
+            dense: nn::linear(1600, 10, weights.pp("dense"))?,
+        })
+    }
+
+    /// From images `[batch, 1, 28, 28]` to logits `[batch, 10]`.
+    fn forward(&self, images: &Tensor, training: bool) -> Result<Tensor> {
+        let x = self.block2.forward(&self.block1.forward(images)?)?;
+        self.dense.forward(&self.dropout.forward(&x.flatten_from(1)?, training)?)
+    }
+}
+
+fn main() -> lab::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let epochs = arguments.next().map_or(Ok(1), |epochs| epochs.parse())?;
+    let fused = arguments.next().as_deref() != Some("layered");
+    let device = device::best();
+    let digits = data::mnist()?;
+    let name = device::name(&device);
+    println!("{}, {}, on {name}", digits.name, if fused { "fused" } else { "layered" });
+
+    let weights = nn::VarMap::new();
+    let net = Net::new(&nn::VarBuilder::from_varmap(&weights, DType::F32, &device), fused)?;
+    init::seed(&weights, SEED)?;
+    let settings = nn::ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
+    let mut adam = nn::AdamW::new(weights.all_vars(), settings)?;
+
+    for epoch in 1..=epochs {
+        let start = Instant::now();
+        let mut loss = 0.0;
+        for batch in digits.train.batches(BATCH, SEED + epoch, &device) {
+            let (images, labels) = batch?;
+            let batch_loss = ops::cross_entropy(&net.forward(&images, true)?, &labels)?;
+            adam.backward_step(&batch_loss)?;
+            loss = batch_loss.to_scalar::<f32>()?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let accuracy = 100.0 * accuracy(&net, &digits.test, &device)?;
+        println!("epoch {epoch}: {seconds:.2} s, last loss {loss:.4}, test accuracy {accuracy:.2} %");
+    }
+    Ok(())
+}
+
+/// The part of the digits that the network gets right.
+fn accuracy(net: &Net, digits: &Split, device: &Device) -> Result<f64> {
+    let mut right = 0.0;
+    for batch in digits.batches_in_order(500, device) {
+        let (images, labels) = batch?;
+        let predicted = net.forward(&images, false)?.argmax(D::Minus1)?;
+        right += predicted.eq(&labels)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+    }
+    Ok(right / digits.len() as f64)
+}

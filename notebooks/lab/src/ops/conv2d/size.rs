@@ -1,0 +1,97 @@
+use candle_core::{Result, Tensor, bail};
+
+/// The sizes of one convolution, checked.
+#[derive(Clone, Copy)]
+pub struct Size {
+    pub batch: usize,
+    pub c_in: usize,
+    pub height: usize,
+    pub width: usize,
+    pub c_out: usize,
+    pub k_h: usize,
+    pub k_w: usize,
+    pub stride: usize,
+    pub padding: usize,
+    /// Of the output.
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl Size {
+    pub fn new(
+        op: &str,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        stride: usize,
+        padding: usize,
+    ) -> Result<Self> {
+        let &[batch, c_in, height, width] = x.dims() else {
+            bail!("{op}: expected x [batch, channels, height, width], got {:?}", x.dims());
+        };
+        let &[c_out, of, k_h, k_w] = weight.dims() else {
+            bail!("{op}: expected weight [c_out, c_in, height, width], got {:?}", weight.dims());
+        };
+        if of != c_in {
+            bail!("{op}: expected weight for the {c_in} channels of x, got {of} in {:?}", weight.dims());
+        }
+        if let Some(bias) = bias
+            && bias.dims() != [c_out]
+        {
+            bail!("{op}: expected bias [{c_out}], got {:?}", bias.dims());
+        }
+        for (name, other) in [("weight", Some(weight)), ("bias", bias)] {
+            let Some(other) = other else { continue };
+            if other.dtype() != x.dtype() {
+                bail!("{op}: expected {name} of {:?} as x, got {:?}", x.dtype(), other.dtype());
+            }
+            if !other.device().same_device(x.device()) {
+                let (expected, got) = (x.device().location(), other.device().location());
+                bail!("{op}: expected {name} on {expected:?} as x, got {got:?}");
+            }
+        }
+        if !x.dtype().is_float() {
+            bail!("{op}: expected floating-point x, got {:?}", x.dtype());
+        }
+        if stride == 0 {
+            bail!("{op}: expected a stride of at least 1, got 0");
+        }
+        if [batch, c_in, c_out, k_h, k_w].contains(&0) {
+            bail!("{op}: expected sizes of at least 1, got {:?} and weight {:?}", x.dims(), weight.dims());
+        }
+        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        if k_h > padded_height || k_w > padded_width {
+            bail!("{op}: expected a kernel within {padded_height} x {padded_width}, got {k_h} x {k_w}");
+        }
+        let (rows, columns) = ((padded_height - k_h) / stride + 1, (padded_width - k_w) / stride + 1);
+        Ok(Self { batch, c_in, height, width, c_out, k_h, k_w, stride, padding, rows, columns })
+    }
+
+    /// Values of an image.
+    pub fn image(&self) -> usize {
+        self.c_in * self.height * self.width
+    }
+
+    /// Values of an output image.
+    pub fn output(&self) -> usize {
+        self.c_out * self.pixels()
+    }
+
+    /// Pixels of an output image.
+    pub fn pixels(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Weights of an output channel.
+    pub fn kernel(&self) -> usize {
+        self.c_in * self.k_h * self.k_w
+    }
+
+    pub fn padded_height(&self) -> usize {
+        self.height + 2 * self.padding
+    }
+
+    pub fn padded_width(&self) -> usize {
+        self.width + 2 * self.padding
+    }
+}
