@@ -1,12 +1,11 @@
 mod backward;
 mod forward;
 mod size;
-mod tile;
+pub(super) mod tile;
 
 pub(super) use backward::{Gradients, IMAGES, add};
-pub(super) use forward::{corners, kernel, pack};
+pub(super) use forward::{kernel, pack};
 pub(super) use size::Size;
-pub(super) use tile::{PLACES, Sums};
 
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;

@@ -1,7 +1,18 @@
-use super::conv2d::{self, Size};
-use super::{max_pool2d, relu};
+mod backward;
+mod forward;
+mod rows;
+
+use super::conv2d::Size;
+use super::{contiguous, conv2d, has_kernel, max_pool2d, relu, values};
 use crate::check_interrupt;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use std::sync::OnceLock;
+
+/// Stands for none of the values of a window.
+const NONE: u8 = u8::MAX;
+
+/// Its values must be numbers below [`NONE`].
+const LARGEST_WINDOW: usize = 15;
 
 /// [`conv2d`](super::conv2d()) without padding at stride 1, then [`relu`], then
 /// [`max_pool2d`](super::max_pool2d()), in one: `x` `[batch, c_in, height, width]` to
@@ -21,5 +32,70 @@ pub fn conv2d_relu_max_pool2d(
     if window == 0 || window > size.rows || window > size.columns {
         bail!("{op}: expected a window within {} x {}, got {window} x {window}", size.rows, size.columns);
     }
-    max_pool2d(&relu(&conv2d::conv2d(x, weight, bias, 1, 0)?)?, window)
+    if !has_kernel(x) || window > LARGEST_WINDOW {
+        return max_pool2d(&relu(&conv2d(x, weight, bias, 1, 0)?)?, window);
+    }
+    let bias = bias.map_or_else(|| Tensor::zeros(size.c_out, x.dtype(), x.device()), Tensor::contiguous)?;
+    x.contiguous()?.apply_op3(
+        &weight.contiguous()?,
+        &bias,
+        ConvBlock { size, window, largest: OnceLock::new() },
+    )
+}
+
+struct ConvBlock {
+    size: Size,
+    window: usize,
+    /// For each output which value of its window it is, or [`NONE`] if none is above 0.
+    largest: OnceLock<Vec<u8>>,
+}
+
+impl CustomOp3 for ConvBlock {
+    fn name(&self) -> &'static str {
+        "conv2d_relu_max_pool2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(self.name(), x, x_layout)?;
+        let weight = contiguous(self.name(), weight, weight_layout)?;
+        let bias = contiguous(self.name(), bias, bias_layout)?;
+        let (y, largest) = forward::forward(x, weight, bias, self.window, &self.size);
+        self.largest.get_or_init(|| largest);
+        let Size { batch, c_out, rows, columns, .. } = self.size;
+        Ok((CpuStorage::F32(y), (batch, c_out, rows / self.window, columns / self.window).into()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        check_interrupt()?;
+        let Some(largest) = self.largest.get() else {
+            bail!("{}: expected a forward pass before the gradient", self.name());
+        };
+        let dy = dy.contiguous()?;
+        let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
+        let gradients = backward::backward(
+            x_values.as_slice()?,
+            weight_values.as_slice()?,
+            dy.as_slice()?,
+            largest,
+            x.track_op(),
+            self.window,
+            &self.size,
+        );
+        gradients.of(x, weight, bias)
+    }
 }

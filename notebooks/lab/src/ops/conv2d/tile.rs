@@ -20,7 +20,7 @@
 use pulp::{Simd, WithSimd, bytemuck};
 
 /// Vectors in a block.
-const VECTORS: usize = 2;
+pub const VECTORS: usize = 2;
 
 /// Sums of one place for a block of channels.
 pub type Sums<S> = [<S as Simd>::f32s; VECTORS];
