@@ -63,14 +63,15 @@ class Cases:
     def whole(self, low, high, *shape):
         return torch.randint(low, high, shape, generator=self.generator)
 
-    def add(self, case, operation, settings=(), labels=None, **inputs):
+    def add(self, case, operation, settings=(), labels=None, gradients=True, **inputs):
         variables = {name: value.double().requires_grad_() for name, value in inputs.items()}
         output = operation(**variables)
         projection = self.normal(*output.shape)
         output.backward(projection.double())
         kept = {f"{case}/{name}": value for name, value in inputs.items()}
         kept |= {f"{case}/output": output.detach(), f"{case}/projection": projection}
-        kept |= {f"{case}/d_{name}": value.grad for name, value in variables.items()}
+        if gradients:
+            kept |= {f"{case}/d_{name}": value.grad for name, value in variables.items()}
         self.tensors |= {name: value.float().numpy() for name, value in kept.items()}
         for name, value in [("settings", settings), ("labels", labels)]:
             if value is not None:
@@ -111,6 +112,8 @@ def conv2d():
         cases.add(name, convolve, [s, p], x=x, weight=weight, bias=cases.normal(o))
     cases.add("no bias", lambda x, weight: F.conv2d(x, weight), [1, 0],
               x=cases.normal(2, 3, 6, 5), weight=cases.normal(4, 3, 3, 3))
+    cases.add("strange", lambda x, weight, bias: F.conv2d(x, weight, bias), [1, 0],
+              x=strange(cases.normal(2, 2, 7, 8)), weight=cases.normal(9, 2, 3, 3), bias=cases.normal(9))
     cases.write()
 
 
@@ -146,9 +149,9 @@ def block():
     """Convolution, ReLU, and pool."""
     cases = Cases("block", 4)
 
-    def add(name, window, x, weight, bias):
+    def add(name, window, x, weight, bias, gradients=True):
         run = lambda x, weight, bias: F.max_pool2d(F.relu(F.conv2d(x, weight, bias)), window)
-        cases.add(name, run, [window], x=x, weight=weight, bias=bias)
+        cases.add(name, run, [window], gradients=gradients, x=x, weight=weight, bias=bias)
 
     for b, c, h, w, o, k, window in [
         (1, 1, 10, 10, 3, 3, 2), (7, 3, 6, 7, 5, 3, 2), (2, 17, 6, 7, 9, 3, 2), (1, 3, 7, 6, 33, 3, 2),
@@ -161,6 +164,8 @@ def block():
     add("ties", 2, cases.whole(-1, 2, 2, 2, 8, 9).float(), cases.whole(-1, 2, 9, 2, 3, 3).float(), torch.zeros(9))
     add("zeros", 2, torch.zeros(2, 2, 6, 7), cases.normal(3, 2, 3, 3), torch.zeros(3))
     add("nothing above zero", 2, cases.normal(2, 2, 6, 7), cases.normal(3, 2, 3, 3), torch.full((3,), -1e3))
+    # PyTorch multiplies gradients of zero with what is no number, which a fused backward does not: its output only.
+    add("strange", 2, strange(cases.normal(2, 2, 10, 9)), cases.normal(9, 2, 3, 3), cases.normal(9), gradients=False)
     cases.write()
 
 

@@ -121,7 +121,7 @@ impl Case {
             assert_eq!(output.dtype(), dtype);
             assert_close(&format!("{}, {dtype:?}", self.name), &output, &self.tensors["output"]);
             for (name, gradient) in names.iter().zip(gradients) {
-                let expected = &self.tensors[&format!("d_{name}")];
+                let Some(expected) = self.get(&format!("d_{name}")) else { continue };
                 assert_close(&format!("{}, {dtype:?}, d_{name}", self.name), &gradient, expected);
             }
         }
