@@ -1,7 +1,9 @@
 //! Every operation and its gradients: against PyTorch's, against differences, and in all sizes and layouts.
 
-use crate::numbers::{Case, TOLERANCE, assert_close, assert_differences, gradients, random, values};
-use lab::candle_core::{DType, Device, Result, Tensor};
+use crate::numbers::{
+    Case, Operation, TOLERANCE, assert_close, assert_differences, gradients, random, values,
+};
+use lab::candle_core::{DType, Device, Result, Shape, Tensor};
 use lab::candle_nn;
 use lab::ops::{
     conv2d, conv2d_relu_max_pool2d, cross_entropy, dropout, max_pool2d, max_pool2d_with_stride, relu,
@@ -117,12 +119,7 @@ fn differences_agree_with_the_gradients_of_the_network() -> Result<()> {
 }
 
 /// Output and gradients of `f` in `f32` against those of `reference` in `f64`.
-fn assert_same(
-    what: &str,
-    inputs: &[Tensor],
-    f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
-    reference: &dyn Fn(&[Tensor]) -> Result<Tensor>,
-) -> Result<()> {
+fn assert_same(what: &str, inputs: &[Tensor], f: Operation, reference: Operation) -> Result<()> {
     let projection = random(77, reference(inputs)?.dims())?;
     let (expected, expected_gradients) = gradients(inputs, &projection, reference)?;
     let inputs = inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
@@ -135,7 +132,7 @@ fn assert_same(
 }
 
 /// Numbers so coarse that sums of their products are exact: equal values in a pool are equal however they are summed.
-fn coarse(seed: u64, shape: impl Into<lab::candle_core::Shape>) -> Result<Tensor> {
+fn coarse(seed: u64, shape: impl Into<Shape>) -> Result<Tensor> {
     (random(seed, shape)? * 8.0)?.round()? / 8.0
 }
 
@@ -198,7 +195,7 @@ fn the_layout_of_the_inputs_does_not_matter() -> Result<()> {
     let labels = Tensor::new(&[2u32, 0, 1], &Device::Cpu)?;
     let (x, weight) = (random(40, (3, 2, 8, 7))?, random(41, (5, 2, 3, 3))?);
     let (bias, logits) = (random(42, 5)?, random(43, (3, 4))?);
-    let cases: [(&str, Vec<Tensor>, &dyn Fn(&[Tensor]) -> Result<Tensor>); 6] = [
+    let cases: [(&str, Vec<Tensor>, Operation); 6] = [
         ("conv2d", vec![x.clone(), weight.clone(), bias.clone()], &|at| {
             conv2d(&at[0], &at[1], at.get(2), 1, 0)
         }),
