@@ -11,6 +11,7 @@ mod cross_entropy;
 mod dropout;
 mod max_pool2d;
 mod relu;
+mod transpose;
 
 pub use conv_block::conv2d_relu_max_pool2d;
 pub use conv2d::conv2d;

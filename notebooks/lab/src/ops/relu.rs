@@ -1,6 +1,7 @@
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Values that a thread does at once.
@@ -47,10 +48,14 @@ impl CustomOp1 for Relu {
 fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; x.len()];
     let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK).zip(values.par_chunks(CHUNK)));
+    let arch = Arch::new();
     chunks.for_each(|(y, (x, values))| {
-        for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
-            *y = if *x <= 0.0 { 0.0 } else { *value };
-        }
+        // So that the compiler has all vectors of this machine for it.
+        arch.dispatch(|| {
+            for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
+                *y = if *x <= 0.0 { 0.0 } else { *value };
+            }
+        });
     });
     y
 }

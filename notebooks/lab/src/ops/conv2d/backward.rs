@@ -56,11 +56,12 @@ pub fn backward(x: &[f32], weight: &[f32], dy: &[f32], wants_x: bool, size: &Siz
         .map(|((x, dy), dx)| {
             let mut weights = vec![0.0; size.c_out.div_ceil(block) * size.kernel() * block];
             let mut bias = vec![0.0; size.c_out];
+            let mut packed = vec![0.0; size.c_out.div_ceil(block) * block * places.len()];
             let mut scratch = Vec::new();
             let images = x.chunks_exact(size.image()).zip(dy.chunks_exact(size.output()));
             for (x, dy) in images.clone() {
                 let x = forward::pad(x, size, &mut scratch);
-                let packed = forward::pack(dy, size.c_out, places.len(), block);
+                forward::pack_into(&mut packed, dy, places.len(), block);
                 arch.dispatch(Weights { x, places: &taps, taps: &places, dy: &packed, sums: &mut weights });
                 for (bias, dy) in bias.iter_mut().zip(dy.chunks_exact(places.len())) {
                     *bias += dy.iter().sum::<f32>();

@@ -1,5 +1,6 @@
 use super::size::Size;
 use super::tile::{self, PLACES};
+use crate::ops::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 
@@ -38,13 +39,15 @@ pub fn kernel(size: &Size) -> Vec<usize> {
 /// `[channels, taps]` to `[channels / block, taps, block]`, with zeros for channels that fill no block.
 pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Vec<f32> {
     let mut packed = vec![0.0; channels.div_ceil(block) * taps * block];
-    for (channel, weight) in weight.chunks_exact(taps).enumerate() {
-        let start = channel / block * taps * block + channel % block;
-        for (packed, value) in packed[start..].iter_mut().step_by(block).zip(weight) {
-            *packed = *value;
-        }
-    }
+    pack_into(&mut packed, weight, taps, block);
     packed
+}
+
+/// [`pack`] where there is room already, with zeros for channels that fill no block.
+pub fn pack_into(packed: &mut [f32], weight: &[f32], taps: usize, block: usize) {
+    for (packed, weight) in packed.chunks_exact_mut(taps * block).zip(weight.chunks(taps * block)) {
+        transpose((weight, taps), (packed, block), weight.len() / taps, taps);
+    }
 }
 
 /// The image `[c_in, height, width]` with its padding; itself if it has none.
@@ -94,12 +97,9 @@ impl WithSimd for Image<'_> {
                 let sums = &mut [*bias; PLACES][..places_here.len()];
                 tile::add(simd, x, places_here, taps, tile::as_sums::<S>(weights), sums);
                 let sums: &[f32] = bytemuck::cast_slice(sums);
-                for (channel, y) in y.chunks_exact_mut(places.len()).enumerate() {
-                    let y = &mut y[index * at_once..][..places_here.len()];
-                    for (y, sum) in y.iter_mut().zip(sums[channel..].iter().step_by(block)) {
-                        *y = *sum;
-                    }
-                }
+                let channels = y.len() / places.len();
+                let to = &mut y[index * at_once..];
+                transpose((sums, block), (to, places.len()), places_here.len(), channels);
             }
         }
     }

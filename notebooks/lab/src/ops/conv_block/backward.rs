@@ -1,6 +1,7 @@
 use super::forward::{corners, pixels};
 use super::{NONE, rows};
 use crate::ops::conv2d::{Gradients, IMAGES, Size, add};
+use crate::ops::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -32,7 +33,7 @@ pub fn backward(
     for (within, pixel) in within.iter_mut().zip(pixels(size, window)) {
         *within = pixel * size.c_in;
     }
-    let pooled = size.c_out * windows.len();
+    let (pooled, area) = (size.c_out * windows.len(), size.height * size.width);
     let mut dx = wants_x.then(|| vec![0.0; x.len()]);
     let dx_chunks: Vec<Option<&mut [f32]>> = match &mut dx {
         Some(dx) => dx.chunks_mut(IMAGES * size.image()).map(Some).collect(),
@@ -49,7 +50,7 @@ pub fn backward(
             let mut dimage = vec![0.0; if wants_x { image.len() } else { 0 }];
             let outputs = dy.chunks_exact(pooled).zip(largest.chunks_exact(pooled));
             for (index, (x, (dy, largest))) in x.chunks_exact(size.image()).zip(outputs).enumerate() {
-                transpose(x, size.c_in, size.height * size.width, &mut image);
+                transpose((x, area), (&mut image, size.c_in), size.c_in, area);
                 dimage.fill(0.0);
                 arch.dispatch(Image {
                     kernel: &kernel,
@@ -65,7 +66,7 @@ pub fn backward(
                 });
                 if let Some(dx) = &mut dx {
                     let dx = &mut dx[index * size.image()..][..size.image()];
-                    transpose(&dimage[..size.image()], size.height * size.width, size.c_in, dx);
+                    transpose((&dimage, size.c_in), (dx, area), area, size.c_in);
                 }
             }
             (dweights, bias)
@@ -77,15 +78,6 @@ pub fn backward(
         add(&mut bias, chunk_bias);
     }
     Gradients { x: dx, weight: kernel.unpack(&packed, size), bias }
-}
-
-/// `[rows, columns]` to `[columns, rows]`.
-fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
-    for (row, from) in from.chunks_exact(columns).enumerate() {
-        for (to, value) in to[row..].iter_mut().step_by(rows).zip(from) {
-            *to = *value;
-        }
-    }
 }
 
 /// The gradients from one image.

@@ -1,6 +1,7 @@
 use super::NONE;
 use crate::ops::conv2d::{Size, tile};
 use crate::ops::conv2d::{kernel, pack};
+use crate::ops::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 
@@ -70,17 +71,10 @@ impl WithSimd for Image<'_> {
                     tile::add(simd, &x[*offset..], corners_here, taps, weights, sums);
                     pool.take(simd, sums, pixel as u32);
                 }
-                let (values, from): (&[f32], &[u32]) =
-                    (bytemuck::cast_slice(&pool.values), bytemuck::cast_slice(&pool.from));
-                let outputs = y.chunks_exact_mut(corners.len()).zip(largest.chunks_exact_mut(corners.len()));
-                for (channel, (y, largest)) in outputs.enumerate() {
-                    let start = index * at_once;
-                    let outputs = y[start..].iter_mut().zip(&mut largest[start..]).take(corners_here.len());
-                    for (place, (y, largest)) in outputs.enumerate() {
-                        *y = values[place * block + channel];
-                        *largest = from[place * block + channel] as u8;
-                    }
-                }
+                let (start, places) = (index * at_once, corners_here.len());
+                let (stride, channels) = (corners.len(), y.len() / corners.len());
+                transpose((pool.values(), block), (&mut y[start..], stride), places, channels);
+                transpose((pool.from(), block), (&mut largest[start..], stride), places, channels);
             }
         }
     }
@@ -98,6 +92,14 @@ impl<S: Simd> Pool<S> {
         let none = simd.splat_u32s(u32::from(NONE));
         let zero = simd.splat_f32s(0.0);
         Self { values: [[zero; _]; _], from: [[none; _]; _] }
+    }
+
+    fn values(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.values)
+    }
+
+    fn from(&self) -> &[u32] {
+        bytemuck::cast_slice(&self.from)
     }
 
     #[inline(always)]
