@@ -87,14 +87,17 @@ impl CustomOp1 for MaxPool2d {
         let arch = Arch::new();
         planes.zip(x.par_chunks(height * width)).for_each(|((y, largest), x)| {
             // So that the compiler has all vectors of this machine for it.
-            arch.dispatch(|| {
-                let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
-                for (row, (y, largest)) in rows.enumerate() {
-                    let start = row * self.stride * width;
-                    self.pool_row(&x[start..], width, y, largest);
-                    largest.iter_mut().for_each(|at| *at += start as u32);
-                }
-            });
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
+                    for (row, (y, largest)) in rows.enumerate() {
+                        let start = row * self.stride * width;
+                        self.pool_row(&x[start..], width, y, largest);
+                        largest.iter_mut().for_each(|at| *at += start as u32);
+                    }
+                },
+            );
         });
         self.largest.get_or_init(|| largest);
         Ok((CpuStorage::F32(y), (batch, channels, rows, columns).into()))
