@@ -1,5 +1,6 @@
 //! Sums over single places of an image `[height, width, channel]`, a row of the kernel at a time.
 
+use crate::ops::aligned::Aligned;
 use crate::ops::conv2d::{Size, tile};
 use pulp::{Arch, Simd, bytemuck};
 
@@ -38,8 +39,8 @@ impl Kernel {
     }
 
     /// `[c_out, c_in, k_h, k_w]` to `[c_out, k_h, padded row]`.
-    pub fn pack(&self, weight: &[f32], size: &Size) -> Vec<f32> {
-        let mut packed = vec![0.0; size.c_out * self.packed];
+    pub fn pack(&self, weight: &[f32], size: &Size) -> Aligned {
+        let mut packed = Aligned::zeros(size.c_out * self.packed);
         for (at, weight) in weight.iter().enumerate() {
             packed[self.place(at, size)] = *weight;
         }
