@@ -5,6 +5,7 @@
 //! `max_pool2d` is divided by the number of values in the window and misplaced where the size is no multiple of the
 //! window; the gradient of its `relu` at 0 is 1; and its convolutions take most of an epoch.
 
+mod aligned;
 mod conv2d;
 mod conv_block;
 mod cross_entropy;

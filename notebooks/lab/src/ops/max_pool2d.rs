@@ -87,14 +87,17 @@ impl CustomOp1 for MaxPool2d {
         let arch = Arch::new();
         planes.zip(x.par_chunks(height * width)).for_each(|((y, largest), x)| {
             // So that the compiler has all vectors of this machine for it.
-            arch.dispatch(|| {
-                let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
-                for (row, (y, largest)) in rows.enumerate() {
-                    let start = row * self.stride * width;
-                    self.pool_row(&x[start..], width, y, largest);
-                    largest.iter_mut().for_each(|at| *at += start as u32);
-                }
-            });
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
+                    for (row, (y, largest)) in rows.enumerate() {
+                        let start = row * self.stride * width;
+                        self.pool_row(&x[start..], width, y, largest);
+                        largest.iter_mut().for_each(|at| *at += start as u32);
+                    }
+                },
+            );
         });
         self.largest.get_or_init(|| largest);
         Ok((CpuStorage::F32(y), (batch, channels, rows, columns).into()))
@@ -123,20 +126,20 @@ impl MaxPool2d {
     /// The windows whose first row is the first of `x`.
     #[inline(always)]
     fn pool_row(&self, x: &[f32], width: usize, y: &mut [f32], largest: &mut [u32]) {
-        for (column, (y, largest)) in y.iter_mut().zip(largest.iter_mut()).enumerate() {
-            (*y, *largest) = (x[column * self.stride], (column * self.stride) as u32);
-        }
-        for at in 0..self.window * self.window {
-            let start = at / self.window * width + at % self.window;
-            let values = x[start..].iter().step_by(self.stride);
-            for (column, ((y, largest), &value)) in
-                y.iter_mut().zip(largest.iter_mut()).zip(values).enumerate()
-            {
-                // A value that is no number must not vanish. Two selections, since no branch could be foreseen.
-                let replaces = value > *y || value.is_nan();
-                *y = if replaces { value } else { *y };
-                *largest = if replaces { (start + column * self.stride) as u32 } else { *largest };
+        for (column, (y, largest)) in y.iter_mut().zip(largest).enumerate() {
+            let corner = column * self.stride;
+            let (mut best, mut at) = (x[corner], corner);
+            for row in 0..self.window {
+                let start = corner + row * width;
+                for (offset, &value) in x[start..start + self.window].iter().enumerate() {
+                    // A value that is no number must not vanish. All bits or none, since no branch could be foreseen.
+                    let replaces = u32::from((value > best) | value.is_nan()).wrapping_neg();
+                    best = f32::from_bits((value.to_bits() & replaces) | (best.to_bits() & !replaces));
+                    let mask = replaces as i32 as usize;
+                    at = ((start + offset) & mask) | (at & !mask);
+                }
             }
+            (*y, *largest) = (best, at as u32);
         }
     }
 }

@@ -51,11 +51,14 @@ fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
     let arch = Arch::new();
     chunks.for_each(|(y, (x, values))| {
         // So that the compiler has all vectors of this machine for it.
-        arch.dispatch(|| {
-            for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
-                *y = if *x <= 0.0 { 0.0 } else { *value };
-            }
-        });
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
+                    *y = if *x <= 0.0 { 0.0 } else { *value };
+                }
+            },
+        );
     });
     y
 }

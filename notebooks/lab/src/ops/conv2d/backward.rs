@@ -1,6 +1,7 @@
 use super::forward::{self, Image};
 use super::size::Size;
 use super::tile::{self, PLACES};
+use crate::ops::aligned::Aligned;
 use candle_core::{Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -52,11 +53,11 @@ pub fn backward(x: &[f32], weight: &[f32], dy: &[f32], wants_x: bool, size: &Siz
     };
     let chunks =
         x.par_chunks(IMAGES * size.image()).zip(dy.par_chunks(IMAGES * size.output())).zip(dx_chunks);
-    let sums: Vec<(Vec<f32>, Vec<f32>)> = chunks
+    let sums: Vec<(Aligned, Vec<f32>)> = chunks
         .map(|((x, dy), dx)| {
-            let mut weights = vec![0.0; size.c_out.div_ceil(block) * size.kernel() * block];
+            let mut weights = Aligned::zeros(size.c_out.div_ceil(block) * size.kernel() * block);
             let mut bias = vec![0.0; size.c_out];
-            let mut packed = vec![0.0; size.c_out.div_ceil(block) * block * places.len()];
+            let mut packed = Aligned::zeros(size.c_out.div_ceil(block) * block * places.len());
             let mut scratch = Vec::new();
             let images = x.chunks_exact(size.image()).zip(dy.chunks_exact(size.output()));
             for (x, dy) in images.clone() {
@@ -126,7 +127,7 @@ impl WithSimd for Weights<'_> {
 /// The gradient of the input is itself a convolution, of the gradient of the output with the weights turned by 180°.
 /// For that, the gradient of the output is spread out: its values `stride` apart, with zeros between and around.
 struct Input {
-    weights: Vec<f32>,
+    weights: Aligned,
     bias: Vec<f32>,
     places: Vec<usize>,
     taps: Vec<usize>,

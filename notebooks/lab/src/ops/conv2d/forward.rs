@@ -1,5 +1,6 @@
 use super::size::Size;
 use super::tile::{self, PLACES};
+use crate::ops::aligned::Aligned;
 use crate::ops::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
@@ -37,8 +38,8 @@ pub fn kernel(size: &Size) -> Vec<usize> {
 }
 
 /// `[channels, taps]` to `[channels / block, taps, block]`, with zeros for channels that fill no block.
-pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Vec<f32> {
-    let mut packed = vec![0.0; channels.div_ceil(block) * taps * block];
+pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Aligned {
+    let mut packed = Aligned::zeros(channels.div_ceil(block) * taps * block);
     pack_into(&mut packed, weight, taps, block);
     packed
 }

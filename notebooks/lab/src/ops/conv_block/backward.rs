@@ -1,5 +1,6 @@
 use super::forward::{corners, pixels};
 use super::{NONE, rows};
+use crate::ops::aligned::Aligned;
 use crate::ops::conv2d::{Gradients, IMAGES, Size, add};
 use crate::ops::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd};
@@ -41,13 +42,13 @@ pub fn backward(
     };
     let chunks = x.par_chunks(IMAGES * size.image()).zip(dx_chunks);
     let outputs = dy.par_chunks(IMAGES * pooled).zip(largest.par_chunks(IMAGES * pooled));
-    let sums: Vec<(Vec<f32>, Vec<f32>)> = chunks
+    let sums: Vec<(Aligned, Vec<f32>)> = chunks
         .zip(outputs)
         .map(|((x, mut dx), (dy, largest))| {
-            let mut dweights = vec![0.0; weights.len()];
+            let mut dweights = Aligned::zeros(weights.len());
             let mut bias = vec![0.0; size.c_out];
-            let mut image = vec![0.0; size.image() + kernel.slack];
-            let mut dimage = vec![0.0; if wants_x { image.len() } else { 0 }];
+            let mut image = Aligned::zeros(size.image() + kernel.slack);
+            let mut dimage = Aligned::zeros(if wants_x { image.len() } else { 0 });
             let outputs = dy.chunks_exact(pooled).zip(largest.chunks_exact(pooled));
             for (index, (x, (dy, largest))) in x.chunks_exact(size.image()).zip(outputs).enumerate() {
                 transpose((x, area), (&mut image, size.c_in), size.c_in, area);

@@ -1,5 +1,6 @@
 //! Sums over single places of an image `[height, width, channel]`, a row of the kernel at a time.
 
+use crate::ops::aligned::Aligned;
 use crate::ops::conv2d::{Size, tile};
 use pulp::{Arch, Simd, bytemuck};
 
@@ -38,8 +39,8 @@ impl Kernel {
     }
 
     /// `[c_out, c_in, k_h, k_w]` to `[c_out, k_h, padded row]`.
-    pub fn pack(&self, weight: &[f32], size: &Size) -> Vec<f32> {
-        let mut packed = vec![0.0; size.c_out * self.packed];
+    pub fn pack(&self, weight: &[f32], size: &Size) -> Aligned {
+        let mut packed = Aligned::zeros(size.c_out * self.packed);
         for (at, weight) in weight.iter().enumerate() {
             packed[self.place(at, size)] = *weight;
         }
@@ -80,19 +81,34 @@ impl Kernel {
     /// `(dx at the place) += gradient · weights` for all places, for one output channel.
     #[inline(always)]
     pub fn add_input<S: Simd>(&self, simd: S, weights: &[f32], places: &[Place], dx: &mut [f32]) {
-        let stride = self.vectors.len() / (self.packed / self.padded_row);
+        if self.row != self.padded_row {
+            return self.add_input_by_value(weights, places, dx);
+        }
+        let weights: &[S::f32s] = bytemuck::cast_slice(weights);
+        let at_once = vectors_at_once::<S>(self.vectors.len());
+        for (vectors, weights) in self.vectors.chunks(at_once).zip(weights.chunks(at_once)) {
+            match vectors.len() {
+                1 => scatter::<S, 1>(simd, weights, places, vectors, dx),
+                2 => scatter::<S, 2>(simd, weights, places, vectors, dx),
+                3 => scatter::<S, 3>(simd, weights, places, vectors, dx),
+                4 => scatter::<S, 4>(simd, weights, places, vectors, dx),
+                5 => scatter::<S, 5>(simd, weights, places, vectors, dx),
+                6 => scatter::<S, 6>(simd, weights, places, vectors, dx),
+                7 => scatter::<S, 7>(simd, weights, places, vectors, dx),
+                8 => scatter::<S, 8>(simd, weights, places, vectors, dx),
+                _ => scatter::<S, VECTORS>(simd, weights, places, vectors, dx),
+            }
+        }
+    }
+
+    /// Where rows are no whole vectors: the zeros after them must not reach the image, since times infinity they are
+    /// no numbers.
+    fn add_input_by_value(&self, weights: &[f32], places: &[Place], dx: &mut [f32]) {
+        let vectors_of_row = self.vectors.len() / (self.packed / self.padded_row);
+        let rows = self.vectors.iter().step_by(vectors_of_row);
         for place in places {
-            let gradient = simd.splat_f32s(place.gradient);
-            let rows = weights.chunks_exact(self.padded_row).zip(self.vectors.iter().step_by(stride));
-            for (weights, start) in rows {
-                let dx = &mut dx[place.at + start..][..self.row];
-                let (weights, weights_rest) = S::as_simd_f32s(&weights[..self.row]);
-                let (dx, dx_rest) = S::as_mut_simd_f32s(dx);
-                for (dx, weight) in dx.iter_mut().zip(weights) {
-                    *dx = simd.mul_add_e_f32s(gradient, *weight, *dx);
-                }
-                // The zeros up to the next vector must not reach the next row: times infinity they are no number.
-                for (dx, weight) in dx_rest.iter_mut().zip(weights_rest) {
+            for (weights, start) in weights.chunks_exact(self.padded_row).zip(rows.clone()) {
+                for (dx, weight) in dx[place.at + start..].iter_mut().zip(&weights[..self.row]) {
                     *dx += place.gradient * weight;
                 }
             }
@@ -127,4 +143,28 @@ fn gather<S: Simd, const V: usize>(
         }
     }
     *dweights = sums;
+}
+
+#[inline(always)]
+fn scatter<S: Simd, const V: usize>(
+    simd: S,
+    weights: &[S::f32s],
+    places: &[Place],
+    vectors: &[usize],
+    dx: &mut [f32],
+) {
+    let vectors: [usize; V] = vectors.try_into().expect("the caller has counted them");
+    let weights: [S::f32s; V] = weights.try_into().expect("there is one for each vector");
+    let reach = places.iter().map(|place| place.at).max().unwrap_or(0) + vectors[V - 1] + S::F32_LANES;
+    assert!(reach <= dx.len(), "a vector beyond the image");
+    for place in places {
+        let gradient = simd.splat_f32s(place.gradient);
+        for (weight, vector) in weights.iter().zip(vectors) {
+            // SAFETY: no vector ends after `reach`, for the last of them starts last, and that is within `dx`.
+            unsafe {
+                let dx = dx.as_mut_ptr().add(place.at + vector).cast::<S::f32s>();
+                dx.write_unaligned(simd.mul_add_e_f32s(gradient, *weight, dx.read_unaligned()));
+            }
+        }
+    }
 }
