@@ -107,7 +107,10 @@ async fn a_kernel_ends_with_its_parent() {
     let mut shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
     let port = ("127.0.0.1", ports[4]);
     wait_until("the kernel does not start", || std::net::TcpStream::connect(port).is_ok()).await;
-    let id: u32 = std::fs::read_to_string(folder.path().join("id")).unwrap().trim().parse().unwrap();
+    // The kernel may listen before the shell has gone on to write this.
+    let id = || std::fs::read_to_string(folder.path().join("id")).ok()?.trim().parse::<u32>().ok();
+    wait_until("the shell does not say which process the kernel is", || id().is_some()).await;
+    let id = id().unwrap();
     assert!(is_alive(id));
     shell.kill().unwrap();
     shell.wait().unwrap();
