@@ -37,9 +37,10 @@ impl SessionDirectory {
         &self.path
     }
 
-    /// Removes the folder.
-    pub fn remove(&self) {
+    /// Removes the folder; returns whether it is gone.
+    pub fn remove(&self) -> bool {
         remove(&self.path, &self.lock_path);
+        !self.path.exists()
     }
 }
 

@@ -49,6 +49,7 @@ use directory::SessionDirectory;
 use evaluator::Setting;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use toolchain::OwnVariables;
 
 /// Rust notebooks that start warm: a Jupyter kernel, and a course of deep learning on it.
@@ -97,6 +98,9 @@ enum Command {
         arguments: Vec<String>,
     },
 }
+
+/// How long the end of a session may take.
+const CLEAN_UP: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     match run() {
@@ -149,8 +153,12 @@ fn kernel(connection_file: &Path) -> Result<()> {
     let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
-    directory.remove();
-    // The session's thread may still be waiting for a compiler that has just been ended.
+    // The session's thread may still be at work, and have started another compiler that writes into the folder.
+    let start = Instant::now();
+    while !directory.remove() && start.elapsed() < CLEAN_UP {
+        processes::end_descendants(std::process::id(), None);
+        std::thread::sleep(CLEAN_UP / 100);
+    }
     if served.is_ok() {
         std::process::exit(0);
     }
