@@ -70,6 +70,17 @@ async fn a_shutdown_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_kernel_that_is_shut_down_while_it_gets_ready_leaves_nothing_behind() {
+    let cache = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+        // It answers, but its first compilation goes on.
+        kernel.shut_down().await.unwrap();
+        assert_eq!(sessions(cache.path()), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
     let cache = tempfile::tempdir().unwrap();
     let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
