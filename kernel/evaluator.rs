@@ -14,7 +14,7 @@ use crate::{cell, child, dependencies, diagnostics, errors, processes};
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Map, Value};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -229,10 +229,7 @@ impl Runner {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(process) = Pid::from_raw(self.id() as i32) {
-            // It may have ended by itself.
-            let _ = kill_process(process, signal);
-        }
+        processes::signal(self.id(), signal);
     }
 
     /// Forgets the last cell.
