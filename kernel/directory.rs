@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 /// A session's folder. Its owner holds the lock on the file next to it as long as it lives.
 pub struct SessionDirectory {
     path: PathBuf,
-    lock_path: PathBuf,
     _lock: File,
 }
 
@@ -26,7 +25,7 @@ impl SessionDirectory {
                 if lock.try_lock().is_ok() && lock_path.exists() {
                     let path = sessions.join(name);
                     fs::DirBuilder::new().mode(0o700).create(&path)?;
-                    return Ok(Self { path, lock_path, _lock: lock });
+                    return Ok(Self { path, _lock: lock });
                 }
             }
         };
@@ -36,17 +35,13 @@ impl SessionDirectory {
     pub fn path(&self) -> &Path {
         &self.path
     }
-
-    /// Removes the folder.
-    pub fn remove(&self) {
-        remove(&self.path, &self.lock_path);
-    }
 }
 
-/// The lock goes last: as long as it is there, a folder that could not be removed is tried again later.
-fn remove(path: &Path, lock_path: &Path) {
+/// Removes a session's folder. The lock goes last: as long as it is there, a folder that could not be removed is tried
+/// again later.
+pub fn remove(path: &Path) {
     if !path.exists() || fs::remove_dir_all(path).is_ok() {
-        let _ = fs::remove_file(lock_path);
+        let _ = fs::remove_file(path.with_extension("lock"));
     }
 }
 
@@ -57,7 +52,7 @@ fn sweep(sessions: &Path) -> Result<()> {
             && let Ok(lock) = File::open(&lock_path)
             && lock.try_lock().is_ok()
         {
-            remove(&lock_path.with_extension(""), &lock_path);
+            remove(&lock_path.with_extension(""));
         }
     }
     Ok(())
@@ -78,7 +73,7 @@ mod tests {
         let new = SessionDirectory::create(sessions.path()).unwrap();
         assert!(alive.path().exists() && new.path().exists());
         assert!(!dead_path.exists());
-        new.remove();
+        remove(&new.path);
         assert!(!new.path().exists());
         assert_eq!(
             fs::read_dir(sessions.path()).unwrap().count(),

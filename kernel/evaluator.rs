@@ -14,7 +14,7 @@ use crate::{cell, child, dependencies, diagnostics, errors, processes};
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Map, Value};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -130,6 +130,13 @@ impl Evaluator {
         }
         self.sources.lock().unwrap().accept();
         self.impls = renamed.after;
+        if self.runner.was_killed() {
+            // It was, when the cell had just ended. evcxr notices it, and starts another, when there is something to run.
+            return Err(Failed::Evcxr(match self.context.execute("();") {
+                Err(error @ Error::SubprocessTerminated(_)) => error,
+                _ => Error::SubprocessTerminated(String::new()),
+            }));
+        }
         Ok(outputs)
     }
 
@@ -199,10 +206,7 @@ impl Runner {
 
     /// Asks the cell to end: what looks for interrupts does.
     pub fn interrupt(&self) {
-        if let Some(process) = Pid::from_raw(self.id() as i32) {
-            // It may have ended by itself.
-            let _ = kill_process(process, Signal::INT);
-        }
+        self.signal(Signal::INT);
     }
 
     /// The user has answered the cell's question, or will not.
@@ -212,9 +216,20 @@ impl Runner {
 
     /// Ends the process and the programs that cells have started; evcxr starts another one.
     pub fn kill(&self) {
+        self.progress.lock().unwrap().killed = true;
+        // Stopped, it does not go on when a program that it waits for is ended.
+        self.signal(Signal::STOP);
         processes::end_descendants(self.id(), None);
-        // It may have ended by itself.
         let _ = self.child.lock().unwrap().kill();
+    }
+
+    /// Whether the process that ran the last cell was ended by [`kill`](Self::kill).
+    pub fn was_killed(&self) -> bool {
+        self.progress.lock().unwrap().killed
+    }
+
+    fn signal(&self, signal: Signal) {
+        processes::signal(self.id(), signal);
     }
 
     /// Forgets the last cell.

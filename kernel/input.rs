@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::Thread;
 use std::time::Duration;
@@ -33,6 +33,15 @@ struct Shared {
     running: AtomicBool,
     /// The user has been asked and has not answered yet.
     asked: AtomicBool,
+    /// How many answers have come.
+    answers: AtomicUsize,
+}
+
+impl Shared {
+    fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::SeqCst);
+        self.asked.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Input {
@@ -83,30 +92,38 @@ fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: File, sha
                 Ok(next) => answers = next,
                 Err(error) => eprintln!("taper: standard input is gone: {error}"),
             }
-            shared.asked.store(false, Ordering::SeqCst);
+            shared.answered();
         } else {
             // If nobody reads any more, the answer has come too late.
             let _ = writeln!(answers, "{line}");
-            shared.asked.store(false, Ordering::SeqCst);
+            shared.answered();
         }
     }
 }
 
 /// Asks the user whenever a running cell waits for its standard input.
 fn watch(shared: &Shared, ask: impl Fn()) {
+    // The number of answers when a cell was first seen to wait. Who has just got one may not have woken up yet, so it
+    // takes two looks with none between them.
+    let mut waiting = None;
     loop {
         if !shared.running.load(Ordering::SeqCst) {
+            waiting = None;
             std::thread::park();
             continue;
         }
         std::thread::park_timeout(INTERVAL);
-        if shared.running.load(Ordering::SeqCst)
+        let answers = shared.answers.load(Ordering::SeqCst);
+        let waits = shared.running.load(Ordering::SeqCst)
             && !shared.asked.load(Ordering::SeqCst)
             && is_awaited()
-            && is_empty()
-        {
+            && is_empty();
+        if waits && waiting == Some(answers) {
+            waiting = None;
             shared.asked.store(true, Ordering::SeqCst);
             ask();
+        } else {
+            waiting = waits.then_some(answers);
         }
     }
 }

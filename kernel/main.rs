@@ -47,8 +47,10 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use directory::SessionDirectory;
 use evaluator::Setting;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
 use toolchain::OwnVariables;
 
 /// Rust notebooks that start warm: a Jupyter kernel, and a course of deep learning on it.
@@ -91,12 +93,17 @@ enum Command {
     },
     #[command(hide = true)]
     Analyzer { folder: PathBuf },
+    #[command(hide = true)]
+    CleanUp { folder: PathBuf },
     #[command(hide = true, disable_help_flag = true)]
     CargoForAnalyzer {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
 }
+
+/// How long the end of a session may take.
+const CLEAN_UP: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     match run() {
@@ -124,6 +131,7 @@ fn run() -> Result<u8> {
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
         Command::Kernel { connection_file } => kernel(&connection_file)?,
         Command::Analyzer { folder } => analysis::run(&folder)?,
+        Command::CleanUp { folder } => clean_up(&folder),
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
     }
     Ok(0)
@@ -149,10 +157,24 @@ fn kernel(connection_file: &Path) -> Result<()> {
     let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
-    directory.remove();
-    // The session's thread may still be waiting for a compiler that has just been ended.
-    if served.is_ok() {
-        std::process::exit(0);
+    served?;
+    become_cleaner(directory.path())
+}
+
+/// Ends this process and has its folder removed. The session's thread may still be at work, start compilers and write: it
+/// ends when another program, which is this one again, takes the place of this one.
+fn become_cleaner(folder: &Path) -> Result<()> {
+    let this = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    Err(process::Command::new(this).arg("clean-up").arg(folder).exec()).context("cannot clean up")
+}
+
+/// Removes the folder of a session whose process this one was.
+fn clean_up(folder: &Path) {
+    let start = Instant::now();
+    // What has been killed may take a moment to be gone.
+    while folder.exists() && start.elapsed() < CLEAN_UP {
+        processes::end_descendants(process::id(), None);
+        directory::remove(folder);
     }
-    served
+    directory::remove(folder);
 }

@@ -4,21 +4,40 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::process::Command;
 
 /// Ends the processes that `ancestor` has started, and those that they have started; but not `keep`, nor its own.
+///
+/// They are stopped first, and looked for until there are no new ones: one that is ended while another is just being
+/// started by it would leave that behind, out of reach.
 pub fn end_descendants(ancestor: u32, keep: Option<u32>) {
+    let mut stopped: Vec<u32> = Vec::new();
+    loop {
+        let found = descendants(ancestor, keep);
+        let new: Vec<u32> = found.into_iter().filter(|id| !stopped.contains(id)).collect();
+        if new.is_empty() {
+            break;
+        }
+        new.iter().for_each(|&id| signal(id, Signal::STOP));
+        stopped.extend(new);
+    }
+    stopped.into_iter().for_each(|id| signal(id, Signal::KILL));
+}
+
+/// Sends a signal. The process may have ended meanwhile.
+pub fn signal(id: u32, signal: Signal) {
+    if let Some(process) = Pid::from_raw(id as i32) {
+        let _ = kill_process(process, signal);
+    }
+}
+
+fn descendants(ancestor: u32, keep: Option<u32>) -> Vec<u32> {
     let processes = all();
-    let mut ending = vec![ancestor];
+    let mut found = vec![ancestor];
     let mut next = 0;
-    while let Some(&parent) = ending.get(next) {
+    while let Some(&parent) = found.get(next) {
         next += 1;
         let children = processes.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(id, _)| *id);
-        ending.extend(children.filter(|id| Some(*id) != keep).collect::<Vec<_>>());
+        found.extend(children.filter(|id| Some(*id) != keep).collect::<Vec<_>>());
     }
-    for id in &ending[1..] {
-        if let Some(process) = Pid::from_raw(*id as i32) {
-            // It may have ended meanwhile.
-            let _ = kill_process(process, Signal::KILL);
-        }
-    }
+    found.split_off(1)
 }
 
 /// All processes with their parents.

@@ -35,6 +35,8 @@ pub struct Progress {
     pub failure: Option<Failure>,
     /// The cell waits for the user's answer.
     pub asking: bool,
+    /// The process was ended on purpose.
+    pub killed: bool,
     /// The last thing the cell displayed in evcxr's format, if nothing followed it: perhaps its result.
     pub result: Option<Map<String, Value>>,
 }

@@ -80,10 +80,12 @@ impl Shared {
 
     /// Ends the cell: first it is asked to, and gets some time to do so; then its process is ended, and with it all
     /// variables. As long as it is being compiled, the compiler is ended.
-    fn end_cell(&self, request: &JupyterMessage) {
+    fn end_cell(&self, request: &JupyterMessage, stdin: &Stdin) {
         let mut asked: Option<Instant> = None;
         // A cell may be between two compilers, or just about to run.
         while self.is_current(request) {
+            // Nobody is going to answer what it may just have asked.
+            stdin.cancel();
             match &*self.runner.lock().unwrap() {
                 Some(runner) if runner.is_running() => match asked {
                     None => {
@@ -137,10 +139,9 @@ impl Session {
     /// Has the cell in progress end. A second interrupt does not wait until it does so by itself.
     pub fn interrupt(&self) {
         let Some(request) = self.current() else { return };
-        self.stdin.cancel();
         if self.shared.interrupts.fetch_add(1, Ordering::SeqCst) == 0 {
-            let shared = Arc::clone(&self.shared);
-            std::thread::spawn(move || shared.end_cell(&request));
+            let (shared, stdin) = (Arc::clone(&self.shared), self.stdin.clone());
+            std::thread::spawn(move || shared.end_cell(&request, &stdin));
         }
     }
 

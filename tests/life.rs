@@ -70,6 +70,17 @@ async fn a_shutdown_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_kernel_that_is_shut_down_while_it_gets_ready_leaves_nothing_behind() {
+    let cache = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+        // It answers, but its first compilation goes on.
+        kernel.shut_down().await.unwrap();
+        assert_eq!(sessions(cache.path()), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
     let cache = tempfile::tempdir().unwrap();
     let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
@@ -107,7 +118,10 @@ async fn a_kernel_ends_with_its_parent() {
     let mut shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
     let port = ("127.0.0.1", ports[4]);
     wait_until("the kernel does not start", || std::net::TcpStream::connect(port).is_ok()).await;
-    let id: u32 = std::fs::read_to_string(folder.path().join("id")).unwrap().trim().parse().unwrap();
+    // The kernel may listen before the shell has gone on to write this.
+    let id = || std::fs::read_to_string(folder.path().join("id")).ok()?.trim().parse::<u32>().ok();
+    wait_until("the shell does not say which process the kernel is", || id().is_some()).await;
+    let id = id().unwrap();
     assert!(is_alive(id));
     shell.kill().unwrap();
     shell.wait().unwrap();

@@ -11,7 +11,8 @@ sed -e 's/^) -> Result<(), EvcxrUserCodeError> {/) -> ::std::result::Result<(), 
 # Asked for types, rustc must spell them out: with full paths and never shortened.
 [ -n "$TAPER_SPELL_TYPES" ] && RUSTC_BOOTSTRAP=1 exec "$@" -Ztrim-diagnostic-paths=no --verbose
 # The lines of backtraces cost next to nothing.
-"$@" -Cdebuginfo=line-tables-only -Cstrip=none 2>diagnostics.json
+"$@" -Cdebuginfo=line-tables-only -Cstrip=none 2>diagnostics.$$
 status=$?
-cat diagnostics.json >&2
+cat diagnostics.$$ >&2
+mv diagnostics.$$ diagnostics.json
 exit $status
