@@ -1,6 +1,6 @@
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
 use pulp::Arch;
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -57,10 +57,14 @@ fn composed(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
         }
     }
     let windows = Tensor::stack(&values, D::Minus1)?.contiguous()?;
-    // What is no number counts as largest, so that it does not vanish.
-    let infinity = windows.zeros_like()?.affine(0.0, f64::INFINITY)?;
-    let order = windows.ne(&windows)?.where_cond(&infinity, &windows)?.detach();
-    let largest = order.argmax_keepdim(D::Minus1)?;
+    // The last that is no number, so that it does not vanish, or else the first largest.
+    let nan = windows.ne(&windows)?;
+    let order = Tensor::arange(1f32, (window * window + 1) as f32, x.device())?;
+    let last_nan = nan.to_dtype(DType::F32)?.broadcast_mul(&order)?.argmax_keepdim(D::Minus1)?;
+    let infinity = windows.zeros_like()?.affine(0.0, f64::NEG_INFINITY)?;
+    let numbers = nan.where_cond(&infinity, &windows)?.detach();
+    let some_nan = nan.max_keepdim(D::Minus1)?;
+    let largest = some_nan.where_cond(&last_nan, &numbers.argmax_keepdim(D::Minus1)?)?;
     windows.gather(&largest, D::Minus1)?.squeeze(D::Minus1)
 }
 

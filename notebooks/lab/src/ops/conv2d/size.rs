@@ -59,7 +59,10 @@ impl Size {
         if [batch, c_in, c_out, k_h, k_w].contains(&0) {
             bail!("{op}: expected sizes of at least 1, got {:?} and weight {:?}", x.dims(), weight.dims());
         }
-        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        let padded = |n: usize| padding.checked_mul(2)?.checked_add(n);
+        let (Some(padded_height), Some(padded_width)) = (padded(height), padded(width)) else {
+            bail!("{op}: expected a padding that can be counted, got {padding}");
+        };
         if k_h > padded_height || k_w > padded_width {
             bail!("{op}: expected a kernel within {padded_height} x {padded_width}, got {k_h} x {k_w}");
         }
