@@ -157,7 +157,10 @@ fn kernel(connection_file: &Path) -> Result<()> {
     let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
-    served?;
+    if served.is_err() {
+        directory::remove(directory.path());
+        return served;
+    }
     become_cleaner(directory.path())
 }
 

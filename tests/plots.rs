@@ -155,6 +155,8 @@ fn colors_are_visible_on_light_and_on_dark() {
     colors.sort();
     colors.dedup();
     assert_eq!(colors.len(), 6, "{colors:?}");
+    // White exported pages do not tell pictures that they are white.
+    assert!(svg.contains("(prefers-color-scheme:dark){svg{color:#eee;background:#111}}"), "{svg:.600}");
     let luminance = |color: &str| -> f64 {
         let channel = |at: usize| f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
         let linear =

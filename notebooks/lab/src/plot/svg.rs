@@ -65,13 +65,14 @@ pub fn drawing_error(error: impl std::fmt::Display) -> anyhow::Error {
 /// narrower on a narrow page. `alt` tells what it shows to those who cannot see it.
 ///
 /// It is shown as an image, not as a part of the page: notebooks that are not trusted yet may hold images, and the text
-/// of an image follows the theme of the page around it (`color-scheme`) all the same.
+/// of an image follows the theme of the page around it (`color-scheme`) all the same. Exported pages are white and do not
+/// say so: there it follows the reader's system, and has to bring its dark background along.
 pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -> Display {
     let label = escape(alt);
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {bottom}\" role=\"img\" \
          aria-label=\"{label}\" style=\"width:{width}px;max-width:100%;height:auto\">\
-         <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee}}}}</style>\n{}\n</svg>",
+         <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee;background:#111}}}}</style>\n{}\n</svg>",
         body.trim()
     );
     // With its height a page keeps the place while it loads the image, and nothing below jumps when it is replaced.
