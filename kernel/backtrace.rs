@@ -1,10 +1,10 @@
 //! Backtraces of cells: from addresses in libraries to the lines of cells, without the frames of std and evcxr.
 
+use crate::directory;
 use crate::format::Frame;
 use crate::sources::{Place, Sources};
 use addr2line::Loader;
 use std::collections::HashMap;
-use std::path::Path;
 
 /// A call on the way to a failure.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub fn calls(frames: &[Frame], sources: &Sources) -> Vec<Call> {
         let loader = libraries.entry(library).or_insert_with(|| Loader::new(library).ok());
         let Some(loader) = loader else { continue };
         let address = offset + loader.relative_address_base();
-        match sources.name_of(Path::new(library)) {
-            Some(name) => calls.extend(in_cell(loader, address, name, sources)),
-            None => calls.extend(in_library(loader, address)),
+        match sources.has(library) {
+            true => calls.extend(in_cell(loader, address, library, sources)),
+            false => calls.extend(in_library(loader, address)),
         }
     }
     // Of what libraries have called in turn the last step is enough, and what has called the cell is the kernel.
@@ -62,7 +62,7 @@ fn in_cell(loader: &Loader, address: u64, library: &str, sources: &Sources) -> V
 }
 
 fn is_of_cells(file: &str) -> bool {
-    file.ends_with("cells/src/lib.rs")
+    file.strip_suffix("/src/lib.rs").is_some_and(|folder| folder.ends_with(directory::CELLS))
 }
 
 /// A frame of `lab`, candle or another crate.

@@ -71,10 +71,9 @@ fn code(json: &Value) -> &str {
 }
 
 fn is_summary(message: &str) -> bool {
-    ["aborting due to", "Some errors have detailed", "For more information about", "unused attribute"]
+    ["aborting due to", "Some errors have detailed", "For more information about"]
         .iter()
         .any(|start| message.starts_with(start))
-        || message.ends_with(" emitted")
 }
 
 /// rustc's message without the names of generated code.

@@ -5,6 +5,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+/// Where in it evcxr works: its crate, with the cell in src/lib.rs.
+pub const CELLS: &str = "cells";
+
 /// A session's folder. Its owner holds the lock on the file next to it as long as it lives.
 pub struct SessionDirectory {
     path: PathBuf,

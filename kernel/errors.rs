@@ -8,7 +8,6 @@ use crate::sources::{Place, Sources};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use evcxr::Error;
 use jupyter_protocol::ReplyError;
-use std::path::Path;
 
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
@@ -80,21 +79,18 @@ pub fn gone(lost: &[String]) -> String {
 /// A panic or a failed `?`: the message and its causes, the line, and the calls that led there.
 pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     let calls = backtrace::calls(&failure.frames, sources);
-    let place = place_of(failure, sources).or_else(|| calls.iter().find_map(|call| call.place.clone()));
+    let in_cell = place_of(failure, sources);
+    // What happened in a crate is shown where the cell called it.
+    let elsewhere = failure.place.as_ref().filter(|_| in_cell.is_none()).map(short);
+    let place = in_cell.or_else(|| calls.iter().find_map(|call| call.place.clone()));
     let causes = further(&failure.message, &failure.causes);
     let title = match &place {
         Some(place) => draw(failure, place),
-        None => {
-            let elsewhere = failure.place.as_ref().map(|place| format!("\n  at {}", short(place)));
-            format!("{RED}{}{RESET}: {}{}", failure.name, failure.message, elsewhere.unwrap_or_default())
-        }
+        None => format!("{RED}{}{RESET}: {}", failure.name, failure.message),
     };
     let mut lines: Vec<String> = title.lines().map(str::to_owned).collect();
     lines.extend(causes.iter().map(|cause| format!("  caused by: {cause}")));
-    let elsewhere = failure.place.as_ref().filter(|place| cell_place(place, sources).is_none());
-    if let (Some(_), Some(elsewhere)) = (&place, elsewhere) {
-        lines.push(format!("  at {}", short(elsewhere)));
-    }
+    lines.extend(elsewhere.map(|place| format!("  at {place}")));
     let is_told = |call: &Call| {
         call.function.is_none() && call.place.as_ref().map(Place::line) == place.as_ref().map(Place::line)
     };
@@ -131,12 +127,10 @@ fn further(message: &str, causes: &[String]) -> Vec<String> {
     further
 }
 
+/// Where it happened, if that is in a cell.
 fn place_of(failure: &Failure, sources: &Sources) -> Option<Place> {
-    failure.place.as_ref().and_then(|place| cell_place(place, sources))
-}
-
-fn cell_place(place: &crate::format::Place, sources: &Sources) -> Option<Place> {
-    sources.place(sources.name_of(Path::new(place.library.as_deref()?))?, place.line, place.column)
+    let place = failure.place.as_ref()?;
+    sources.place(place.library.as_deref()?, place.line, place.column)
 }
 
 /// A place in a crate, without the folder that this machine keeps it in.

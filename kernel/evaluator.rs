@@ -1,5 +1,6 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
+use crate::annotated::Annotated;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
 use crate::impls::Impls;
@@ -8,9 +9,9 @@ use crate::lab::Lab;
 use crate::relay::{self, Progress};
 use crate::sources::{Source, Sources};
 use crate::toolchain::{OwnVariables, Toolchain};
-use crate::types::{self, Annotated};
+use crate::types;
 use crate::warm::Environment;
-use crate::{cell, child, dependencies, diagnostics, errors, processes};
+use crate::{cell, child, dependencies, diagnostics, directory, errors, processes};
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
@@ -51,7 +52,7 @@ impl Evaluator {
         let environment = Environment::open(&toolchain)?;
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
-        let crate_folder = setting.folder.join("cells");
+        let crate_folder = setting.folder.join(directory::CELLS);
         let sources = Arc::new(Mutex::new(Sources::default()));
         let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
 
@@ -173,9 +174,9 @@ impl Evaluator {
     }
 }
 
-/// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro
-/// takes exactly that call, and the one by which evcxr says that a variable is lost, and leaves all others as they are. The `?` makes evcxr expect more of them, which
-/// otherwise costs the first cell that has one a second compilation.
+/// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro takes
+/// exactly that call, and the one by which evcxr says that a variable is lost, and leaves all others as they are. The `?`
+/// makes evcxr expect more of them, which otherwise costs the first cell that has one a second compilation.
 const PRELUDE: &str = r#"
 macro_rules! eprintln {
     (@ error $error:tt) => { lab::kernel::report_error(&$error) };

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod analyzer;
+mod annotated;
 mod backtrace;
 mod cell;
 mod child;
@@ -148,7 +149,7 @@ fn kernel(connection_file: &Path) -> Result<()> {
     let own = [
         ("CARGO", tools.join("cargo")),
         ("RUSTC", tools.join("rustc")),
-        ("EVCXR_TMPDIR", directory.path().join("cells")),
+        ("EVCXR_TMPDIR", directory.path().join(directory::CELLS)),
         ("EVCXR_CONFIG_DIR", directory.path().to_owned()),
     ];
     // SAFETY: this process has started no thread yet.

@@ -203,7 +203,7 @@ impl Relay<'_> {
     fn begin(&mut self, library: &str) {
         let mut sources = self.sources.lock().unwrap();
         let (diagnostics, compiled) = diagnostics::read(self.crate_folder, &sources);
-        sources.loaded(Path::new(library), compiled);
+        sources.loaded(library, compiled);
         drop(sources);
         for warning in diagnostics.iter().filter(|diagnostic| !diagnostic.is_error && diagnostic.is_current) {
             self.iopub.output(Output::Stream(Stdio::Stderr, format!("{}\n", warning.rendered)));
@@ -213,14 +213,7 @@ impl Relay<'_> {
 
     fn fail(&mut self, name: &str, message: &str) {
         self.show_contents();
-        let unexplained = || Failure {
-            name: name.into(),
-            message: message.into(),
-            causes: Vec::new(),
-            place: None,
-            frames: Vec::new(),
-            otherwise: String::new(),
-        };
+        let unexplained = || Failure { name: name.into(), message: message.into(), ..Failure::default() };
         let failure = self.cause.take().unwrap_or_else(unexplained);
         self.progress.lock().unwrap().failure.get_or_insert(failure);
     }

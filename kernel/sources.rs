@@ -4,11 +4,10 @@
 //! evcxr copies each statement and each item of a cell to a line of its own in its `src/lib.rs`, as it stands, with
 //! generated code between them, and repeats the items of earlier cells. So they can be found there again.
 
-use crate::cell;
-use crate::types::Annotated;
+use crate::annotated::Annotated;
+use crate::{cell, cursor};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A cell as its author knows it.
@@ -41,6 +40,7 @@ struct Piece {
     annotated: Arc<Annotated>,
     /// Its bytes in the annotated code.
     range: Range<usize>,
+    is_item: bool,
 }
 
 impl Piece {
@@ -75,16 +75,16 @@ pub struct Compiled {
 
 impl Compiled {
     /// Looks for the pieces: the cell's own statements behind each other, all items anywhere.
-    fn find(crate_code: &str, current: &[(Piece, bool)], has_result: bool, earlier: &[Piece]) -> Self {
+    fn find(crate_code: &str, current: &[Piece], has_result: bool, earlier: &[Piece]) -> Self {
         let mut found = Vec::new();
         let body =
             crate_code.find("fn run_user_code_").or_else(|| crate_code.find("fn evcxr_analysis_wrapper"));
         let mut behind = body.unwrap_or(0);
-        for (piece, is_item) in current {
-            let from = if *is_item { 0 } else { behind };
+        for piece in current {
+            let from = if piece.is_item { 0 } else { behind };
             if let Some(start) = find_line(crate_code, piece.text(), from) {
                 found.push((start, piece));
-                behind = if *is_item { behind } else { start + piece.range.len() };
+                behind = if piece.is_item { behind } else { start + piece.range.len() };
             }
         }
         for piece in earlier {
@@ -104,7 +104,7 @@ impl Compiled {
             (line, start - line_start, piece.clone())
         });
         let pieces: Vec<_> = pieces.collect();
-        let result = current.last().filter(|_| has_result).map(|(piece, _)| piece);
+        let result = current.last().filter(|_| has_result);
         let before_result = result.and_then(|result| {
             let (line, ..) = pieces
                 .iter()
@@ -154,19 +154,19 @@ fn find_line(code: &str, text: &str, from: usize) -> Option<usize> {
 /// All that a session has compiled.
 #[derive(Default)]
 pub struct Sources {
-    /// The pieces of the cell in progress, and whether they are items.
-    current: Vec<(Piece, bool)>,
+    /// The pieces of the cell in progress.
+    current: Vec<Piece>,
     /// Whether the last of them is the expression whose value is shown.
     has_result: bool,
     /// The items of earlier cells, the latest first.
     items: Vec<Piece>,
-    /// By the name of the library.
+    /// By the file name of the library: evcxr numbers them.
     libraries: HashMap<String, Compiled>,
 }
 
 impl Sources {
-    /// A cell is about to be compiled.
-    /// Of items of earlier cells that stand in it again, in part, `cut` has the text before and after, at the same length.
+    /// A cell is about to be compiled. `cut` has items of earlier cells that stand in it again in part: as they were, and as
+    /// they are now, at the same length.
     pub fn begin(&mut self, source: Source, annotated: &Annotated, cut: &[(String, String)]) {
         let (source, annotated) = (Arc::new(source), Arc::new(annotated.clone()));
         let parsed = cell::parse(&annotated.code);
@@ -180,25 +180,21 @@ impl Sources {
         let is_repeated = |piece: &cell::Piece| piece.is_item() && annotated.is_inserted(&piece.range);
         let pieces = parsed.pieces.into_iter().filter(|piece| !is_repeated(piece)).map(|piece| {
             let (source, annotated) = (Arc::clone(&source), Arc::clone(&annotated));
-            let is_item = piece.is_item();
-            (Piece { source, annotated, range: piece.range }, is_item)
+            Piece { source, annotated, is_item: piece.is_item(), range: piece.range }
         });
         self.current = pieces.collect();
     }
 
     /// The cell in progress has been accepted: its items are part of what is compiled from now on.
     pub fn accept(&mut self) {
-        let new = self.current.iter().filter(|(_, is_item)| *is_item).map(|(piece, _)| piece.clone());
-        let mut items: Vec<Piece> = new.collect();
-        items.extend(
-            self.items.drain(..).filter(|old| self.current.iter().all(|(new, _)| new.text() != old.text())),
-        );
-        self.items = items;
+        let is_replaced = |old: &Piece| self.current.iter().any(|new| new.text() == old.text());
+        self.items.retain(|old| !is_replaced(old));
+        self.items.splice(0..0, self.current.iter().filter(|piece| piece.is_item).cloned());
     }
 
     /// Whether a place is in the cell in progress.
     pub fn is_current(&self, place: &Place) -> bool {
-        self.current.iter().any(|(piece, _)| piece.is_of(&place.source))
+        self.current.iter().any(|piece| piece.is_of(&place.source))
     }
 
     /// Finds the cells in a crate that has just been compiled or checked.
@@ -207,29 +203,31 @@ impl Sources {
     }
 
     /// Remembers what a library was compiled from.
-    pub fn loaded(&mut self, library: &Path, compiled: Compiled) {
-        if let Some(name) = library.file_name() {
-            self.libraries.insert(name.to_string_lossy().into_owned(), compiled);
-        }
+    pub fn loaded(&mut self, library: &str, compiled: Compiled) {
+        self.libraries.insert(file_name(library).to_owned(), compiled);
     }
 
-    /// What a library is called here, if it was compiled from cells.
-    pub fn name_of(&self, library: &Path) -> Option<&str> {
-        self.libraries.get_key_value(library.file_name()?.to_str()?).map(|(name, _)| name.as_str())
+    /// Whether a library was compiled from cells.
+    pub fn has(&self, library: &str) -> bool {
+        self.libraries.contains_key(file_name(library))
     }
 
     /// The place in a cell of a line and column of the crate that a library was compiled from.
     pub fn place(&self, library: &str, line: u32, column: u32) -> Option<Place> {
         let start = (line as usize, column as usize);
-        self.libraries.get(library)?.place_or_result(start, start)
+        self.libraries.get(file_name(library))?.place_or_result(start, start)
     }
 }
 
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// The byte at a line and column, both counted from 1, columns in characters.
-pub fn byte(text: &str, line: usize, column: usize) -> usize {
+fn byte(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let text = text[start..].lines().next().unwrap_or_default();
-    start + text.char_indices().nth(column - 1).map_or(text.len(), |(position, _)| position)
+    start + cursor::byte_position(text, column - 1)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub enum Request {
 }
 
 /// A panic, or the error that a `?` has met.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     pub name: String,
     pub message: String,
