@@ -45,6 +45,8 @@ pub struct Evaluator {
     pub runner: Runner,
 }
 
+const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
+
 impl Evaluator {
     /// Starts evcxr and its child.
     pub fn start(setting: &Setting, iopub: &IoPub) -> Result<Self> {
@@ -62,6 +64,11 @@ impl Evaluator {
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
             .env(child::LAB, environment.lab_library())
             .env(crate::format::ENV, "1");
+        // After each operation candle's threads spin a while in the hope of the next, and keep those of others from the
+        // processor: an epoch of the course takes a tenth longer, and twice as long when another kernel works too.
+        if std::env::var_os(CANDLE_SPINS).is_none() {
+            command.env(CANDLE_SPINS, "1");
+        }
         // evcxr starts the child anew after a crash, with the same command: its end of the socket stays open.
         std::mem::forget(child_end);
 

@@ -155,6 +155,8 @@ impl Bench {
         let threads = self.threads.to_string();
         command.arg(variant).args(arguments);
         command.env("MNIST_DIR", &self.digits);
+        // As in the kernel.
+        command.env("CANDLE_BARRIER_POOL_SPIN_LIMIT", "1");
         command.env("RAYON_NUM_THREADS", &threads).env("THREADS", &threads);
         let output = command.stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "{variant} failed");

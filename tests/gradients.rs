@@ -8,6 +8,8 @@ use lab::candle_nn;
 use lab::ops::{
     conv2d, conv2d_relu_max_pool2d, cross_entropy, dropout, max_pool2d, max_pool2d_with_stride, relu,
 };
+use std::env;
+use std::process::Command;
 
 #[test]
 fn conv2d_is_that_of_pytorch() -> Result<()> {
@@ -259,4 +261,26 @@ fn dropout_passes_gradients_where_it_passes_values() -> Result<()> {
         assert!(values(&dropout(&nothing, 0.5, 7)?).iter().all(|value| value.is_nan()));
     }
     Ok(())
+}
+
+/// The vectors of other machines, as far as this one has them.
+#[test]
+fn narrower_vectors_give_the_same_results() {
+    for capability in ["default", "avx2"] {
+        let mut tests = Command::new(env::current_exe().unwrap());
+        tests.args(["--exact", "--test-threads", "2"]).env("LAB_CPU_CAPABILITY", capability);
+        tests.args([
+            "gradients::conv2d_is_that_of_pytorch",
+            "gradients::max_pool2d_is_that_of_pytorch",
+            "gradients::the_block_is_that_of_pytorch_fused_and_layered",
+            "gradients::the_network_is_that_of_pytorch",
+            "gradients::any_number_of_channels_and_columns_is_right",
+            "gradients::dropout_passes_gradients_where_it_passes_values",
+            "ops::convolutions_are_candles_in_all_sizes",
+            "ops::the_fused_block_is_its_parts_in_all_sizes",
+        ]);
+        let output = tests.output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.contains("8 passed"), "{capability}: {printed}");
+    }
 }

@@ -4,14 +4,30 @@ use candle_core::{Device, DeviceLocation};
 
 /// The fastest device there is: the first GPU where `lab` was built with its feature `cuda`, else the CPU.
 ///
-/// A build for CUDA that finds no GPU says so in one line and takes the CPU.
+/// A build for CUDA that finds no GPU says so in one line and takes the CPU. For the CPU, from now on this process keeps
+/// the memory of tensors that are freed, for those to come.
 pub fn best() -> Device {
     #[cfg(feature = "cuda")]
     match Device::new_cuda(0) {
         Ok(device) => return device,
         Err(error) => println!("No CUDA device, using the CPU: {error}"),
     }
+    keep_freed_memory();
     Device::Cpu
+}
+
+/// Otherwise the C library returns large blocks to the system, and each step of a training gets them anew, page by page,
+/// set to 0: more than half of the time of the course's network.
+fn keep_freed_memory() {
+    /// Bytes up to which a block is kept, and up to which blocks are kept in all.
+    #[cfg(target_env = "gnu")]
+    const KEPT: libc::c_int = 256 << 20;
+    #[cfg(target_env = "gnu")]
+    // SAFETY: It only sets parameters of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    }
 }
 
 /// A name for captions and score records, such as `CPU (2 threads)` or `CUDA:0`.

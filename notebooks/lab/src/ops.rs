@@ -11,6 +11,8 @@ mod conv_block;
 mod cross_entropy;
 mod dropout;
 mod max_pool2d;
+mod parallel;
+mod processor;
 mod relu;
 mod transpose;
 

@@ -42,3 +42,26 @@ impl Random {
         }
     }
 }
+
+/// A random number for each index, each found without the others, so that vectors and threads can draw them: lowbias32
+/// from Wellons, "Prospecting for hash functions", 2018, with a key before each half.
+#[derive(Clone, Copy)]
+pub struct Numbers {
+    keys: [u32; 2],
+}
+
+impl Numbers {
+    pub fn new(seed: u64) -> Self {
+        let key = Random::new(seed, 0).next();
+        Self { keys: [key as u32, (key >> 32) as u32] }
+    }
+
+    #[inline(always)]
+    pub fn at(self, index: u32) -> u32 {
+        let z = index.wrapping_add(self.keys[0]);
+        let z = (z ^ (z >> 16)).wrapping_mul(0x21f0_aaad);
+        let z = z.wrapping_add(self.keys[1]);
+        let z = (z ^ (z >> 15)).wrapping_mul(0x735a_2d97);
+        z ^ (z >> 15)
+    }
+}

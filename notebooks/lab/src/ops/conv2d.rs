@@ -1,10 +1,12 @@
 mod backward;
 mod forward;
+mod patches;
 mod size;
 pub(super) mod tile;
 
-pub(super) use backward::{Gradients, IMAGES, add};
-pub(super) use forward::{kernel, pack};
+pub(super) use backward::backward;
+pub(super) use forward::{corners, pack, taps};
+pub(super) use patches::Places;
 pub(super) use size::Size;
 
 use super::{contiguous, has_kernel, values};
@@ -92,13 +94,13 @@ impl CustomOp3 for Conv2d {
         check_interrupt()?;
         let dy = dy.contiguous()?;
         let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
-        let gradients = backward::backward(
-            x_values.as_slice()?,
-            weight_values.as_slice()?,
-            dy.as_slice()?,
-            x.track_op(),
-            &self.size,
-        );
-        gradients.of(x, weight, bias)
+        let corners = self.size.channels_last(corners(&self.size));
+        let dy = dy.as_slice::<f32>()?;
+        let list = |output, all, places: &mut Places| {
+            let places_of_output = corners.iter().zip(&dy[output * corners.len()..]);
+            places.list(places_of_output.map(|(corner, dy)| (all || *dy != 0.0, *corner, *dy)));
+        };
+        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
+        backward(x_values, weight_values, x.track_op(), &self.size, list).of(x, weight, bias)
     }
 }

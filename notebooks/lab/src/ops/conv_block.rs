@@ -1,8 +1,7 @@
-mod backward;
 mod forward;
-mod rows;
 
-use super::conv2d::Size;
+use super::conv2d::{Places, Size, backward, corners, tile};
+use super::processor::arch;
 use super::{contiguous, conv2d, has_kernel, max_pool2d, relu, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -46,7 +45,7 @@ pub fn conv2d_relu_max_pool2d(
 struct ConvBlock {
     size: Size,
     window: usize,
-    /// For each output which value of its window it is, or [`NONE`] if none is above 0.
+    /// For each output which value of its window it is, or [`NONE`] if none is above 0, in blocks of channels.
     largest: OnceLock<Vec<u8>>,
 }
 
@@ -87,15 +86,40 @@ impl CustomOp3 for ConvBlock {
         };
         let dy = dy.contiguous()?;
         let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
-        let gradients = backward::backward(
-            x_values.as_slice()?,
-            weight_values.as_slice()?,
-            dy.as_slice()?,
-            largest,
-            x.track_op(),
-            self.window,
-            &self.size,
-        );
-        gradients.of(x, weight, bias)
+        let dy = dy.as_slice::<f32>()?;
+        let windows = self.size.channels_last(forward::window_corners(&self.size, self.window));
+        let pixels = self.size.channels_last(forward::pixels(&self.size, self.window));
+        // Of no use where ReLU has made 0 of all, but the same steps for each window need no branch.
+        let mut within = [0; NONE as usize + 1];
+        within[..pixels.len()].copy_from_slice(&pixels);
+        let (channels, block) = (self.size.c_out, tile::block_here(arch()));
+        let blocks = channels.div_ceil(block);
+        let list = |output, all, places: &mut Places| {
+            let (image, channel) = (output / channels, output % channels);
+            let dy = dy[output * windows.len()..].iter();
+            let start = (image * blocks + channel / block) * windows.len() * block + channel % block;
+            let largest = largest[start..].iter().step_by(block);
+            let gradients = windows.iter().zip(dy.zip(largest));
+            let gradients = gradients.map(|(corner, (dy, pixel))| {
+                ((*pixel != NONE) & (*dy != 0.0), corner + within[usize::from(*pixel)], *dy)
+            });
+            if all {
+                self.list_all(gradients, places);
+            } else {
+                places.list(gradients);
+            }
+        };
+        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
+        backward(x_values, weight_values, x.track_op(), &self.size, list).of(x, weight, bias)
+    }
+}
+
+impl ConvBlock {
+    /// With those that have a gradient of 0.
+    fn list_all(&self, gradients: impl Iterator<Item = (bool, usize, f32)>, places: &mut Places) {
+        let mut dy = vec![0.0; self.size.image()];
+        gradients.filter(|(is_some, ..)| *is_some).for_each(|(_, at, gradient)| dy[at] = gradient);
+        let all = self.size.channels_last(corners(&self.size));
+        places.list(all.into_iter().map(|at| (true, at, dy[at])));
     }
 }

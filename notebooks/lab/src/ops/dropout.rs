@@ -1,10 +1,11 @@
+use super::parallel::{self, Output};
+use super::processor::arch;
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use crate::random::Random;
+use crate::random::Numbers;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
-/// Values whose random numbers come from one stream, so that threads can draw them independently.
+/// Values that a thread does at once.
 const CHUNK: usize = 1 << 12;
 
 /// Sets each value of `x`, of any shape, to 0 with probability `p`, and scales the others by 1 / (1 - p), so that the
@@ -37,22 +38,23 @@ impl Dropout {
     /// The same for the values and for their gradient, of which it draws the same ones again.
     fn apply(&self, x: &[f32]) -> Vec<f32> {
         let scale = 1.0 / (1.0 - self.p);
-        // Of the 2³² numbers that half a random number can be, the part that drops.
+        // Of the 2³² numbers there are, the part that drops.
         let dropped = (f64::from(self.p) * 2f64.powi(32)) as u32;
-        let mut y = vec![0.0; x.len()];
-        let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-        chunks.enumerate().for_each(|(stream, (y, x))| {
-            let mut random = Random::new(self.seed, stream as u64);
-            for (y, x) in y.chunks_mut(2).zip(x.chunks(2)) {
-                let number = random.next();
-                for (y, (x, half)) in y.iter_mut().zip(x.iter().zip([number as u32, (number >> 32) as u32])) {
-                    // All bits of the scale or none: no branch could be foreseen.
-                    let kept = u32::from(half >= dropped).wrapping_neg();
-                    *y = x * f32::from_bits(scale.to_bits() & kept);
-                }
-            }
+        let numbers = Numbers::new(self.seed);
+        let mut y = Output::new(x.len());
+        let chunks = y.chunks(CHUNK).zip(x.chunks(CHUNK)).zip((0..).step_by(CHUNK));
+        let arch = arch();
+        parallel::for_each(chunks, |((y, x), start)| {
+            // So that the compiler has all vectors of this machine for it.
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    let kept = |index| if numbers.at(index) >= dropped { scale } else { 0.0 };
+                    y.collected(x.iter().enumerate().map(|(index, x)| x * kept(start + index as u32)));
+                },
+            );
         });
-        y
+        y.finish()
     }
 }
 

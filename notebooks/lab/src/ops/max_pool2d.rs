@@ -1,8 +1,8 @@
+use super::parallel::{self, Output};
+use super::processor::arch;
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
-use pulp::Arch;
-use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Largest value of each `window` x `window` square: `[batch, channel, height, width]` to
@@ -85,65 +85,81 @@ impl CustomOp1 for MaxPool2d {
         let (batch, channels, height, width) = layout.shape().dims4()?;
         let outputs = |n| (n - self.window) / self.stride + 1;
         let (rows, columns) = (outputs(height), outputs(width));
-        let mut y = vec![0.0; batch * channels * rows * columns];
-        let mut largest = vec![0; y.len()];
-        let planes = y.par_chunks_mut(rows * columns).zip(largest.par_chunks_mut(rows * columns));
-        let arch = Arch::new();
-        planes.zip(x.par_chunks(height * width)).for_each(|((y, largest), x)| {
+        let (image, pooled) = (channels * height * width, channels * rows * columns);
+        let (mut y, mut largest) = (Output::new(batch * pooled), Output::new(batch * pooled));
+        let images = y.chunks(pooled).zip(largest.chunks(pooled)).zip(x.chunks(image));
+        let arch = arch();
+        parallel::for_each(images, |((y, largest), x)| {
+            let (y, largest) = (y.filled(0.0), largest.filled(0));
+            let outputs = y.chunks_mut(rows * columns).zip(largest.chunks_mut(rows * columns));
             // So that the compiler has all vectors of this machine for it.
             arch.dispatch(
                 #[inline(always)]
                 || {
-                    let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
-                    for (row, (y, largest)) in rows.enumerate() {
-                        let start = row * self.stride * width;
-                        self.pool_row(&x[start..], width, y, largest);
-                        largest.iter_mut().for_each(|at| *at += start as u32);
+                    for ((y, largest), x) in outputs.zip(x.chunks(height * width)) {
+                        match self.stride {
+                            1 => self.pool::<1>(x, width, columns, y, largest),
+                            2 => self.pool::<2>(x, width, columns, y, largest),
+                            _ => self.pool::<0>(x, width, columns, y, largest),
+                        }
                     }
                 },
             );
         });
-        self.largest.get_or_init(|| largest);
-        Ok((CpuStorage::F32(y), (batch, channels, rows, columns).into()))
+        self.largest.get_or_init(|| largest.finish());
+        Ok((CpuStorage::F32(y.finish()), (batch, channels, rows, columns).into()))
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         check_interrupt()?;
-        let (_, _, height, width) = x.dims4()?;
-        let (_, _, rows, columns) = y.dims4()?;
+        let (batch, channels, height, width) = x.dims4()?;
+        let (image, pooled) = (channels * height * width, y.elem_count() / batch);
         let Some(largest) = self.largest.get() else { bail!("max_pool2d: expected a forward pass before") };
         let dy = dy.contiguous()?;
         let dy = values(&dy);
-        let dy = dy.as_slice::<f32>()?.par_chunks(rows * columns);
-        let mut dx = vec![0.0; x.elem_count()];
-        let planes = dx.par_chunks_mut(height * width).zip(largest.par_chunks(rows * columns).zip(dy));
-        planes.for_each(|(dx, (largest, dy))| {
-            for (at, dy) in largest.iter().zip(dy) {
-                dx[*at as usize] += dy;
+        let mut dx = Output::new(x.elem_count());
+        let outputs = largest.chunks(pooled).zip(dy.as_slice::<f32>()?.chunks(pooled));
+        parallel::for_each(dx.chunks(image).zip(outputs), |(dx, (largest, dy))| {
+            let planes = dx.filled(0.0).chunks_mut(height * width);
+            let outputs = largest.chunks(pooled / channels).zip(dy.chunks(pooled / channels));
+            for (dx, (largest, dy)) in planes.zip(outputs) {
+                for (at, dy) in largest.iter().zip(dy) {
+                    dx[*at as usize] += dy;
+                }
             }
         });
-        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+        Tensor::from_vec(dx.finish(), x.shape(), x.device()).map(Some)
     }
 }
 
 impl MaxPool2d {
-    /// The windows whose first row is the first of `x`.
+    /// The largest values of the windows of a plane, and where they are. A stride in the type makes vectors of the steps: 0
+    /// stands for any.
     #[inline(always)]
-    fn pool_row(&self, x: &[f32], width: usize, y: &mut [f32], largest: &mut [u32]) {
-        for (column, (y, largest)) in y.iter_mut().zip(largest).enumerate() {
-            let corner = column * self.stride;
-            let (mut best, mut at) = (x[corner], corner);
-            for row in 0..self.window {
-                let start = corner + row * width;
-                for (offset, &value) in x[start..start + self.window].iter().enumerate() {
-                    // A value that is no number must not vanish. All bits or none, since no branch could be foreseen.
-                    let replaces = u32::from((value > best) | value.is_nan()).wrapping_neg();
-                    best = f32::from_bits((value.to_bits() & replaces) | (best.to_bits() & !replaces));
-                    let mask = replaces as i32 as usize;
-                    at = ((start + offset) & mask) | (at & !mask);
+    fn pool<const STRIDE: usize>(
+        &self,
+        x: &[f32],
+        width: usize,
+        columns: usize,
+        y: &mut [f32],
+        largest: &mut [u32],
+    ) {
+        let stride = if STRIDE == 0 { self.stride } else { STRIDE };
+        let rows = y.chunks_exact_mut(columns).zip(largest.chunks_exact_mut(columns));
+        for (row, (y, largest)) in rows.enumerate() {
+            for pixel in 0..self.window * self.window {
+                let start = (row * stride + pixel / self.window) * width + pixel % self.window;
+                assert!(start + (columns - 1) * stride < x.len(), "a window beyond the plane");
+                for (column, (y, largest)) in y.iter_mut().zip(largest.iter_mut()).enumerate() {
+                    let at = start + column * stride;
+                    // SAFETY: It is at most that of the last column, which is within `x`.
+                    let value = unsafe { *x.get_unchecked(at) };
+                    // A value that is no number must not vanish.
+                    let replaces = (value > *y) | value.is_nan() | (pixel == 0);
+                    *y = if replaces { value } else { *y };
+                    *largest = if replaces { at as u32 } else { *largest };
                 }
             }
-            (*y, *largest) = (best, at as u32);
         }
     }
 }

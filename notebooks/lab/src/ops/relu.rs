@@ -1,8 +1,8 @@
+use super::parallel::{self, Output};
+use super::processor::arch;
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use pulp::Arch;
-use rayon::prelude::*;
 
 /// Values that a thread does at once.
 const CHUNK: usize = 1 << 14;
@@ -46,19 +46,18 @@ impl CustomOp1 for Relu {
 
 /// `values`, but 0 where `x` is at most 0; so not where `x` is no number.
 fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK).zip(values.par_chunks(CHUNK)));
-    let arch = Arch::new();
-    chunks.for_each(|(y, (x, values))| {
+    let mut y = Output::new(x.len());
+    let chunks = y.chunks(CHUNK).zip(x.chunks(CHUNK).zip(values.chunks(CHUNK)));
+    let arch = arch();
+    parallel::for_each(chunks, |(y, (x, values))| {
         // So that the compiler has all vectors of this machine for it.
         arch.dispatch(
             #[inline(always)]
             || {
-                for (y, (x, value)) in y.iter_mut().zip(x.iter().zip(values)) {
-                    *y = if *x <= 0.0 { 0.0 } else { *value };
-                }
+                let values = x.iter().zip(values);
+                y.collected(values.map(|(x, value)| if *x <= 0.0 { 0.0 } else { *value }));
             },
         );
     });
-    y
+    y.finish()
 }

@@ -1,23 +1,25 @@
-use super::forward::{self, Image};
+use super::patches::{Channel, Patches, Places};
 use super::size::Size;
-use super::tile::{self, PLACES};
 use crate::ops::aligned::Aligned;
+use crate::ops::parallel::{self, Output};
+use crate::ops::processor::arch;
+use crate::ops::transpose::transpose;
 use candle_core::{Result, Tensor};
-use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd};
+use std::sync::Mutex;
 
 /// Images whose gradients are summed up before those of others are added. The order of additions depends on it, and
 /// on nothing else: the sums are the same, bit for bit, however many threads there are.
-pub const IMAGES: usize = 8;
+const IMAGES: usize = 8;
 
 /// Gradients of a convolution.
 pub struct Gradients {
     /// `[batch, c_in, height, width]`.
-    pub x: Option<Vec<f32>>,
+    x: Option<Vec<f32>>,
     /// `[c_out, c_in, k_h, k_w]`.
-    pub weight: Vec<f32>,
+    weight: Vec<f32>,
     /// `[c_out]`.
-    pub bias: Vec<f32>,
+    bias: Vec<f32>,
 }
 
 impl Gradients {
@@ -36,145 +38,125 @@ impl Gradients {
     }
 }
 
-/// From `dy`, the gradient of the output, `[batch, c_out, rows, columns]`, with that of `x` if it is wanted:
+/// Lists the places where an output has a gradient: of output `channel + c_out * image`, and all places, even those
+/// with a gradient of 0, if the flag says so.
+pub trait List: Fn(usize, bool, &mut Places) + Sync {}
+impl<F: Fn(usize, bool, &mut Places) + Sync> List for F {}
+
+/// With the gradient dy of the output:
 ///
-/// - dweight\[o, k\] = Σ x\[n, place + k\] · dy\[n, o, place\] over all images and places,
+/// - dweight\[o, k\] = Σ dy\[n, o, place\] · x\[n, place + k\] over all images and places,
 /// - dbias\[o\] = Σ dy\[n, o, place\],
-/// - dx\[n, pixel\] = Σ weight\[o, k\] · dy\[n, o, place\] over all o, k and places with place + k = pixel.
-pub fn backward(x: &[f32], weight: &[f32], dy: &[f32], wants_x: bool, size: &Size) -> Gradients {
-    let arch = Arch::new();
-    let block = tile::block_here(arch);
-    let input = wants_x.then(|| Input::new(weight, size, block));
-    let (places, taps) = (forward::corners(size), forward::kernel(size));
-    let mut dx = wants_x.then(|| vec![0.0; x.len()]);
-    let dx_chunks: Vec<Option<&mut [f32]>> = match &mut dx {
-        Some(dx) => dx.chunks_mut(IMAGES * size.image()).map(Some).collect(),
-        None => (0..size.batch.div_ceil(IMAGES)).map(|_| None).collect(),
-    };
-    let chunks =
-        x.par_chunks(IMAGES * size.image()).zip(dy.par_chunks(IMAGES * size.output())).zip(dx_chunks);
-    let sums: Vec<(Aligned, Vec<f32>)> = chunks
-        .map(|((x, dy), dx)| {
-            let mut weights = Aligned::zeros(size.c_out.div_ceil(block) * size.kernel() * block);
-            let mut bias = vec![0.0; size.c_out];
-            let mut packed = Aligned::zeros(size.c_out.div_ceil(block) * block * places.len());
-            let mut scratch = Vec::new();
-            let images = x.chunks_exact(size.image()).zip(dy.chunks_exact(size.output()));
-            for (x, dy) in images.clone() {
-                let x = forward::pad(x, size, &mut scratch);
-                forward::pack_into(&mut packed, dy, places.len(), block);
-                arch.dispatch(Weights { x, places: &taps, taps: &places, dy: &packed, sums: &mut weights });
-                for (bias, dy) in bias.iter_mut().zip(dy.chunks_exact(places.len())) {
-                    *bias += dy.iter().sum::<f32>();
-                }
-            }
-            if let (Some(input), Some(dx)) = (&input, dx) {
-                for ((_, dy), dx) in images.zip(dx.chunks_exact_mut(size.image())) {
-                    input.gradient(arch, dy, dx, size, &mut scratch);
-                }
-            }
-            (weights, bias)
-        })
-        .collect();
-    let (mut packed, mut bias) = (vec![0.0; sums[0].0.len()], vec![0.0; size.c_out]);
-    for (chunk_weights, chunk_bias) in &sums {
+/// - dx\[n, place + k\] = Σ weight\[o, k\] · dy\[n, o, place\] over all o and k, if it is wanted.
+///
+/// Behind ReLU and pools most of dy is 0. So it comes as a list of the places where it is not, and for each of them the
+/// part of the image under the kernel is visited, see [`Patches`].
+pub fn backward(x: &[f32], weight: &[f32], wants_x: bool, size: &Size, list: impl List) -> Gradients {
+    let arch = arch();
+    let patches = Patches::new(arch, size);
+    let weights = patches.pack(weight, size);
+    let chunks = size.batch.div_ceil(IMAGES);
+    let mut dx = wants_x.then(|| Output::new(x.len()));
+    let mut dx_chunks = dx.as_mut().map(|dx| dx.chunks(IMAGES * size.image()));
+    let mut sums: Vec<_> = (0..chunks).map(|_| Mutex::new(None)).collect();
+    let items = x.chunks(IMAGES * size.image()).zip(&sums).enumerate();
+    let items = items.map(|(chunk, (x, sum))| (chunk, x, dx_chunks.as_mut().and_then(Iterator::next), sum));
+    parallel::for_each(items, |(chunk, x, dx, sum)| {
+        let mut dx = dx.map(|dx| dx.filled(0.0));
+        let mut image = Image {
+            patches: &patches,
+            size,
+            weights: &weights,
+            list: &list,
+            x: Aligned::zeros(patches.image),
+            dx: Aligned::zeros(if wants_x { patches.image } else { 0 }),
+            places: Places::new(size),
+            dweights: Aligned::zeros(weights.len()),
+            bias: vec![0.0; size.c_out],
+        };
+        for (index, x) in x.chunks_exact(size.image()).enumerate() {
+            let dx = dx.as_mut().map(|dx| &mut dx[index * size.image()..][..size.image()]);
+            arch.dispatch(Step { image: &mut image, index: chunk * IMAGES + index, x, dx });
+        }
+        *sum.lock().unwrap() = Some((image.dweights, image.bias));
+    });
+    drop(dx_chunks);
+    let (mut packed, mut bias) = (vec![0.0; weights.len()], vec![0.0; size.c_out]);
+    for sum in &mut sums {
+        let (chunk_weights, chunk_bias) = sum.get_mut().unwrap().as_ref().expect("each has been worked on");
         add(&mut packed, chunk_weights);
         add(&mut bias, chunk_bias);
     }
-    Gradients { x: dx, weight: unpack(&packed, size.c_out, size.kernel(), block), bias }
+    Gradients { x: dx.map(Output::finish), weight: patches.unpack(&packed, size), bias }
 }
 
-pub fn add(sum: &mut [f32], values: &[f32]) {
+fn add(sum: &mut [f32], values: &[f32]) {
     for (sum, value) in sum.iter_mut().zip(values) {
         *sum += value;
     }
 }
 
-/// The inverse of [`forward::pack`].
-fn unpack(packed: &[f32], channels: usize, taps: usize, block: usize) -> Vec<f32> {
-    let at = |channel, tap| (channel / block * taps + tap) * block + channel % block;
-    (0..channels * taps).map(|index| packed[at(index / taps, index % taps)]).collect()
+/// What the gradients of one image after the other are added to.
+struct Image<'a, L> {
+    patches: &'a Patches,
+    size: &'a Size,
+    weights: &'a [f32],
+    list: &'a L,
+    /// `[height, width, c_in]` with the padding.
+    x: Aligned,
+    /// As `x`; empty if it is not wanted.
+    dx: Aligned,
+    places: Places,
+    /// As `weights`.
+    dweights: Aligned,
+    bias: Vec<f32>,
 }
 
-/// The gradient of the weights from one image.
-struct Weights<'a> {
-    x: &'a [f32],
-    places: &'a [usize],
-    taps: &'a [usize],
-    /// `[channels / block, taps, block]`.
-    dy: &'a [f32],
-    /// `[channels / block, places, block]`, added to.
-    sums: &'a mut [f32],
+struct Step<'a, 'b, L> {
+    image: &'b mut Image<'a, L>,
+    index: usize,
+    x: &'b [f32],
+    dx: Option<&'b mut [f32]>,
 }
 
-impl WithSimd for Weights<'_> {
+impl<L: List> WithSimd for Step<'_, '_, L> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, places, taps, dy, sums } = self;
-        let at_once = tile::places_at_once::<S>(places.len());
-        let dy = tile::as_sums::<S>(dy).chunks_exact(taps.len());
-        for (dy, sums) in dy.zip(tile::as_sums_mut::<S>(sums).chunks_exact_mut(places.len())) {
-            for (places, sums) in places.chunks(at_once).zip(sums.chunks_mut(at_once)) {
-                debug_assert!(places.len() <= PLACES);
-                tile::add(simd, x, places, taps, dy, sums);
+        let Image { patches, size, weights, list, x, dx, places, dweights, bias } = self.image;
+        let area = size.height * size.width;
+        for (from, to, len) in lines(size) {
+            transpose((&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
+        }
+        dx.fill(0.0);
+        // 0 times infinity is no number.
+        let all = !is_finite(self.x);
+        let weights = weights.chunks_exact(patches.packed).zip(dweights.chunks_exact_mut(patches.packed));
+        for (output, ((weights, dweights), dbias)) in weights.zip(bias).enumerate() {
+            list(self.index * size.c_out + output, all, places);
+            patches.visit(simd, x, places, Channel { weights, dweights, dbias }, dx);
+        }
+        if let Some(to) = self.dx {
+            for (into, from, len) in lines(size) {
+                transpose((&dx[from..], size.c_in), (&mut to[into..], area), len, size.c_in);
             }
         }
     }
 }
 
-/// The gradient of the input is itself a convolution, of the gradient of the output with the weights turned by 180°.
-/// For that, the gradient of the output is spread out: its values `stride` apart, with zeros between and around.
-struct Input {
-    weights: Aligned,
-    bias: Vec<f32>,
-    places: Vec<usize>,
-    taps: Vec<usize>,
-    /// Of the gradient as it is spread out.
-    height: usize,
-    width: usize,
+/// Where pixels lie behind each other in an image `[channel, height, width]` as well as in `[height, width, channel]`
+/// with its padding: their start in a channel of the one, their start in the other, and their number.
+#[inline(always)]
+fn lines(size: &Size) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Size { height, width, padding, c_in, .. } = *size;
+    let (lines, len) = if padding == 0 { (1, height * width) } else { (height, width) };
+    let padded_width = size.padded_width();
+    (0..lines).map(move |line| (line * width, ((line + padding) * padded_width + padding) * c_in, len))
 }
 
-impl Input {
-    fn new(weight: &[f32], size: &Size, block: usize) -> Self {
-        let Size { c_in, c_out, k_h, k_w, padding, stride, .. } = *size;
-        let spread = |n: usize, kernel: usize, outputs: usize| {
-            (n + padding + kernel - 1).max((outputs - 1) * stride + kernel)
-        };
-        let height = spread(size.height, k_h, size.rows);
-        let width = spread(size.width, k_w, size.columns);
-        let area = k_h * k_w;
-        let mut turned = Vec::with_capacity(weight.len());
-        for channel in 0..c_in {
-            for output in 0..c_out {
-                let kernel = &weight[(output * c_in + channel) * area..][..area];
-                turned.extend(kernel.iter().rev());
-            }
-        }
-        let place = |at| (at / size.width + padding) * width + at % size.width + padding;
-        let tap = |at| (at / area * height + at % area / k_w) * width + at % k_w;
-        Self {
-            weights: forward::pack(&turned, c_in, c_out * area, block),
-            bias: vec![0.0; c_in.div_ceil(block) * block],
-            places: (0..size.height * size.width).map(place).collect(),
-            taps: (0..c_out * area).map(tap).collect(),
-            height,
-            width,
-        }
-    }
-
-    fn gradient(&self, arch: Arch, dy: &[f32], dx: &mut [f32], size: &Size, scratch: &mut Vec<f32>) {
-        let Self { weights, bias, places, taps, height, width } = self;
-        scratch.clear();
-        scratch.resize(size.c_out * height * width, 0.0);
-        for (plane, dy) in scratch.chunks_exact_mut(height * width).zip(dy.chunks_exact(size.pixels())) {
-            let rows = plane[(size.k_h - 1) * width..].chunks_mut(width * size.stride);
-            for (row, dy) in rows.zip(dy.chunks_exact(size.columns)) {
-                let row = row[size.k_w - 1..].iter_mut().step_by(size.stride);
-                row.zip(dy).for_each(|(spread, dy)| *spread = *dy);
-            }
-        }
-        arch.dispatch(Image { x: scratch, places, taps, weights, bias, y: dx });
-    }
+/// In a form that the compiler can make vectors of.
+#[inline(always)]
+fn is_finite(values: &[f32]) -> bool {
+    values.iter().fold(0, |most, value| most.max(value.abs().to_bits())) < f32::INFINITY.to_bits()
 }

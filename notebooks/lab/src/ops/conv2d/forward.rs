@@ -1,25 +1,26 @@
 use super::size::Size;
-use super::tile::{self, PLACES};
+use super::tile::{self, Sums, Taps, Tile};
 use crate::ops::aligned::Aligned;
+use crate::ops::parallel::{self, Output};
+use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
-use pulp::{Arch, Simd, WithSimd, bytemuck};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd, bytemuck};
+use std::borrow::Cow;
 
 /// `y` `[batch, c_out, rows, columns]` of `x` `[batch, c_in, height, width]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], size: &Size) -> Vec<f32> {
-    let arch = Arch::new();
+    let arch = arch();
     let block = tile::block_here(arch);
     let weights = pack(weight, size.c_out, size.kernel(), block);
     let bias = pack(bias, size.c_out, 1, block);
-    let (places, taps) = (corners(size), kernel(size));
-    let mut y = vec![0.0; size.batch * size.output()];
-    let images = y.par_chunks_mut(size.output()).zip(x.par_chunks(size.image()));
-    images.for_each_init(Vec::new, |scratch, (y, x)| {
-        let x = pad(x, size, scratch);
+    let (places, taps) = (corners(size), taps(size));
+    let mut y = Output::new(size.batch * size.output());
+    parallel::for_each(y.chunks(size.output()).zip(x.chunks(size.image())), |(y, x)| {
+        let (x, y) = (&pad(x, size), y.filled(0.0));
         let (places, taps, weights, bias) = (&places, &taps, &weights, &bias);
         arch.dispatch(Image { x, places, taps, weights, bias, y });
     });
-    y
+    y.finish()
 }
 
 /// The corners of all kernels in the padded image, row by row.
@@ -29,59 +30,52 @@ pub fn corners(size: &Size) -> Vec<usize> {
     (0..size.rows).flat_map(row).collect()
 }
 
-/// The values of a kernel `[c_in, k_h, k_w]` relative to its corner in the padded image.
-pub fn kernel(size: &Size) -> Vec<usize> {
+/// The values under a kernel `[c_in, k_h, k_w]` in the padded image.
+pub fn taps(size: &Size) -> Taps {
     let (height, width) = (size.padded_height(), size.padded_width());
     let at =
         |at| at % size.k_w + at / size.k_w % size.k_h * width + at / (size.k_w * size.k_h) * height * width;
-    (0..size.kernel()).map(at).collect()
+    Taps::new((0..size.kernel()).map(at).collect())
 }
 
 /// `[channels, taps]` to `[channels / block, taps, block]`, with zeros for channels that fill no block.
 pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Aligned {
     let mut packed = Aligned::zeros(channels.div_ceil(block) * taps * block);
-    pack_into(&mut packed, weight, taps, block);
-    packed
-}
-
-/// [`pack`] where there is room already, with zeros for channels that fill no block.
-pub fn pack_into(packed: &mut [f32], weight: &[f32], taps: usize, block: usize) {
     for (packed, weight) in packed.chunks_exact_mut(taps * block).zip(weight.chunks(taps * block)) {
         transpose((weight, taps), (packed, block), weight.len() / taps, taps);
     }
+    packed
 }
 
 /// The image `[c_in, height, width]` with its padding; itself if it has none.
-pub fn pad<'a>(x: &'a [f32], size: &Size, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+fn pad<'a>(x: &'a [f32], size: &Size) -> Cow<'a, [f32]> {
     let Size { padding, height, width, .. } = *size;
     if padding == 0 {
-        return x;
+        return x.into();
     }
     let (padded_height, padded_width) = (size.padded_height(), size.padded_width());
-    scratch.clear();
-    scratch.resize(size.c_in * padded_height * padded_width, 0.0);
-    for (padded, plane) in
-        scratch.chunks_exact_mut(padded_height * padded_width).zip(x.chunks(height * width))
+    let mut image = vec![0.0; size.c_in * padded_height * padded_width];
+    for (padded, plane) in image.chunks_exact_mut(padded_height * padded_width).zip(x.chunks(height * width))
     {
         let rows = padded[padding * padded_width + padding..].chunks_mut(padded_width);
         for (padded, row) in rows.zip(plane.chunks_exact(width)) {
             padded[..width].copy_from_slice(row);
         }
     }
-    scratch
+    image.into()
 }
 
 /// The convolution of one image.
-pub struct Image<'a> {
-    pub x: &'a [f32],
-    pub places: &'a [usize],
-    pub taps: &'a [usize],
+struct Image<'a> {
+    x: &'a [f32],
+    places: &'a [usize],
+    taps: &'a Taps,
     /// `[channels / block, taps, block]`.
-    pub weights: &'a [f32],
+    weights: &'a [f32],
     /// `[channels / block, block]`.
-    pub bias: &'a [f32],
+    bias: &'a [f32],
     /// `[channels, places]`.
-    pub y: &'a mut [f32],
+    y: &'a mut [f32],
 }
 
 impl WithSimd for Image<'_> {
@@ -91,17 +85,36 @@ impl WithSimd for Image<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, places, taps, weights, bias, y } = self;
         let block = tile::block::<S>();
-        let at_once = tile::places_at_once::<S>(places.len());
-        let blocks = y.chunks_mut(block * places.len()).zip(weights.chunks_exact(taps.len() * block));
-        for ((y, weights), bias) in blocks.zip(tile::as_sums::<S>(bias)) {
-            for (index, places_here) in places.chunks(at_once).enumerate() {
-                let sums = &mut [*bias; PLACES][..places_here.len()];
-                tile::add(simd, x, places_here, taps, tile::as_sums::<S>(weights), sums);
-                let sums: &[f32] = bytemuck::cast_slice(sums);
-                let channels = y.len() / places.len();
-                let to = &mut y[index * at_once..];
-                transpose((sums, block), (to, places.len()), places_here.len(), channels);
-            }
+        let mut sums = vec![[simd.splat_f32s(0.0); _]; places.len()];
+        let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
+        for ((y, weights), bias) in
+            y.chunks_mut(block * places.len()).zip(weights).zip(tile::as_sums::<S>(bias))
+        {
+            tile::each::<S>(
+                places,
+                &mut Convolution { simd, x, taps, weights, bias: *bias, sums: &mut sums },
+            );
+            let channels = y.len() / places.len();
+            transpose((bytemuck::cast_slice(&sums), block), (y, places.len()), places.len(), channels);
         }
+    }
+}
+
+/// That of a block of channels.
+struct Convolution<'a, S: Simd> {
+    simd: S,
+    x: &'a [f32],
+    taps: &'a Taps,
+    weights: &'a [Sums<S>],
+    bias: Sums<S>,
+    /// One for each place.
+    sums: &'a mut [Sums<S>],
+}
+
+impl<S: Simd> Tile for Convolution<'_, S> {
+    #[inline(always)]
+    fn tile<const P: usize>(&mut self, first: usize, places: [usize; P]) {
+        let sums = tile::sums(self.simd, self.x, places, self.taps, self.weights, self.bias);
+        self.sums[first..][..P].copy_from_slice(&sums);
     }
 }

@@ -8,14 +8,8 @@
 //!        └────────┴────────┘
 //! ```
 //! As many places as registers can hold the sums of are done at once, so that each pair of vectors of weights is read
-//! once for all of them. The places lie in one flat array `x`, and so do the taps relative to a place; what they mean
-//! is the caller's choice:
-//!
-//! | | place | tap | weight |
-//! |---|---|---|---|
-//! | convolution | corner of a kernel in the image | channel, row and column in the kernel | the weights |
-//! | gradient of the weights | channel, row and column in the kernel | corner of a kernel in the image | gradient of the output |
-//! | gradient of the image | pixel of the image | channel, row and column in the kernel | the weights, turned by 180° |
+//! once for all of them. The places, corners of kernels, lie in one flat image `x`, and so do the taps, the values under a
+//! kernel relative to its corner.
 
 use pulp::{Simd, WithSimd, bytemuck};
 
@@ -46,69 +40,76 @@ pub fn block_here(arch: pulp::Arch) -> usize {
     arch.dispatch(Block)
 }
 
-/// How many places to do at once, so that `places` of them come in tiles of about one size.
-pub fn places_at_once<S: Simd>(places: usize) -> usize {
-    let most = if S::REGISTER_COUNT < 32 { PLACES_OF_16_REGISTERS } else { PLACES };
-    places.div_ceil(places.div_ceil(most).max(1)).max(1)
-}
-
 /// Numbers as the sums of places. Their length must be a multiple of a block.
 pub fn as_sums<S: Simd>(values: &[f32]) -> &[Sums<S>] {
     bytemuck::cast_slice(values)
 }
 
-/// As [`as_sums`].
-pub fn as_sums_mut<S: Simd>(values: &mut [f32]) -> &mut [Sums<S>] {
-    bytemuck::cast_slice_mut(values)
+/// Values relative to a place.
+pub struct Taps {
+    offsets: Vec<usize>,
+    largest: usize,
 }
 
-/// Adds to `sums` of at most [`PLACES`] places: `sums[p] += Σ x[places[p] + taps[t]] · weights[t]`.
-#[inline(always)]
-pub fn add<S: Simd>(
-    simd: S,
-    x: &[f32],
-    places: &[usize],
-    taps: &[usize],
-    weights: &[Sums<S>],
-    sums: &mut [Sums<S>],
-) {
-    match places.len() {
-        1 => tile::<S, 1>(simd, x, places, taps, weights, sums),
-        2 => tile::<S, 2>(simd, x, places, taps, weights, sums),
-        3 => tile::<S, 3>(simd, x, places, taps, weights, sums),
-        4 => tile::<S, 4>(simd, x, places, taps, weights, sums),
-        5 => tile::<S, 5>(simd, x, places, taps, weights, sums),
-        6 => tile::<S, 6>(simd, x, places, taps, weights, sums),
-        7 => tile::<S, 7>(simd, x, places, taps, weights, sums),
-        8 => tile::<S, 8>(simd, x, places, taps, weights, sums),
-        9 => tile::<S, 9>(simd, x, places, taps, weights, sums),
-        places => unreachable!("a tile of {places} places"),
+impl Taps {
+    pub fn new(offsets: Vec<usize>) -> Self {
+        let largest = offsets.iter().copied().max().unwrap_or(0);
+        Self { offsets, largest }
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len()
     }
 }
 
+/// What is done with `P` places at once, of which `first` places have been done before.
+pub trait Tile {
+    fn tile<const P: usize>(&mut self, first: usize, places: [usize; P]);
+}
+
+/// Does all places, in tiles of about one size.
 #[inline(always)]
-fn tile<S: Simd, const P: usize>(
+pub fn each<S: Simd>(places: &[usize], tile: &mut impl Tile) {
+    let most = if S::REGISTER_COUNT < 32 { PLACES_OF_16_REGISTERS } else { PLACES };
+    let at_once = places.len().div_ceil(places.len().div_ceil(most).max(1)).max(1);
+    for (index, places) in places.chunks(at_once).enumerate() {
+        let first = index * at_once;
+        match *places {
+            [a] => tile.tile(first, [a]),
+            [a, b] => tile.tile(first, [a, b]),
+            [a, b, c] => tile.tile(first, [a, b, c]),
+            [a, b, c, d] => tile.tile(first, [a, b, c, d]),
+            [a, b, c, d, e] => tile.tile(first, [a, b, c, d, e]),
+            [a, b, c, d, e, f] => tile.tile(first, [a, b, c, d, e, f]),
+            [a, b, c, d, e, f, g] => tile.tile(first, [a, b, c, d, e, f, g]),
+            [a, b, c, d, e, f, g, h] => tile.tile(first, [a, b, c, d, e, f, g, h]),
+            [a, b, c, d, e, f, g, h, i] => tile.tile(first, [a, b, c, d, e, f, g, h, i]),
+            _ => unreachable!("a tile of {} places", places.len()),
+        }
+    }
+}
+
+/// For each place p: `start + Σ x[places[p] + taps[t]] · weights[t]`.
+#[inline(always)]
+pub fn sums<S: Simd, const P: usize>(
     simd: S,
     x: &[f32],
-    places: &[usize],
-    taps: &[usize],
+    places: [usize; P],
+    taps: &Taps,
     weights: &[Sums<S>],
-    sums: &mut [Sums<S>],
-) {
-    let places: [usize; P] = places.try_into().expect("the caller has counted them");
-    let sums: &mut [Sums<S>; P] = sums.try_into().expect("there is one for each place");
-    let reach = places.iter().max().unwrap_or(&0) + taps.iter().max().unwrap_or(&0);
+    start: Sums<S>,
+) -> [Sums<S>; P] {
+    let reach = places.iter().max().unwrap_or(&0) + taps.largest;
     assert!(reach < x.len(), "a place beyond the image");
-    // A copy, so that it can live in registers.
-    let mut accumulated = *sums;
-    for (weights, tap) in weights.iter().zip(taps) {
+    let mut sums = [start; P];
+    for (weights, tap) in weights.iter().zip(&taps.offsets) {
         for p in 0..P {
-            // SAFETY: no sum of a place and a tap is more than `reach`, which is within `x`.
+            // SAFETY: No sum of a place and a tap is more than `reach`, which is within `x`.
             let value = simd.splat_f32s(unsafe { *x.get_unchecked(places[p] + tap) });
             for v in 0..VECTORS {
-                accumulated[p][v] = simd.mul_add_e_f32s(value, weights[v], accumulated[p][v]);
+                sums[p][v] = simd.mul_add_e_f32s(value, weights[v], sums[p][v]);
             }
         }
     }
-    *sums = accumulated;
+    sums
 }

@@ -1,32 +1,34 @@
 use super::NONE;
-use crate::ops::conv2d::{Size, tile};
-use crate::ops::conv2d::{kernel, pack};
+use crate::ops::conv2d::tile::{self, Sums, Taps, Tile};
+use crate::ops::conv2d::{Size, pack, taps};
+use crate::ops::parallel::{self, Output};
+use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
-use pulp::{Arch, Simd, WithSimd, bytemuck};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd, bytemuck};
 
-/// `[batch, c_out, rows / window, columns / window]`, and for each value which one of its window it is, row by row, or
-/// [`NONE`] where ReLU has made 0 of all.
+/// The pooled values `[batch, c_out, windows]`, and for each of them which value of its window it is, row by row, or [`NONE`]
+/// where ReLU has made 0 of all. These lie in blocks of channels, `[batch, c_out / block, windows, block]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Size) -> (Vec<f32>, Vec<u8>) {
-    let arch = Arch::new();
+    let arch = arch();
     let block = tile::block_here(arch);
     let weights = pack(weight, size.c_out, size.kernel(), block);
     let bias = pack(bias, size.c_out, 1, block);
-    let (corners, pixels) = (corners(size, window), pixels(size, window));
-    let taps = kernel(size);
+    let (corners, pixels) = (window_corners(size, window), pixels(size, window));
+    let taps = taps(size);
     let pooled = size.c_out * corners.len();
-    let mut y = vec![0.0; size.batch * pooled];
-    let mut largest = vec![NONE; y.len()];
-    let images = y.par_chunks_mut(pooled).zip(largest.par_chunks_mut(pooled)).zip(x.par_chunks(size.image()));
-    images.for_each(|((y, largest), x)| {
+    let blocks = size.c_out.div_ceil(block) * corners.len() * block;
+    let (mut y, mut largest) = (Output::new(size.batch * pooled), Output::new(size.batch * blocks));
+    let images = y.chunks(pooled).zip(largest.chunks(blocks)).zip(x.chunks(size.image()));
+    parallel::for_each(images, |((y, largest), x)| {
+        let (y, largest) = (y.filled(0.0), largest.filled(NONE));
         let (corners, pixels, taps, weights, bias) = (&corners, &pixels, &taps, &weights, &bias);
         arch.dispatch(Image { x, corners, pixels, taps, weights, bias, y, largest });
     });
-    (y, largest)
+    (y.finish(), largest.finish())
 }
 
 /// The corners of all windows in the image, row by row.
-pub fn corners(size: &Size, window: usize) -> Vec<usize> {
+pub fn window_corners(size: &Size, window: usize) -> Vec<usize> {
     let (rows, columns) = (size.rows / window, size.columns / window);
     (0..rows * columns).map(|at| (at / columns * size.width + at % columns) * window).collect()
 }
@@ -41,14 +43,14 @@ struct Image<'a> {
     x: &'a [f32],
     corners: &'a [usize],
     pixels: &'a [usize],
-    taps: &'a [usize],
+    taps: &'a Taps,
     /// `[channels / block, taps, block]`.
     weights: &'a [f32],
     /// `[channels / block, block]`.
     bias: &'a [f32],
     /// `[channels, windows]`.
     y: &'a mut [f32],
-    /// As `y`.
+    /// `[channels / block, windows, block]`.
     largest: &'a mut [u8],
 }
 
@@ -58,62 +60,61 @@ impl WithSimd for Image<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, corners, pixels, taps, weights, bias, y, largest } = self;
-        let block = tile::block::<S>();
-        let at_once = tile::places_at_once::<S>(corners.len());
-        let outputs = y.chunks_mut(block * corners.len()).zip(largest.chunks_mut(block * corners.len()));
-        let weights = weights.chunks_exact(taps.len() * block).zip(tile::as_sums::<S>(bias));
-        for ((y, largest), (weights, bias)) in outputs.zip(weights) {
-            let weights = tile::as_sums::<S>(weights);
-            for (index, corners_here) in corners.chunks(at_once).enumerate() {
-                let mut pool = Pool::new(simd);
-                for (pixel, offset) in pixels.iter().enumerate() {
-                    let sums = &mut [*bias; tile::PLACES][..corners_here.len()];
-                    tile::add(simd, &x[*offset..], corners_here, taps, weights, sums);
-                    pool.take(simd, sums, pixel as u32);
+        let (block, windows) = (tile::block::<S>(), corners.len());
+        let mut values = vec![[simd.splat_f32s(0.0); _]; windows];
+        let mut from = vec![[simd.splat_u32s(0); _]; windows];
+        let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
+        let outputs = y.chunks_mut(block * windows).zip(largest.chunks_mut(block * windows));
+        for ((y, largest), (weights, bias)) in outputs.zip(weights.zip(tile::as_sums::<S>(bias))) {
+            let (values, from) = (&mut values[..], &mut from[..]);
+            tile::each::<S>(
+                corners,
+                &mut Block { simd, x, pixels, taps, weights, bias: *bias, values, from },
+            );
+            let channels = y.len() / windows;
+            transpose((bytemuck::cast_slice(values), block), (y, windows), windows, channels);
+            for (largest, from) in largest.iter_mut().zip(bytemuck::cast_slice::<_, u32>(from)) {
+                *largest = *from as u8;
+            }
+        }
+    }
+}
+
+/// That of a block of channels.
+struct Block<'a, S: Simd> {
+    simd: S,
+    x: &'a [f32],
+    pixels: &'a [usize],
+    taps: &'a Taps,
+    weights: &'a [Sums<S>],
+    bias: Sums<S>,
+    /// The largest value of each window, and which one it is.
+    values: &'a mut [Sums<S>],
+    from: &'a mut [[S::u32s; tile::VECTORS]],
+}
+
+impl<S: Simd> Tile for Block<'_, S> {
+    #[inline(always)]
+    fn tile<const P: usize>(&mut self, first: usize, corners: [usize; P]) {
+        let Self { simd, x, pixels, taps, weights, bias, .. } = *self;
+        // Starting from 0 is ReLU.
+        let mut values = [[simd.splat_f32s(0.0); tile::VECTORS]; P];
+        let mut from = [[simd.splat_u32s(u32::from(NONE)); tile::VECTORS]; P];
+        for (pixel, offset) in pixels.iter().enumerate() {
+            let sums = tile::sums(simd, &x[*offset..], corners, taps, weights, bias);
+            let pixel = simd.splat_u32s(pixel as u32);
+            for p in 0..P {
+                for v in 0..tile::VECTORS {
+                    let (sum, value) = (sums[p][v], values[p][v]);
+                    // A value that is no number is not at most another one, and comes through.
+                    let larger = simd.greater_than_f32s(sum, value);
+                    let replaces = simd.or_m32s(larger, simd.not_m32s(simd.equal_f32s(sum, sum)));
+                    values[p][v] = simd.select_f32s(replaces, sum, value);
+                    from[p][v] = simd.select_u32s(replaces, pixel, from[p][v]);
                 }
-                let (start, places) = (index * at_once, corners_here.len());
-                let (stride, channels) = (corners.len(), y.len() / corners.len());
-                transpose((pool.values(), block), (&mut y[start..], stride), places, channels);
-                transpose((pool.from(), block), (&mut largest[start..], stride), places, channels);
             }
         }
-    }
-}
-
-/// The largest values so far of a few windows, and which of the window they are. Starting from 0 is ReLU.
-struct Pool<S: Simd> {
-    values: [tile::Sums<S>; tile::PLACES],
-    from: [[S::u32s; tile::VECTORS]; tile::PLACES],
-}
-
-impl<S: Simd> Pool<S> {
-    #[inline(always)]
-    fn new(simd: S) -> Self {
-        let none = simd.splat_u32s(u32::from(NONE));
-        let zero = simd.splat_f32s(0.0);
-        Self { values: [[zero; _]; _], from: [[none; _]; _] }
-    }
-
-    fn values(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.values)
-    }
-
-    fn from(&self) -> &[u32] {
-        bytemuck::cast_slice(&self.from)
-    }
-
-    #[inline(always)]
-    fn take(&mut self, simd: S, sums: &[tile::Sums<S>], pixel: u32) {
-        let pixel = simd.splat_u32s(pixel);
-        for (sums, (values, from)) in sums.iter().zip(self.values.iter_mut().zip(&mut self.from)) {
-            for (sum, (value, from)) in sums.iter().zip(values.iter_mut().zip(from)) {
-                // A value that is no number is not at most another one, and comes through.
-                let larger = simd.greater_than_f32s(*sum, *value);
-                let no_number = simd.not_m32s(simd.equal_f32s(*sum, *sum));
-                let replaces = simd.or_m32s(larger, no_number);
-                *value = simd.select_f32s(replaces, *sum, *value);
-                *from = simd.select_u32s(replaces, pixel, *from);
-            }
-        }
+        self.values[first..][..P].copy_from_slice(&values);
+        self.from[first..][..P].copy_from_slice(&from);
     }
 }

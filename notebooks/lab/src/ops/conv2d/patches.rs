@@ -1,0 +1,225 @@
+use super::size::Size;
+use super::tile;
+use crate::ops::aligned::Aligned;
+use pulp::bytemuck::Pod;
+use pulp::{Arch, Simd, bytemuck};
+
+/// Where the corner of the kernel lies in the image, and the gradient there.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    at: usize,
+    gradient: f32,
+}
+
+/// The places of an output channel that have a gradient.
+pub struct Places {
+    places: Vec<Place>,
+    len: usize,
+}
+
+impl Places {
+    /// With room for as many as there are.
+    pub fn new(size: &Size) -> Self {
+        Self { places: vec![Place::default(); size.pixels() + 1], len: 0 }
+    }
+
+    /// Takes the places of which the flag says that they are needed: where in an image `[height, width, channel]` the
+    /// corner of the kernel lies, and the gradient there.
+    #[inline(always)]
+    pub fn list(&mut self, places: impl Iterator<Item = (bool, usize, f32)>) {
+        // Which ones are needed looks random to the processor: no branch could be foreseen.
+        let mut len = 0;
+        for (is_needed, at, gradient) in places {
+            self.places[len] = Place { at, gradient };
+            len += usize::from(is_needed);
+        }
+        self.len = len;
+    }
+
+    fn as_slice(&self) -> &[Place] {
+        &self.places[..self.len]
+    }
+}
+
+/// The weights of an output channel, and their gradients, which are added to.
+pub struct Channel<'a> {
+    /// `[k_h, padded row]`.
+    pub weights: &'a [f32],
+    pub dweights: &'a mut [f32],
+    pub dbias: &'a mut f32,
+}
+
+/// Vectors that are summed up at once, in registers.
+const VECTORS: usize = 9;
+const VECTORS_OF_16_REGISTERS: usize = 6;
+
+/// The parts of an image under a kernel. The image lies as `[height, width, channel]`, so that each row of a kernel is
+/// one piece of it:
+/// ```text
+///    x:  │ c c c │ c c c │ c c c │ c c c │ …   first row of pixels
+///                └───── row 0 of a kernel of width 3 at column 1 ─────┘
+/// ```
+pub struct Patches {
+    /// Values in a row of the kernel, `k_w · c_in`, and with zeros up to the next vector.
+    row: usize,
+    padded_row: usize,
+    /// Where in an image each vector starts, relative to the corner.
+    vectors: Vec<usize>,
+    /// Values of a kernel with the zeros.
+    pub packed: usize,
+    /// Values of an image, and a vector more, since the last may reach beyond it.
+    pub image: usize,
+}
+
+impl Patches {
+    pub fn new(arch: Arch, size: &Size) -> Self {
+        let lanes = tile::block_here(arch) / tile::VECTORS;
+        let row = size.k_w * size.c_in;
+        let padded_row = row.next_multiple_of(lanes);
+        let stride = size.padded_width() * size.c_in;
+        let start = |row| (0..padded_row).step_by(lanes).map(move |at| row * stride + at);
+        let vectors = (0..size.k_h).flat_map(start).collect();
+        let image = size.padded_height() * stride + lanes;
+        Self { row, padded_row, vectors, packed: size.k_h * padded_row, image }
+    }
+
+    /// `[c_out, c_in, k_h, k_w]` to `[c_out, k_h, padded row]`.
+    pub fn pack(&self, weight: &[f32], size: &Size) -> Aligned {
+        let mut packed = Aligned::zeros(size.c_out * self.packed);
+        self.each_weight(size, |at, place| packed[place] = weight[at]);
+        packed
+    }
+
+    /// The inverse of [`pack`](Self::pack).
+    pub fn unpack(&self, packed: &[f32], size: &Size) -> Vec<f32> {
+        let mut weight = vec![0.0; size.c_out * size.kernel()];
+        self.each_weight(size, |at, place| weight[at] = packed[place]);
+        weight
+    }
+
+    /// Calls `f` with the place of each weight, and its place when packed.
+    fn each_weight(&self, size: &Size, mut f: impl FnMut(usize, usize)) {
+        let mut at = 0..;
+        for output in 0..size.c_out {
+            for channel in 0..size.c_in {
+                for row in 0..size.k_h {
+                    let start = output * self.packed + row * self.padded_row + channel;
+                    let places = (start..).step_by(size.c_in);
+                    at.by_ref().zip(places).take(size.k_w).for_each(|(at, place)| f(at, place));
+                }
+            }
+        }
+    }
+
+    /// For each of the places of one output channel, with the part of the image under the kernel there:
+    ///
+    /// - dweights += gradient · part of x,
+    /// - dbias += gradient,
+    /// - part of dx += gradient · weights, unless dx is empty.
+    #[inline(always)]
+    pub fn visit<S: Simd>(&self, simd: S, x: &[f32], places: &Places, channel: Channel, dx: &mut [f32]) {
+        let (places, Channel { weights, dweights, dbias }) = (places.as_slice(), channel);
+        let last = places.iter().map(|place| place.at).max().unwrap_or(0);
+        let reach = last + self.vectors.last().unwrap_or(&0) + S::F32_LANES;
+        assert!(reach <= x.len() && (dx.is_empty() || reach <= dx.len()), "a vector beyond the image");
+        let (has_whole_vectors, wants_dx) = (self.row == self.padded_row, !dx.is_empty());
+        if wants_dx && !has_whole_vectors {
+            self.add_input_by_value(weights, places, dx);
+        }
+        let with_dx = wants_dx && has_whole_vectors;
+        let at_once = vectors_at_once::<S>(self.vectors.len());
+        let weights: &[S::f32s] = bytemuck::cast_slice(weights);
+        let dweights: &mut [S::f32s] = bytemuck::cast_slice_mut(dweights);
+        let groups = weights.chunks(at_once).zip(dweights.chunks_mut(at_once));
+        let mut sum = 0.0;
+        for (vectors, (weights, dweights)) in self.vectors.chunks(at_once).zip(groups) {
+            let group = Group { x, places, vectors, weights, dweights, dx };
+            // SAFETY: No vector at a place ends after `reach`.
+            sum =
+                unsafe { if with_dx { group.visit::<S, true>(simd) } else { group.visit::<S, false>(simd) } };
+        }
+        *dbias += sum;
+    }
+
+    /// Where rows are no whole vectors: the zeros after them must not reach the image, since times infinity they are
+    /// no numbers.
+    #[inline(always)]
+    fn add_input_by_value(&self, weights: &[f32], places: &[Place], dx: &mut [f32]) {
+        let vectors_of_row = self.vectors.len() / (self.packed / self.padded_row);
+        let rows = self.vectors.iter().step_by(vectors_of_row);
+        for place in places {
+            for (weights, start) in weights.chunks_exact(self.padded_row).zip(rows.clone()) {
+                for (dx, weight) in dx[place.at + start..].iter_mut().zip(&weights[..self.row]) {
+                    *dx += place.gradient * weight;
+                }
+            }
+        }
+    }
+}
+
+fn vectors_at_once<S: Simd>(vectors: usize) -> usize {
+    let most = if S::REGISTER_COUNT < 32 { VECTORS_OF_16_REGISTERS } else { VECTORS };
+    vectors.div_ceil(vectors.div_ceil(most))
+}
+
+/// As many vectors of the kernel as are done at once.
+struct Group<'a, V> {
+    x: &'a [f32],
+    places: &'a [Place],
+    vectors: &'a [usize],
+    weights: &'a [V],
+    dweights: &'a mut [V],
+    dx: &'a mut [f32],
+}
+
+impl<V: Pod> Group<'_, V> {
+    /// Returns the sum of the gradients.
+    ///
+    /// # Safety
+    /// All vectors at all places must be within `x`, and within `dx` if it is used.
+    #[inline(always)]
+    unsafe fn visit<S: Simd<f32s = V>, const DX: bool>(self, simd: S) -> f32 {
+        // SAFETY: It is the caller's.
+        unsafe {
+            match self.vectors.len() {
+                1 => self.visit_all::<S, 1, DX>(simd),
+                2 => self.visit_all::<S, 2, DX>(simd),
+                3 => self.visit_all::<S, 3, DX>(simd),
+                4 => self.visit_all::<S, 4, DX>(simd),
+                5 => self.visit_all::<S, 5, DX>(simd),
+                6 => self.visit_all::<S, 6, DX>(simd),
+                7 => self.visit_all::<S, 7, DX>(simd),
+                8 => self.visit_all::<S, 8, DX>(simd),
+                _ => self.visit_all::<S, VECTORS, DX>(simd),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn visit_all<S: Simd<f32s = V>, const N: usize, const DX: bool>(self, simd: S) -> f32 {
+        let vectors: [usize; N] = self.vectors.try_into().expect("the caller has counted them");
+        let weights: [V; N] = self.weights.try_into().expect("there is one for each vector");
+        let dweights: &mut [V; N] = self.dweights.try_into().expect("there is one for each vector");
+        // Copies, so that they can live in registers.
+        let (mut sums, mut sum) = (*dweights, simd.splat_f32s(0.0));
+        for &Place { at, gradient } in self.places {
+            let gradient = simd.splat_f32s(gradient);
+            sum = simd.add_f32s(sum, gradient);
+            for n in 0..N {
+                let at = at + vectors[n];
+                // SAFETY: The caller knows that it is within `x`, and within `dx` if that is used.
+                unsafe {
+                    let x = self.x.as_ptr().add(at).cast::<V>().read_unaligned();
+                    sums[n] = simd.mul_add_e_f32s(gradient, x, sums[n]);
+                    if DX {
+                        let dx = self.dx.as_mut_ptr().add(at).cast::<V>();
+                        dx.write_unaligned(simd.mul_add_e_f32s(gradient, weights[n], dx.read_unaligned()));
+                    }
+                }
+            }
+        }
+        *dweights = sums;
+        // It is the same in all lanes.
+        bytemuck::cast_slice::<_, f32>(&[sum])[0]
+    }
+}
