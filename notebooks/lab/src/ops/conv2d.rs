@@ -5,7 +5,7 @@ mod size;
 pub(super) mod tile;
 
 pub(super) use backward::backward;
-pub(super) use forward::{corners, pack, taps};
+pub(super) use forward::{pack, taps};
 pub(super) use patches::Places;
 pub(super) use size::Size;
 
@@ -94,11 +94,11 @@ impl CustomOp3 for Conv2d {
         check_interrupt()?;
         let dy = dy.contiguous()?;
         let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
-        let corners = self.size.channels_last(corners(&self.size));
         let dy = dy.as_slice::<f32>()?;
+        let pixels = self.size.pixels();
         let list = |output, all, places: &mut Places| {
-            let places_of_output = corners.iter().zip(&dy[output * corners.len()..]);
-            places.list(places_of_output.map(|(corner, dy)| (all || *dy != 0.0, *corner, *dy)));
+            let dy = &dy[output * pixels..][..pixels];
+            places.list((0..).zip(dy).map(|(at, dy)| (all | (*dy != 0.0), at, *dy)));
         };
         let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
         backward(x_values, weight_values, x.track_op(), &self.size, list).of(x, weight, bias)

@@ -1,6 +1,6 @@
 mod forward;
 
-use super::conv2d::{Places, Size, backward, corners, tile};
+use super::conv2d::{Places, Size, backward, tile};
 use super::processor::arch;
 use super::{contiguous, conv2d, has_kernel, max_pool2d, relu, values};
 use crate::check_interrupt;
@@ -87,8 +87,8 @@ impl CustomOp3 for ConvBlock {
         let dy = dy.contiguous()?;
         let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
         let dy = dy.as_slice::<f32>()?;
-        let windows = self.size.channels_last(forward::window_corners(&self.size, self.window));
-        let pixels = self.size.channels_last(forward::pixels(&self.size, self.window));
+        let windows = forward::window_corners(&self.size, self.window, self.size.columns);
+        let pixels = forward::pixels(self.window, self.size.columns);
         // Of no use where ReLU has made 0 of all, but the same steps for each window need no branch.
         let mut within = [0; NONE as usize + 1];
         within[..pixels.len()].copy_from_slice(&pixels);
@@ -96,18 +96,14 @@ impl CustomOp3 for ConvBlock {
         let blocks = channels.div_ceil(block);
         let list = |output, all, places: &mut Places| {
             let (image, channel) = (output / channels, output % channels);
-            let dy = dy[output * windows.len()..].iter();
+            let dy = &dy[output * windows.len()..][..windows.len()];
             let start = (image * blocks + channel / block) * windows.len() * block + channel % block;
-            let largest = largest[start..].iter().step_by(block);
-            let gradients = windows.iter().zip(dy.zip(largest));
-            let gradients = gradients.map(|(corner, (dy, pixel))| {
-                ((*pixel != NONE) & (*dy != 0.0), corner + within[usize::from(*pixel)], *dy)
+            let outputs = windows.iter().zip(dy.iter().zip(largest[start..].iter().step_by(block)));
+            let gradients = outputs.map(|(corner, (dy, pixel))| {
+                let output = corner + within[usize::from(*pixel)];
+                ((*pixel != NONE) & (*dy != 0.0), output as u32, *dy)
             });
-            if all {
-                self.list_all(gradients, places);
-            } else {
-                places.list(gradients);
-            }
+            if all { self.list_all(gradients, places) } else { places.list(gradients) }
         };
         let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
         backward(x_values, weight_values, x.track_op(), &self.size, list).of(x, weight, bias)
@@ -115,11 +111,12 @@ impl CustomOp3 for ConvBlock {
 }
 
 impl ConvBlock {
-    /// With those that have a gradient of 0.
-    fn list_all(&self, gradients: impl Iterator<Item = (bool, usize, f32)>, places: &mut Places) {
-        let mut dy = vec![0.0; self.size.image()];
-        gradients.filter(|(is_some, ..)| *is_some).for_each(|(_, at, gradient)| dy[at] = gradient);
-        let all = self.size.channels_last(corners(&self.size));
-        places.list(all.into_iter().map(|at| (true, at, dy[at])));
+    /// With all others, whose gradient is 0.
+    fn list_all(&self, gradients: impl Iterator<Item = (bool, u32, f32)>, places: &mut Places) {
+        let mut dy = vec![0.0; self.size.pixels()];
+        gradients
+            .filter(|(is_some, ..)| *is_some)
+            .for_each(|(_, output, gradient)| dy[output as usize] = gradient);
+        places.list((0..).zip(dy).map(|(output, dy)| (true, output, dy)));
     }
 }

@@ -1,13 +1,14 @@
+use super::forward::corners;
 use super::size::Size;
 use super::tile;
 use crate::ops::aligned::Aligned;
 use pulp::bytemuck::Pod;
 use pulp::{Arch, Simd, bytemuck};
 
-/// Where the corner of the kernel lies in the image, and the gradient there.
+/// A place of the output, `row · columns + column`, and the gradient there.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    at: usize,
+    output: u32,
     gradient: f32,
 }
 
@@ -23,21 +24,16 @@ impl Places {
         Self { places: vec![Place::default(); size.pixels() + 1], len: 0 }
     }
 
-    /// Takes the places of which the flag says that they are needed: where in an image `[height, width, channel]` the
-    /// corner of the kernel lies, and the gradient there.
+    /// Takes those of the places, with the gradients there, of which the flag says that they are needed.
     #[inline(always)]
-    pub fn list(&mut self, places: impl Iterator<Item = (bool, usize, f32)>) {
+    pub fn list(&mut self, places: impl Iterator<Item = (bool, u32, f32)>) {
         // Which ones are needed looks random to the processor: no branch could be foreseen.
-        let mut len = 0;
-        for (is_needed, at, gradient) in places {
-            self.places[len] = Place { at, gradient };
+        let (room, mut len) = (&mut self.places[..], 0);
+        for (is_needed, output, gradient) in places {
+            room[len] = Place { output, gradient };
             len += usize::from(is_needed);
         }
         self.len = len;
-    }
-
-    fn as_slice(&self) -> &[Place] {
-        &self.places[..self.len]
     }
 }
 
@@ -60,6 +56,8 @@ const VECTORS_OF_16_REGISTERS: usize = 6;
 ///                └───── row 0 of a kernel of width 3 at column 1 ─────┘
 /// ```
 pub struct Patches {
+    /// Where in an image the corner of the kernel lies for each place of the output.
+    corners: Vec<usize>,
     /// Values in a row of the kernel, `k_w · c_in`, and with zeros up to the next vector.
     row: usize,
     padded_row: usize,
@@ -78,9 +76,12 @@ impl Patches {
         let padded_row = row.next_multiple_of(lanes);
         let stride = size.padded_width() * size.c_in;
         let start = |row| (0..padded_row).step_by(lanes).map(move |at| row * stride + at);
-        let vectors = (0..size.k_h).flat_map(start).collect();
+        let vectors: Vec<_> = (0..size.k_h).flat_map(start).collect();
+        let corners: Vec<_> = corners(size).into_iter().map(|pixel| pixel * size.c_in).collect();
         let image = size.padded_height() * stride + lanes;
-        Self { row, padded_row, vectors, packed: size.k_h * padded_row, image }
+        let reach = corners.last().unwrap_or(&0) + vectors.last().unwrap_or(&0) + lanes;
+        assert!(reach <= image, "a vector beyond the image");
+        Self { corners, row, padded_row, vectors, packed: size.k_h * padded_row, image }
     }
 
     /// `[c_out, c_in, k_h, k_w]` to `[c_out, k_h, padded row]`.
@@ -118,10 +119,9 @@ impl Patches {
     /// - part of dx += gradient · weights, unless dx is empty.
     #[inline(always)]
     pub fn visit<S: Simd>(&self, simd: S, x: &[f32], places: &Places, channel: Channel, dx: &mut [f32]) {
-        let (places, Channel { weights, dweights, dbias }) = (places.as_slice(), channel);
-        let last = places.iter().map(|place| place.at).max().unwrap_or(0);
-        let reach = last + self.vectors.last().unwrap_or(&0) + S::F32_LANES;
-        assert!(reach <= x.len() && (dx.is_empty() || reach <= dx.len()), "a vector beyond the image");
+        let Channel { weights, dweights, dbias } = channel;
+        let (places, corners) = (&places.places[..places.len], &self.corners[..]);
+        assert!(x.len() == self.image && [0, self.image].contains(&dx.len()), "an image of another size");
         let (has_whole_vectors, wants_dx) = (self.row == self.padded_row, !dx.is_empty());
         if wants_dx && !has_whole_vectors {
             self.add_input_by_value(weights, places, dx);
@@ -133,8 +133,8 @@ impl Patches {
         let groups = weights.chunks(at_once).zip(dweights.chunks_mut(at_once));
         let mut sum = 0.0;
         for (vectors, (weights, dweights)) in self.vectors.chunks(at_once).zip(groups) {
-            let group = Group { x, places, vectors, weights, dweights, dx };
-            // SAFETY: No vector at a place ends after `reach`.
+            let group = Group { x, places, corners, vectors, weights, dweights, dx };
+            // SAFETY: No vector of a kernel, wherever it lies, is beyond an image.
             sum =
                 unsafe { if with_dx { group.visit::<S, true>(simd) } else { group.visit::<S, false>(simd) } };
         }
@@ -149,7 +149,9 @@ impl Patches {
         let rows = self.vectors.iter().step_by(vectors_of_row);
         for place in places {
             for (weights, start) in weights.chunks_exact(self.padded_row).zip(rows.clone()) {
-                for (dx, weight) in dx[place.at + start..].iter_mut().zip(&weights[..self.row]) {
+                for (dx, weight) in
+                    dx[self.corners[place.output as usize] + start..].iter_mut().zip(&weights[..self.row])
+                {
                     *dx += place.gradient * weight;
                 }
             }
@@ -166,6 +168,7 @@ fn vectors_at_once<S: Simd>(vectors: usize) -> usize {
 struct Group<'a, V> {
     x: &'a [f32],
     places: &'a [Place],
+    corners: &'a [usize],
     vectors: &'a [usize],
     weights: &'a [V],
     dweights: &'a mut [V],
@@ -202,11 +205,12 @@ impl<V: Pod> Group<'_, V> {
         let dweights: &mut [V; N] = self.dweights.try_into().expect("there is one for each vector");
         // Copies, so that they can live in registers.
         let (mut sums, mut sum) = (*dweights, simd.splat_f32s(0.0));
-        for &Place { at, gradient } in self.places {
-            let gradient = simd.splat_f32s(gradient);
+        for place in self.places {
+            let corner = self.corners[place.output as usize];
+            let gradient = simd.splat_f32s(place.gradient);
             sum = simd.add_f32s(sum, gradient);
             for n in 0..N {
-                let at = at + vectors[n];
+                let at = corner + vectors[n];
                 // SAFETY: The caller knows that it is within `x`, and within `dx` if that is used.
                 unsafe {
                     let x = self.x.as_ptr().add(at).cast::<V>().read_unaligned();

@@ -90,11 +90,6 @@ impl Size {
         self.c_in * self.k_h * self.k_w
     }
 
-    /// Where pixels of an image are when it lies as `[height, width, channel]`.
-    pub fn channels_last(&self, pixels: Vec<usize>) -> Vec<usize> {
-        pixels.into_iter().map(|pixel| pixel * self.c_in).collect()
-    }
-
     pub fn padded_height(&self) -> usize {
         self.height + 2 * self.padding
     }

@@ -13,7 +13,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Si
     let block = tile::block_here(arch);
     let weights = pack(weight, size.c_out, size.kernel(), block);
     let bias = pack(bias, size.c_out, 1, block);
-    let (corners, pixels) = (window_corners(size, window), pixels(size, window));
+    let (corners, pixels) = (window_corners(size, window, size.width), pixels(window, size.width));
     let taps = taps(size);
     let pooled = size.c_out * corners.len();
     let blocks = size.c_out.div_ceil(block) * corners.len() * block;
@@ -27,15 +27,15 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Si
     (y.finish(), largest.finish())
 }
 
-/// The corners of all windows in the image, row by row.
-pub fn window_corners(size: &Size, window: usize) -> Vec<usize> {
+/// The corners of all windows, row by row, in a plane with rows of `width`.
+pub fn window_corners(size: &Size, window: usize, width: usize) -> Vec<usize> {
     let (rows, columns) = (size.rows / window, size.columns / window);
-    (0..rows * columns).map(|at| (at / columns * size.width + at % columns) * window).collect()
+    (0..rows * columns).map(|at| (at / columns * width + at % columns) * window).collect()
 }
 
-/// The values of a window relative to its corner in the image, row by row.
-pub fn pixels(size: &Size, window: usize) -> Vec<usize> {
-    (0..window * window).map(|at| at / window * size.width + at % window).collect()
+/// The values of a window relative to its corner, row by row, in such a plane.
+pub fn pixels(window: usize, width: usize) -> Vec<usize> {
+    (0..window * window).map(|at| at / window * width + at % window).collect()
 }
 
 /// Convolution, ReLU and pool of one image. Of the convolution it has only a few places at a time.
