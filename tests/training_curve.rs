@@ -110,15 +110,16 @@ fn fingerprint(fused: bool) -> Result<u64> {
 #[test]
 fn the_same_seed_gives_the_same_parameters_bit_for_bit() {
     let name = "training_curve::the_same_seed_gives_the_same_parameters_bit_for_bit";
-    let train = || {
-        printed(name, &[("RAYON_NUM_THREADS", "2")], || {
+    let train = |threads| {
+        printed(name, &[("RAYON_NUM_THREADS", threads)], || {
             for fused in [false, true, false, true] {
                 println!("{}", fingerprint(fused).unwrap());
             }
         })
     };
-    let (one, other) = (train(), train());
+    let (one, other) = (train("2"), train("2"));
     assert_eq!(one, other, "in two processes");
+    assert_eq!(one, train("1"), "with one thread");
     let numbers: Vec<&str> = one.lines().collect();
     assert_eq!(numbers[..2], numbers[2..], "twice in one process");
 }
