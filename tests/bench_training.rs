@@ -210,9 +210,9 @@ impl Bench {
             );
         }
         println!(
-            "\nThe operations counted are those that a variant cannot do without: fused, those backward only"
+            "\nThe operations counted are those that a variant cannot do without: of `lab` those backward only"
         );
-        println!("where the pool passes a gradient.");
+        println!("where a pool passes a gradient.");
     }
 
     fn label(&self, variant: &str) -> String {

@@ -105,13 +105,13 @@ fn memory() -> Option<f64> {
 }
 
 /// Operations, additions and multiplications, to train with one image. Each layer has three products: forward, for its
-/// weights, and for its input, which the first layer does not need. The last two have only the places where a pool passes
-/// a gradient, one of four. What is fused leaves out those that fill no window from the start.
+/// weights, and for its input, which the first layer does not need. `lab` does the last two only at the places where a
+/// pool passes a gradient, one of four; what is fused leaves out the places that fill no window from the start.
 pub fn operations(variant: &str) -> f64 {
-    let fused = variant == "fused";
-    let place1 = 2.0 * 32.0 * 9.0;
-    let place2 = 2.0 * 64.0 * 32.0 * 9.0;
-    let conv1 = place1 * (26.0 * 26.0 + 13.0 * 13.0);
-    let conv2 = place2 * (if fused { 10.0 * 10.0 } else { 11.0 * 11.0 } + 2.0 * 5.0 * 5.0);
-    conv1 + conv2 + 3.0 * 2.0 * 1600.0 * 10.0
+    let ours = ["layered", "fused"].contains(&variant);
+    let (place1, place2) = (2.0 * 32.0 * 9.0, 2.0 * 64.0 * 32.0 * 9.0);
+    let (all1, all2) = (26.0 * 26.0, 11.0 * 11.0);
+    let (passed1, passed2) = if ours { (13.0 * 13.0, 5.0 * 5.0) } else { (all1, all2) };
+    let pooled2 = if variant == "fused" { 10.0 * 10.0 } else { all2 };
+    place1 * (all1 + passed1) + place2 * (pooled2 + 2.0 * passed2) + 3.0 * 2.0 * 1600.0 * 10.0
 }
