@@ -4,6 +4,7 @@
 //! has no dependencies at all: nothing to resolve, nothing to check, nothing to copy per session, and the folder
 //! of the environment is only ever read.
 
+use crate::cuda::Cuda;
 use crate::lab::Lab;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
@@ -60,15 +61,16 @@ pub struct Environment {
 pub type Report<'a> = &'a mut dyn FnMut(usize, usize);
 
 impl Environment {
-    /// The environment of the `lab` that this program carries.
-    pub fn open(toolchain: &Toolchain) -> Result<Self> {
-        let home = Home::of(toolchain, &Lab::embedded())?;
-        home.ready().context("the warm environment is not built: run `taper install`")
+    /// The environment of the `lab` that this program carries, with or without CUDA.
+    pub fn open(toolchain: &Toolchain, cuda: Option<&Cuda>) -> Result<Self> {
+        let install = if cuda.is_some() { "taper install --cuda" } else { "taper install" };
+        let home = Home::of(toolchain, cuda, &Lab::embedded())?;
+        home.ready().with_context(|| format!("the warm environment is not built: run `{install}`"))
     }
 
     /// Compiles `lab`; what is compiled already is kept, so this can be stopped and started at any time.
-    pub fn build(toolchain: &Toolchain, lab: &Lab, report: Report) -> Result<Self> {
-        let home = Home::of(toolchain, lab)?;
+    pub fn build(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
+        let home = Home::of(toolchain, cuda, lab)?;
         if let Some(environment) = home.ready() {
             return Ok(environment);
         }
@@ -122,14 +124,22 @@ pub fn cache() -> Result<PathBuf> {
 struct Home {
     root: PathBuf,
     lab: String,
+    manifest: String,
+    cuda: Option<Cuda>,
 }
 
 impl Home {
-    fn of(toolchain: &Toolchain, lab: &Lab) -> Result<Self> {
+    fn of(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
+        let manifest = match cuda {
+            Some(_) => MANIFEST.replace("path = \"lab\" }", "path = \"lab\", features = [\"cuda\"] }"),
+            None => MANIFEST.to_owned(),
+        };
         let versions = locked_versions(CARGO_LOCK, "lab");
-        let parts = [&versions, MANIFEST, &lab.manifest()?, &toolchain.version];
-        let key = digest(parts.map(str::as_bytes));
-        Ok(Self { root: cache()?.join("environments").join(key), lab: lab.digest() })
+        let mut parts = vec![versions, manifest.clone(), lab.manifest()?, toolchain.version.clone()];
+        parts.extend(cuda.map(Cuda::identity));
+        let key = digest(parts.iter().map(String::as_bytes));
+        let root = cache()?.join("environments").join(key);
+        Ok(Self { root, lab: lab.digest(), manifest, cuda: cuda.cloned() })
     }
 
     fn labs(&self) -> PathBuf {
@@ -144,7 +154,7 @@ impl Home {
 
     fn write_package(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
-        write(&self.root.join("Cargo.toml"), MANIFEST)?;
+        write(&self.root.join("Cargo.toml"), &self.manifest)?;
         write(&self.root.join("lib.rs"), "pub use lab;\n")?;
         if !self.root.join("Cargo.lock").exists() {
             write(&self.root.join("Cargo.lock"), CARGO_LOCK)?;
@@ -156,9 +166,14 @@ impl Home {
     fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<PathBuf> {
         let total = self.crates(toolchain)?;
         let mut command = toolchain.cargo(&self.root);
+        let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
+        if let Some(cuda) = &self.cuda {
+            cuda.set(&mut command);
+            rustflags.extend(cuda.rustflags());
+        }
         command
             .args(["build", "--message-format=json-render-diagnostics", "--target", &toolchain.host])
-            .env("CARGO_ENCODED_RUSTFLAGS", format!("-Cprefer-dynamic\u{1f}{}", toolchain.rpath()?))
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\u{1f}"))
             .env("CARGO_TARGET_DIR", "target")
             .env("CARGO_BUILD_BUILD_DIR", "target")
             .stdout(Stdio::piped())
