@@ -46,7 +46,7 @@ impl Cuda {
             cargo.env_remove(home);
         }
         cargo.envs(self.variables()).env("NVCC", programs.join("nvcc")).env("PATH", path.unwrap_or_default());
-        // Half as many by themselves.
+        // By itself the build of the kernels takes half of the cores.
         if let Ok(threads) = std::thread::available_parallelism() {
             cargo.env("CUDAFORGE_THREADS", threads.to_string());
         }
@@ -60,15 +60,17 @@ impl Cuda {
     /// The compiler flags for a library that uses those of the toolkit.
     pub fn rustflags(&self) -> Vec<String> {
         // Functions are looked up when they are called. candle's bindings know some that this toolkit may not have yet;
-        // nobody calls them, but without this the library could not be loaded.
-        let mut flags = vec!["-Crelro-level=partial".to_owned()];
-        for folder in &self.folders {
-            flags.push(format!("-Clink-arg=-Wl,-rpath,{}", folder.display()));
-            let stubs = folder.join("stubs");
-            let searched = [folder, &stubs].into_iter().filter(|folder| folder.is_dir());
-            flags.extend(searched.map(|folder| format!("-Lnative={}", folder.display())));
-        }
+        // nobody calls them, but without this the library could not be loaded. Some compilers bind at once by default.
+        let mut flags = vec!["-Crelro-level=partial".to_owned(), "-Clink-arg=-Wl,-z,lazy".to_owned()];
+        flags.extend(self.folders.iter().map(|folder| format!("-Clink-arg=-Wl,-rpath,{}", folder.display())));
+        flags.extend(self.link_folders().iter().map(|folder| format!("-Lnative={}", folder.display())));
         flags
+    }
+
+    /// Where the linker finds the toolkit's libraries, and the driver's stub.
+    pub fn link_folders(&self) -> Vec<PathBuf> {
+        let stubs = self.folders.iter().map(|folder| folder.join("stubs")).filter(|stubs| stubs.is_dir());
+        self.folders.iter().cloned().chain(stubs).collect()
     }
 
     /// Different where a build would be.
@@ -333,6 +335,7 @@ mod tests {
         let folder = one.join("lib64").display().to_string();
         let flags = [
             "-Crelro-level=partial".to_owned(),
+            "-Clink-arg=-Wl,-z,lazy".to_owned(),
             format!("-Clink-arg=-Wl,-rpath,{folder}"),
             format!("-Lnative={folder}"),
             format!("-Lnative={folder}/stubs"),

@@ -51,6 +51,9 @@ pub struct Environment {
     library: PathBuf,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
+    /// Where the linker finds libraries of other languages, in the form of its option `-L`.
+    #[serde(default)]
+    native: Vec<String>,
     /// The package whose build this is.
     package: PathBuf,
     /// Which `lab` this is.
@@ -81,8 +84,8 @@ impl Environment {
             return Ok(environment);
         }
         home.write_package(lab)?;
-        let library = home.compile(toolchain, report)?;
-        home.finish(&library, toolchain)
+        let (library, native) = home.compile(toolchain, report)?;
+        home.finish(&library, native, toolchain)
     }
 
     /// The shared library of `lab`.
@@ -105,6 +108,7 @@ impl Environment {
             format!("-Clink-arg=-Wl,-rpath,{folder}"),
         ];
         flags.extend(self.dependencies.iter().map(|folder| format!("-Ldependency={}", folder.display())));
+        flags.extend(self.native.iter().map(|folder| format!("-L{folder}")));
         // Separated as cargo's CARGO_ENCODED_RUSTFLAGS wants it, for the sake of paths with spaces.
         flags.join("\u{1f}")
     }
@@ -162,8 +166,8 @@ impl Home {
         Ok(())
     }
 
-    /// Returns the path of the library that cargo has built.
-    fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<PathBuf> {
+    /// Returns the path of the library that cargo has built, and those that what is linked with it needs.
+    fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<(PathBuf, Vec<String>)> {
         let total = self.crates(toolchain)?;
         let mut command = toolchain.cargo(&self.root);
         let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
@@ -180,7 +184,7 @@ impl Home {
             .stderr(File::create(self.root.join("build.log"))?);
         let mut cargo = command.spawn().context("cannot run cargo")?;
         let mut done = BTreeSet::new();
-        let mut library = None;
+        let (mut library, mut native) = (None, Vec::new());
         report(0, total);
         for line in BufReader::new(cargo.stdout.take().context("cargo has no output")?).lines() {
             let message: Value = serde_json::from_str(&line?).unwrap_or_default();
@@ -196,12 +200,19 @@ impl Home {
             if message["reason"] == "compiler-artifact" && message["target"]["name"] == "lab" {
                 library = shared_library(&message["filenames"]);
             }
+            if message["reason"] == "build-script-executed" {
+                let paths = message["linked_paths"].as_array().into_iter().flatten();
+                native.extend(paths.filter_map(Value::as_str).map(str::to_owned));
+            }
         }
         if !cargo.wait()?.success() {
             let log = fs::read_to_string(self.root.join("build.log")).unwrap_or_default();
             bail!("the warm environment does not compile:\n{}", reason(&log));
         }
-        library.context("cargo built no shared library of `lab`")
+        if let Some(cuda) = &self.cuda {
+            native.extend(cuda.link_folders().iter().map(|folder| format!("native={}", folder.display())));
+        }
+        Ok((library.context("cargo built no shared library of `lab`")?, native))
     }
 
     /// How many crates the environment consists of.
@@ -218,7 +229,7 @@ impl Home {
     }
 
     /// Moves the library to where no later build writes, and says that it is there.
-    fn finish(&self, library: &Path, toolchain: &Toolchain) -> Result<Environment> {
+    fn finish(&self, library: &Path, native: Vec<String>, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
         fs::create_dir_all(&folder)?;
         let name = library.file_name().context("the library has no name")?;
@@ -227,6 +238,7 @@ impl Home {
         let environment = Environment {
             library: folder.join(name),
             dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            native,
             package: self.root.clone(),
             lab: self.lab.clone(),
         };

@@ -225,6 +225,10 @@ async fn the_kernel_for_gpus_builds_links_and_computes_on_the_cpu_where_there_is
         step(Command::new("find").arg(cache.join("environments")).args(["-path", "*/labs/*/liblab.so"]));
     let lab = Path::new(built.trim());
     let dynamic = step(Command::new("readelf").arg("-d").arg(lab));
+    assert!(
+        !dynamic.contains("BIND_NOW"),
+        "what the toolkit lacks would keep it from being loaded: {dynamic}"
+    );
     for needed in ["libcuda.so.1", "libcublas.so.13", "libcurand.so.10"] {
         assert!(dynamic.contains(&format!("Shared library: [{needed}]")), "{needed}: {dynamic}");
     }
