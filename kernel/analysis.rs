@@ -2,6 +2,7 @@
 //! about, but none of the hundred others that they bring along.
 
 use crate::analyzer::{Answer, Item, Question};
+use crate::cuda::Cuda;
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::warm::Environment;
 use anyhow::{Context, Result, anyhow};
@@ -20,9 +21,10 @@ const CRATES: &str = "TAPER_ANALYZER_CRATES";
 const USER_CARGO_HOME: &str = "TAPER_USER_CARGO_HOME";
 
 /// Answers questions from standard input until it ends. Works in `folder`, which is the kernel's to remove.
-pub fn run(folder: &Path) -> Result<()> {
+pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    let environment = Environment::open(&toolchain)?;
+    let cuda = cuda.then(|| Cuda::find(true)).transpose()?;
+    let environment = Environment::open(&toolchain, cuda.as_ref())?;
     fs::create_dir_all(folder)?;
     let crates = folder.join("crates.json");
     fs::write(&crates, serde_json::to_vec(&shown_crates(&toolchain, &environment)?)?)?;

@@ -52,17 +52,18 @@ pub struct Analyzer {
 }
 
 impl Analyzer {
-    /// The process works in `folder` and must not inherit `own_variables`.
+    /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
     pub fn new(
         folder: PathBuf,
         own_variables: OwnVariables,
+        cuda: bool,
         session: Session,
         iopub: IoPub,
         replies: UnboundedSender<JupyterMessage>,
     ) -> Self {
         let (queue, requests) = mpsc::channel::<JupyterMessage>();
         std::thread::spawn(move || {
-            let mut analysis = Analysis { process: None, folder, own_variables };
+            let mut analysis = Analysis { process: None, folder, own_variables, cuda };
             for request in requests {
                 iopub.status(ExecutionState::Busy, &request);
                 let reply: Content = match &request.content {
@@ -91,6 +92,7 @@ struct Analysis {
     process: Option<Process>,
     folder: PathBuf,
     own_variables: OwnVariables,
+    cuda: bool,
 }
 
 impl Analysis {
@@ -161,7 +163,7 @@ impl Analysis {
 
     fn try_to_ask(&mut self, question: &Question) -> Result<Answer> {
         if self.process.is_none() {
-            self.process = Some(Process::start(&self.folder, &self.own_variables)?);
+            self.process = Some(Process::start(&self.folder, &self.own_variables, self.cuda)?);
         }
         self.process.as_mut().context("there is no process")?.ask(question)
     }
@@ -196,11 +198,11 @@ struct Process {
 }
 
 impl Process {
-    fn start(folder: &Path, own_variables: &OwnVariables) -> Result<Self> {
+    fn start(folder: &Path, own_variables: &OwnVariables, cuda: bool) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         own_variables.restore(&mut command);
-        let mut child =
-            command.arg("analyzer").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command.arg("analyzer").arg(folder).args(cuda.then_some("--cuda"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = child.stdin.take().context("no pipe to the analyzer")?;
         let answers = BufReader::new(child.stdout.take().context("no pipe from the analyzer")?);
         Ok(Self { child, questions, answers })

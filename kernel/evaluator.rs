@@ -1,6 +1,7 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
 use crate::annotated::Annotated;
+use crate::cuda::Cuda;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
 use crate::impls::Impls;
@@ -31,12 +32,15 @@ pub struct Setting {
     pub rustc: PathBuf,
     /// What user code must not see of this process's environment.
     pub own_variables: OwnVariables,
+    /// Whether cells are to compute on a GPU.
+    pub cuda: bool,
 }
 
 /// evcxr with its child, and the environment its cells are linked with.
 pub struct Evaluator {
     context: CommandContext,
     toolchain: Toolchain,
+    cuda: Option<Cuda>,
     environment: Environment,
     /// Where evcxr writes what it compiles.
     crate_folder: PathBuf,
@@ -51,7 +55,8 @@ impl Evaluator {
     /// Starts evcxr and its child.
     pub fn start(setting: &Setting, iopub: &IoPub) -> Result<Self> {
         let toolchain = Toolchain::find()?;
-        let environment = Environment::open(&toolchain)?;
+        let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
+        let environment = Environment::open(&toolchain, cuda.as_ref())?;
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
         let crate_folder = setting.folder.join(directory::CELLS);
@@ -77,7 +82,8 @@ impl Evaluator {
         let context = CommandContext::with_eval_context(context);
         let runner = Runner { child: context.process_handle(), progress };
         let impls = Impls::default();
-        let mut evaluator = Self { context, toolchain, environment, crate_folder, sources, impls, runner };
+        let mut evaluator =
+            Self { context, toolchain, cuda, environment, crate_folder, sources, impls, runner };
         let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
         let ready = evaluator
             .context
@@ -174,7 +180,8 @@ impl Evaluator {
     /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on.
     fn use_lab(&mut self, folder: &Path) -> Result<()> {
         if dependencies::differs(folder, &self.environment.lab)? {
-            self.environment = Environment::build(&self.toolchain, &Lab::in_folder(folder)?, &mut |_, _| {})?;
+            let lab = Lab::in_folder(folder)?;
+            self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut |_, _| {})?;
             self.link_lab().map_err(|error| anyhow!("{error}"))?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The kernelspec, by which Jupyter finds the kernel, in and out; and the warm environment with it.
 
+use crate::cuda::Cuda;
 use crate::lab::Lab;
 use crate::toolchain::Toolchain;
 use crate::warm::{self, Environment};
@@ -11,7 +12,8 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-const NAME: &str = "taper";
+/// The kernels by name: that on the CPU, and that on CUDA.
+const NAMES: [&str; 2] = ["taper", "taper-cuda"];
 const LOGO_SVG: &str = include_str!("../assets/logo.svg");
 const LOGOS: [(&str, &[u8]); 2] = [
     ("logo-32x32.png", include_bytes!("../assets/logo-32x32.png")),
@@ -33,19 +35,43 @@ pub struct Place {
     user: bool,
 }
 
+/// What to install.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Install {
+    #[command(flatten)]
+    place: Place,
+    /// Install the kernel that computes on a GPU, next to the other one. Needs NVIDIA's driver and CUDA toolkit
+    #[arg(long)]
+    cuda: bool,
+    /// Build on a machine without the driver, for another one; CUDA_COMPUTE_CAP says for which GPU
+    #[arg(long, requires = "cuda")]
+    without_driver: bool,
+}
+
 /// Registers the kernel and builds the warm environment. Prints where.
-pub fn install(place: &Place) -> Result<()> {
-    let folder = kernels(place)?.join(NAME);
-    build_environment()?;
-    write_kernelspec(&folder)?;
-    println!("Jupyter now has the kernel \"Rust (taper)\", registered in {}.", folder.display());
+pub fn install(Install { place, cuda, without_driver }: &Install) -> Result<()> {
+    let kernels = kernels(place)?;
+    let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
+    if let Some(cuda) = &cuda {
+        println!("Building with {}. candle's kernels alone take minutes.", cuda.describe());
+    }
+    build_environment(cuda.as_ref())?;
+    let folder = kernels.join(NAMES[usize::from(cuda.is_some())]);
+    write_kernelspec(&folder, cuda.as_ref())?;
+    println!(
+        "Jupyter now has the kernel \"{}\", registered in {}.",
+        display_name(cuda.as_ref()),
+        folder.display()
+    );
     Ok(())
 }
 
-/// Removes the kernelspec and everything that was built. Digits that were downloaded stay, and so do the folders of
+/// Removes the kernelspecs and everything that was built. Digits that were downloaded stay, and so do the folders of
 /// kernels that are running.
 pub fn uninstall(place: &Place) -> Result<()> {
-    remove("kernel", &kernels(place)?.join(NAME))?;
+    for name in NAMES {
+        remove("kernel", &kernels(place)?.join(name))?;
+    }
     let cache = warm::cache()?;
     remove("warm environment", &cache.join("environments"))?;
     remove("registration for `taper lab`", &cache.join("jupyter"))?;
@@ -69,7 +95,7 @@ fn remove(what: &str, path: &Path) -> Result<()> {
 }
 
 /// Builds the warm environment, with a progress bar, unless it is there.
-pub fn build_environment() -> Result<()> {
+pub fn build_environment(cuda: Option<&Cuda>) -> Result<()> {
     let toolchain = Toolchain::find()?;
     add_rust_sources();
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
@@ -80,7 +106,7 @@ pub fn build_environment() -> Result<()> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let built = Environment::build(&toolchain, &Lab::embedded(), &mut report);
+    let built = Environment::build(&toolchain, cuda, &Lab::embedded(), &mut report);
     bar.finish_and_clear();
     built.map(drop)
 }
@@ -100,16 +126,26 @@ fn add_rust_sources() {
     }
 }
 
+fn display_name(cuda: Option<&Cuda>) -> &'static str {
+    if cuda.is_some() { "Rust (taper, CUDA)" } else { "Rust (taper)" }
+}
+
 /// Writes the kernelspec into a folder of its own.
-pub fn write_kernelspec(folder: &Path) -> Result<()> {
+pub fn write_kernelspec(folder: &Path, cuda: Option<&Cuda>) -> Result<()> {
     let program = env::current_exe().context("this program does not know its own path")?;
-    let kernelspec = json!({
+    let mut kernelspec = json!({
         "argv": [program, "kernel", "--connection-file", "{connection_file}"],
-        "display_name": "Rust (taper)",
+        "display_name": display_name(cuda),
         "language": "rust",
         "interrupt_mode": "message",
         "metadata": { "debugger": false },
     });
+    if let Some(cuda) = cuda {
+        kernelspec["argv"].as_array_mut().context("argv is a list")?.push("--cuda".into());
+        for (name, value) in cuda.variables() {
+            kernelspec["env"][name] = value.to_string_lossy().into();
+        }
+    }
     warm::write(&folder.join("kernel.json"), &format!("{kernelspec:#}\n"))?;
     warm::write(&folder.join("logo-svg.svg"), LOGO_SVG)?;
     for (name, image) in LOGOS {

@@ -13,10 +13,10 @@ const REQUIREMENTS: &str = include_str!("../notebooks/requirements.txt");
 
 /// Opens JupyterLab on a folder, with the kernel registered for it. Returns its exit code.
 pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
-    install::build_environment()?;
+    install::build_environment(None)?;
     let python = python()?;
     let data = warm::cache()?.join("jupyter");
-    install::write_kernelspec(&data.join("kernels/taper"))?;
+    install::write_kernelspec(&data.join("kernels/taper"), None)?;
     let mut path = std::ffi::OsString::from(&data);
     if let Some(present) = env::var_os("JUPYTER_PATH") {
         path.push(":");

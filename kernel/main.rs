@@ -9,6 +9,7 @@ mod child;
 // The tests use more of it than the runner does.
 #[expect(dead_code)]
 mod client;
+mod cuda;
 mod cursor;
 mod dependencies;
 mod diagnostics;
@@ -66,10 +67,11 @@ struct Arguments {
 enum Command {
     /// Register the kernel "Rust (taper)" with Jupyter and build its warm environment
     ///
+    /// With --cuda it is "Rust (taper, CUDA)", a kernel next to the other one, with an environment of its own.
     /// The environment is the crate `lab` with candle, plotters, image and all they need, compiled once so that no
     /// notebook has to. That takes some minutes; it can be stopped at any moment and goes on where it was.
     /// The kernel is registered in JUPYTER_DATA_DIR or the first folder of JUPYTER_PATH, if they are set.
-    Install(install::Place),
+    Install(install::Install),
     /// Remove the kernel from Jupyter, and everything that was built
     Uninstall(install::Place),
     /// Run notebooks and write them executed, with their HTML and an index page
@@ -91,9 +93,16 @@ enum Command {
         /// The file in which Jupyter says where to listen
         #[arg(long, value_name = "FILE")]
         connection_file: PathBuf,
+        /// Compute on a GPU, with what `taper install --cuda` has built
+        #[arg(long)]
+        cuda: bool,
     },
     #[command(hide = true)]
-    Analyzer { folder: PathBuf },
+    Analyzer {
+        folder: PathBuf,
+        #[arg(long)]
+        cuda: bool,
+    },
     #[command(hide = true)]
     CleanUp { folder: PathBuf },
     #[command(hide = true, disable_help_flag = true)]
@@ -126,19 +135,19 @@ fn run() -> Result<u8> {
         return Ok(0);
     }
     match Arguments::parse().command {
-        Command::Install(place) => install::install(&place)?,
+        Command::Install(arguments) => install::install(&arguments)?,
         Command::Uninstall(place) => install::uninstall(&place)?,
         Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
-        Command::Kernel { connection_file } => kernel(&connection_file)?,
-        Command::Analyzer { folder } => analysis::run(&folder)?,
+        Command::Kernel { connection_file, cuda } => kernel(&connection_file, cuda)?,
+        Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,
         Command::CleanUp { folder } => clean_up(&folder),
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
     }
     Ok(0)
 }
 
-fn kernel(connection_file: &Path) -> Result<()> {
+fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
     let connection = std::fs::read_to_string(connection_file)
         .with_context(|| format!("cannot read the connection file {}", connection_file.display()))?;
     let connection = serde_json::from_str(&connection)
@@ -155,7 +164,7 @@ fn kernel(connection_file: &Path) -> Result<()> {
     // SAFETY: this process has started no thread yet.
     let own_variables = unsafe { OwnVariables::set(&own) };
     let rustc = tools.join(toolchain::RUSTC_OF_CELLS);
-    let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables };
+    let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables, cuda };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(server::serve(&connection, setting));
     if served.is_err() {

@@ -33,7 +33,7 @@ pub fn run(arguments: &Run) -> Result<bool> {
         parameters.map(|pair| Parameter { name: pair[0].clone(), value: pair[1].clone() }).collect();
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
-    install::build_environment()?;
+    install::build_environment(None)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut executed = Vec::new();

@@ -46,9 +46,10 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     iopub.publish(iopub::status(ExecutionState::Starting, None));
 
     let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
+    let cuda = setting.cuda;
     let session = Session::start(setting, iopub.clone(), shell_replies.clone(), stdin);
     let analyzer =
-        Analyzer::new(folder, own_variables, session.clone(), iopub.clone(), shell_replies.clone());
+        Analyzer::new(folder, own_variables, cuda, session.clone(), iopub.clone(), shell_replies.clone());
     let rust = Arc::new(OnceCell::new());
     let desk = |replies| {
         let (session, analyzer, iopub) = (session.clone(), analyzer.clone(), iopub.clone());

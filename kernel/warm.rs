@@ -4,6 +4,7 @@
 //! has no dependencies at all: nothing to resolve, nothing to check, nothing to copy per session, and the folder
 //! of the environment is only ever read.
 
+use crate::cuda::Cuda;
 use crate::lab::Lab;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
@@ -50,6 +51,9 @@ pub struct Environment {
     library: PathBuf,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
+    /// Where the linker finds libraries of other languages, in the form of its option `-L`.
+    #[serde(default)]
+    native: Vec<String>,
     /// The package whose build this is.
     package: PathBuf,
     /// Which `lab` this is.
@@ -60,15 +64,16 @@ pub struct Environment {
 pub type Report<'a> = &'a mut dyn FnMut(usize, usize);
 
 impl Environment {
-    /// The environment of the `lab` that this program carries.
-    pub fn open(toolchain: &Toolchain) -> Result<Self> {
-        let home = Home::of(toolchain, &Lab::embedded())?;
-        home.ready().context("the warm environment is not built: run `taper install`")
+    /// The environment of the `lab` that this program carries, with or without CUDA.
+    pub fn open(toolchain: &Toolchain, cuda: Option<&Cuda>) -> Result<Self> {
+        let install = if cuda.is_some() { "taper install --cuda" } else { "taper install" };
+        let home = Home::of(toolchain, cuda, &Lab::embedded())?;
+        home.ready().with_context(|| format!("the warm environment is not built: run `{install}`"))
     }
 
     /// Compiles `lab`; what is compiled already is kept, so this can be stopped and started at any time.
-    pub fn build(toolchain: &Toolchain, lab: &Lab, report: Report) -> Result<Self> {
-        let home = Home::of(toolchain, lab)?;
+    pub fn build(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
+        let home = Home::of(toolchain, cuda, lab)?;
         if let Some(environment) = home.ready() {
             return Ok(environment);
         }
@@ -79,8 +84,8 @@ impl Environment {
             return Ok(environment);
         }
         home.write_package(lab)?;
-        let library = home.compile(toolchain, report)?;
-        home.finish(&library, toolchain)
+        let (library, native) = home.compile(toolchain, report)?;
+        home.finish(&library, native, toolchain)
     }
 
     /// The shared library of `lab`.
@@ -103,6 +108,7 @@ impl Environment {
             format!("-Clink-arg=-Wl,-rpath,{folder}"),
         ];
         flags.extend(self.dependencies.iter().map(|folder| format!("-Ldependency={}", folder.display())));
+        flags.extend(self.native.iter().map(|folder| format!("-L{folder}")));
         // Separated as cargo's CARGO_ENCODED_RUSTFLAGS wants it, for the sake of paths with spaces.
         flags.join("\u{1f}")
     }
@@ -122,14 +128,22 @@ pub fn cache() -> Result<PathBuf> {
 struct Home {
     root: PathBuf,
     lab: String,
+    manifest: String,
+    cuda: Option<Cuda>,
 }
 
 impl Home {
-    fn of(toolchain: &Toolchain, lab: &Lab) -> Result<Self> {
+    fn of(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
+        let manifest = match cuda {
+            Some(_) => MANIFEST.replace("path = \"lab\" }", "path = \"lab\", features = [\"cuda\"] }"),
+            None => MANIFEST.to_owned(),
+        };
         let versions = locked_versions(CARGO_LOCK, "lab");
-        let parts = [&versions, MANIFEST, &lab.manifest()?, &toolchain.version];
-        let key = digest(parts.map(str::as_bytes));
-        Ok(Self { root: cache()?.join("environments").join(key), lab: lab.digest() })
+        let mut parts = vec![versions, manifest.clone(), lab.manifest()?, toolchain.version.clone()];
+        parts.extend(cuda.map(Cuda::identity));
+        let key = digest(parts.iter().map(String::as_bytes));
+        let root = cache()?.join("environments").join(key);
+        Ok(Self { root, lab: lab.digest(), manifest, cuda: cuda.cloned() })
     }
 
     fn labs(&self) -> PathBuf {
@@ -144,7 +158,7 @@ impl Home {
 
     fn write_package(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
-        write(&self.root.join("Cargo.toml"), MANIFEST)?;
+        write(&self.root.join("Cargo.toml"), &self.manifest)?;
         write(&self.root.join("lib.rs"), "pub use lab;\n")?;
         if !self.root.join("Cargo.lock").exists() {
             write(&self.root.join("Cargo.lock"), CARGO_LOCK)?;
@@ -152,20 +166,25 @@ impl Home {
         Ok(())
     }
 
-    /// Returns the path of the library that cargo has built.
-    fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<PathBuf> {
+    /// Returns the path of the library that cargo has built, and those that what is linked with it needs.
+    fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<(PathBuf, Vec<String>)> {
         let total = self.crates(toolchain)?;
         let mut command = toolchain.cargo(&self.root);
+        let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
+        if let Some(cuda) = &self.cuda {
+            cuda.set(&mut command);
+            rustflags.extend(cuda.rustflags());
+        }
         command
             .args(["build", "--message-format=json-render-diagnostics", "--target", &toolchain.host])
-            .env("CARGO_ENCODED_RUSTFLAGS", format!("-Cprefer-dynamic\u{1f}{}", toolchain.rpath()?))
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\u{1f}"))
             .env("CARGO_TARGET_DIR", "target")
             .env("CARGO_BUILD_BUILD_DIR", "target")
             .stdout(Stdio::piped())
             .stderr(File::create(self.root.join("build.log"))?);
         let mut cargo = command.spawn().context("cannot run cargo")?;
         let mut done = BTreeSet::new();
-        let mut library = None;
+        let (mut library, mut native) = (None, Vec::new());
         report(0, total);
         for line in BufReader::new(cargo.stdout.take().context("cargo has no output")?).lines() {
             let message: Value = serde_json::from_str(&line?).unwrap_or_default();
@@ -181,12 +200,19 @@ impl Home {
             if message["reason"] == "compiler-artifact" && message["target"]["name"] == "lab" {
                 library = shared_library(&message["filenames"]);
             }
+            if message["reason"] == "build-script-executed" {
+                let paths = message["linked_paths"].as_array().into_iter().flatten();
+                native.extend(paths.filter_map(Value::as_str).map(str::to_owned));
+            }
         }
         if !cargo.wait()?.success() {
             let log = fs::read_to_string(self.root.join("build.log")).unwrap_or_default();
             bail!("the warm environment does not compile:\n{}", reason(&log));
         }
-        library.context("cargo built no shared library of `lab`")
+        if let Some(cuda) = &self.cuda {
+            native.extend(cuda.link_folders().iter().map(|folder| format!("native={}", folder.display())));
+        }
+        Ok((library.context("cargo built no shared library of `lab`")?, native))
     }
 
     /// How many crates the environment consists of.
@@ -203,7 +229,7 @@ impl Home {
     }
 
     /// Moves the library to where no later build writes, and says that it is there.
-    fn finish(&self, library: &Path, toolchain: &Toolchain) -> Result<Environment> {
+    fn finish(&self, library: &Path, native: Vec<String>, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
         fs::create_dir_all(&folder)?;
         let name = library.file_name().context("the library has no name")?;
@@ -212,6 +238,7 @@ impl Home {
         let environment = Environment {
             library: folder.join(name),
             dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            native,
             package: self.root.clone(),
             lab: self.lab.clone(),
         };

@@ -39,6 +39,23 @@ fn batches_hold_each_image_once_with_its_label() -> Result<()> {
 }
 
 #[test]
+fn batches_put_together_on_the_device_are_the_same() -> Result<()> {
+    let digits = drawn_sized(1, 250, 0).unwrap().train.take(200);
+    let batches = || digits.batches(64, 3, &Device::Cpu);
+    assert_eq!(batches().on_device(true).len(), 4);
+    for (here, there) in batches().zip(batches().on_device(true)) {
+        let ((images, labels), (others, other_labels)) = (here?, there?);
+        assert_eq!((images.dims(), labels.dims()), (others.dims(), other_labels.dims()));
+        assert_eq!(labels.to_vec1::<u32>()?, other_labels.to_vec1::<u32>()?);
+        let difference = (images - others)?.abs()?.max_all()?.to_scalar::<f32>()?;
+        assert!(difference < 1e-6, "division and multiplication differ by {difference}");
+    }
+    let mut nothing = digits.batches(0, 1, &Device::Cpu).on_device(true);
+    assert!(nothing.next().is_some_and(|batch| batch.is_err()) && nothing.next().is_none());
+    Ok(())
+}
+
+#[test]
 fn batches_of_nothing_are_an_error_and_of_too_much_are_one() {
     let digits = drawn_sized(1, 5, 0).unwrap().train;
     let mut batches = digits.batches(0, 1, &Device::Cpu);

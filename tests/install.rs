@@ -48,17 +48,16 @@ fn jupyters_own_variables_decide_where_it_goes() {
 fn what_is_uninstalled_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let (prefix, cache) = (folder.path().join("prefix"), folder.path().join("cache"));
-    let kernel = prefix.join("share/jupyter/kernels/taper");
-    std::fs::create_dir_all(&kernel).unwrap();
+    let kernels = ["taper", "taper-cuda"].map(|name| prefix.join("share/jupyter/kernels").join(name));
     let built = ["environments/x", "jupyter/kernels/taper", "python-x/bin"].map(|folder| cache.join(folder));
     let digits = cache.join("mnist");
-    for folder in built.iter().chain([&digits]) {
+    for folder in kernels.iter().chain(&built).chain([&digits]) {
         std::fs::create_dir_all(folder).unwrap();
     }
     let arguments = ["uninstall", "--prefix", prefix.to_str().unwrap()];
     let (good, text) = output(&arguments, &[("TAPER_CACHE", &cache)]);
-    assert!(good && text.contains("Removed the kernel"), "{text}");
-    assert!(!kernel.exists() && prefix.join("share/jupyter/kernels").exists());
+    assert!(good && text.matches("Removed the kernel").count() == 2, "{text}");
+    assert!(kernels.iter().all(|kernel| !kernel.exists()) && prefix.join("share/jupyter/kernels").exists());
     assert!(
         built.iter().all(|folder| !folder.exists()) && digits.exists(),
         "what was downloaded is not built"

@@ -7,6 +7,7 @@ mod browser;
 mod client;
 mod clients;
 mod conformance;
+mod cuda;
 mod data;
 mod display;
 mod download;

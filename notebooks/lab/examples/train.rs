@@ -3,9 +3,14 @@
 //!
 //! ```text
 //! cargo run --release -p lab --example train -- [epochs] [fused | layered]
+//! cargo run --release -p lab --example train --features cuda -- [epochs]
 //! ```
+//!
+//! On a GPU all data stay there: the images, of which batches are put together, the masks of the dropout, and the loss,
+//! which is read once an epoch.
 
 use lab::candle_core::{D, DType, Device, Result, Tensor};
+use lab::candle_nn::ops::dropout;
 use lab::data::{self, Split};
 use lab::nn::{self, Module, Optimizer};
 use lab::{device, init, ops};
@@ -34,7 +39,11 @@ impl Net {
     /// From images `[batch, 1, 28, 28]` to logits `[batch, 10]`.
     fn forward(&self, images: &Tensor, training: bool) -> Result<Tensor> {
         let x = self.block2.forward(&self.block1.forward(images)?)?;
-        self.dense.forward(&self.dropout.forward(&x.flatten_from(1)?, training)?)
+        let x = x.flatten_from(1)?;
+        // Masks of `lab` follow from their seed alone. For that the CPU draws them; the GPU need not wait for it.
+        let on_gpu = training && !x.device().is_cpu();
+        let x = if on_gpu { dropout(&x, 0.5)? } else { self.dropout.forward(&x, training)? };
+        self.dense.forward(&x)
     }
 }
 
@@ -55,13 +64,15 @@ fn main() -> lab::Result<()> {
 
     for epoch in 1..=epochs {
         let start = Instant::now();
-        let mut loss = 0.0;
+        let mut loss = Tensor::zeros((), DType::F32, &device)?;
         for batch in digits.train.batches(BATCH, SEED + epoch, &device) {
             let (images, labels) = batch?;
             let batch_loss = ops::cross_entropy(&net.forward(&images, true)?, &labels)?;
             adam.backward_step(&batch_loss)?;
-            loss = batch_loss.to_scalar::<f32>()?;
+            loss = batch_loss.detach();
         }
+        // A GPU is done only when it can say this.
+        let loss = loss.to_scalar::<f32>()?;
         let seconds = start.elapsed().as_secs_f64();
         let accuracy = 100.0 * accuracy(&net, &digits.test, &device)?;
         println!("epoch {epoch}: {seconds:.2} s, last loss {loss:.4}, test accuracy {accuracy:.2} %");
@@ -71,11 +82,11 @@ fn main() -> lab::Result<()> {
 
 /// The part of the digits that the network gets right.
 fn accuracy(net: &Net, digits: &Split, device: &Device) -> Result<f64> {
-    let mut right = 0.0;
+    let mut right = Tensor::zeros((), DType::F32, device)?;
     for batch in digits.batches_in_order(500, device) {
         let (images, labels) = batch?;
         let predicted = net.forward(&images, false)?.argmax(D::Minus1)?;
-        right += predicted.eq(&labels)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+        right = (right + predicted.eq(&labels)?.to_dtype(DType::F32)?.sum_all()?)?;
     }
-    Ok(right / digits.len() as f64)
+    Ok(f64::from(right.to_scalar::<f32>()?) / digits.len() as f64)
 }

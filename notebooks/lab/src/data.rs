@@ -5,6 +5,7 @@ mod download;
 mod drawn;
 mod error;
 mod idx;
+mod resident;
 mod skeletons;
 mod source;
 mod split;

@@ -4,13 +4,17 @@ use candle_core::{Device, DeviceLocation};
 
 /// The fastest device there is: the first GPU where `lab` was built with its feature `cuda`, else the CPU.
 ///
-/// A build for CUDA that finds no GPU says so in one line and takes the CPU. For the CPU, from now on this process keeps
-/// the memory of tensors that are freed, for those to come.
+/// A build for CUDA that finds no GPU, or none that it was compiled for, says so in one line and takes the CPU. For the
+/// CPU, from now on this process keeps the memory of tensors that are freed, for those to come.
 pub fn best() -> Device {
     #[cfg(feature = "cuda")]
-    match Device::new_cuda(0) {
+    match first_gpu() {
         Ok(device) => return device,
-        Err(error) => println!("No CUDA device, using the CPU: {error}"),
+        // A backtrace may follow.
+        Err(error) => println!(
+            "No GPU that can be used, so this is the CPU: {}",
+            error.to_string().lines().next().unwrap_or_default()
+        ),
     }
     keep_freed_memory();
     Device::Cpu
@@ -28,6 +32,14 @@ fn keep_freed_memory() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
+}
+
+#[cfg(feature = "cuda")]
+fn first_gpu() -> candle_core::Result<Device> {
+    let device = Device::new_cuda(0)?;
+    // A kernel has to run: those that were compiled for other GPUs do not.
+    candle_core::Tensor::zeros(1, candle_core::DType::F32, &device)?.affine(1.0, 1.0)?;
+    Ok(device)
 }
 
 /// A name for captions and score records, such as `CPU (2 threads)` or `CUDA:0`.

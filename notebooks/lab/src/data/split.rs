@@ -1,8 +1,9 @@
+use super::resident::Resident;
 use crate::check_interrupt;
 use crate::random::Random;
 use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Half of a data set: `len` images of 28 x 28 grey pixels, 0 being the background, and their labels, 0 to 9.
 #[derive(Clone)]
@@ -11,16 +12,19 @@ pub struct Split {
     len: usize,
     pixels: Arc<Vec<u8>>,
     classes: Arc<Vec<u8>>,
+    /// All of it once more, on the device that asked for it last.
+    resident: Arc<Mutex<Option<Resident>>>,
 }
 
 impl Split {
     /// Rows, and columns, of an image.
     pub const SIDE: usize = 28;
-    const AREA: usize = Self::SIDE * Self::SIDE;
+    pub(super) const AREA: usize = Self::SIDE * Self::SIDE;
 
     pub(super) fn new(name: String, pixels: Vec<u8>, classes: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), classes.len() * Self::AREA);
-        Self { name, len: classes.len(), pixels: pixels.into(), classes: classes.into() }
+        let resident = Arc::default();
+        Self { name, len: classes.len(), pixels: pixels.into(), classes: classes.into(), resident }
     }
 
     /// The name of the data set and of the part, such as `MNIST, test`.
@@ -62,7 +66,7 @@ impl Split {
 
     /// All images as `f32` in 0 to 1, shape `[len, 1, 28, 28]`.
     pub fn images(&self, device: &Device) -> Result<Tensor> {
-        to_images(self.pixels().iter(), self.len, device)
+        to_images([self.pixels()].into_iter(), self.len, device)
     }
 
     /// All labels as `u32`, shape `[len]`.
@@ -81,7 +85,24 @@ impl Split {
     /// Batches in the order of the images, for evaluation.
     pub fn batches_in_order(&self, batch_size: usize, device: &Device) -> Batches {
         let order = (0..self.len as u32).collect();
-        Batches { split: self.clone(), order, done: 0, batch_size, device: device.clone() }
+        let on_device = !device.is_cpu();
+        Batches {
+            split: self.clone(),
+            order,
+            done: 0,
+            batch_size,
+            device: device.clone(),
+            on_device,
+            there: None,
+        }
+    }
+
+    fn resident(&self, device: &Device) -> Result<Resident> {
+        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*resident {
+            Some(present) if present.device().same_device(device) => Ok(present.clone()),
+            _ => Ok(resident.insert(Resident::new(&self.pixels, &self.classes, device)?).clone()),
+        }
     }
 }
 
@@ -100,19 +121,49 @@ pub struct Batches {
     done: usize,
     batch_size: usize,
     device: Device,
+    on_device: bool,
+    /// On the device: the images, and the order.
+    there: Option<(Resident, Tensor)>,
+}
+
+impl Batches {
+    /// Whether batches are put together on the device, from images that were copied there once, a byte a pixel. That is
+    /// the default on a GPU, where nothing is copied then but the order of an epoch.
+    #[must_use]
+    pub fn on_device(self, on_device: bool) -> Self {
+        Self { on_device, ..self }
+    }
+
+    /// The images at these places of the order.
+    fn batch(&mut self, start: usize, end: usize) -> Result<(Tensor, Tensor)> {
+        check_interrupt()?;
+        if start == end {
+            bail!("a batch must hold at least one image");
+        }
+        if !self.on_device {
+            return to_batch(&self.split, &self.order[start..end], &self.device);
+        }
+        let (images, order) = match &mut self.there {
+            Some(there) => there,
+            none => {
+                none.insert((self.split.resident(&self.device)?, Tensor::new(&self.order[..], &self.device)?))
+            }
+        };
+        images.batch(&order.narrow(0, start, end - start)?)
+    }
 }
 
 impl Iterator for Batches {
     type Item = Result<(Tensor, Tensor)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.order[self.done..];
-        if rest.is_empty() {
+        let (start, len) = (self.done, self.order.len());
+        if start == len {
             return None;
         }
-        let batch = &rest[..self.batch_size.min(rest.len())];
-        self.done = if batch.is_empty() { self.order.len() } else { self.done + batch.len() };
-        Some(to_batch(&self.split, batch, &self.device))
+        let end = start + self.batch_size.min(len - start);
+        self.done = if end == start { len } else { end };
+        Some(self.batch(start, end))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -124,17 +175,16 @@ impl Iterator for Batches {
 impl ExactSizeIterator for Batches {}
 
 fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, Tensor)> {
-    check_interrupt()?;
-    if indices.is_empty() {
-        bail!("a batch must hold at least one image");
-    }
-    let pixels = indices.iter().flat_map(|&index| split.image(index as usize));
+    let images = indices.iter().map(|&index| split.image(index as usize));
     let labels = indices.iter().map(|&index| u32::from(split.classes()[index as usize]));
-    Ok((to_images(pixels, indices.len(), device)?, Tensor::from_iter(labels, device)?))
+    Ok((to_images(images, indices.len(), device)?, Tensor::from_iter(labels, device)?))
 }
 
-fn to_images<'a>(pixels: impl Iterator<Item = &'a u8>, len: usize, device: &Device) -> Result<Tensor> {
+/// From the pixels of `len` images, in pieces.
+fn to_images<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize, device: &Device) -> Result<Tensor> {
     let mut values = Vec::with_capacity(len * Split::AREA);
-    values.extend(pixels.map(|&pixel| f32::from(pixel) / 255.0));
+    for pixels in pieces {
+        values.extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
+    }
     Tensor::from_vec(values, (len, 1, Split::SIDE, Split::SIDE), device)
 }

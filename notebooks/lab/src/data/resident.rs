@@ -1,0 +1,30 @@
+use super::Split;
+use candle_core::{DType, Device, Result, Tensor};
+
+/// Images and labels in the memory of a device, where batches of them are put together.
+#[derive(Clone)]
+pub struct Resident {
+    /// `u8`, `[len, 784]`.
+    pixels: Tensor,
+    /// `u32`, `[len]`.
+    labels: Tensor,
+}
+
+impl Resident {
+    pub fn new(pixels: &[u8], classes: &[u8], device: &Device) -> Result<Self> {
+        let pixels = Tensor::from_slice(pixels, (classes.len(), Split::AREA), device)?;
+        let labels = Tensor::from_iter(classes.iter().map(|&class| u32::from(class)), device)?;
+        Ok(Self { pixels, labels })
+    }
+
+    pub fn device(&self) -> &Device {
+        self.pixels.device()
+    }
+
+    /// The images at `indices`, `u32` `[batch]`, as `f32` in 0 to 1, `[batch, 1, 28, 28]`, and their labels.
+    pub fn batch(&self, indices: &Tensor) -> Result<(Tensor, Tensor)> {
+        let images = self.pixels.index_select(indices, 0)?.to_dtype(DType::F32)?.affine(1.0 / 255.0, 0.0)?;
+        let images = images.reshape((indices.elem_count(), 1, Split::SIDE, Split::SIDE))?;
+        Ok((images, self.labels.index_select(indices, 0)?))
+    }
+}
