@@ -316,18 +316,30 @@ fn the_fused_block_carries_what_is_no_number() -> Result<()> {
 
 #[test]
 fn no_gradient_times_infinity_is_no_number() -> Result<()> {
-    let x = Tensor::new(&[[[[f32::INFINITY, 1.], [2., 3.]]]], &Device::Cpu)?;
-    // ReLU makes 0 of all, so that no place has a gradient. As with PyTorch, 0 times infinity is none.
-    let weight = Tensor::full(-1f32, (1, 1, 1, 1), &Device::Cpu)?;
+    // ReLU makes 0 of all, so that no place has a gradient. As with PyTorch, 0 times infinity is no number.
+    let infinite = Tensor::new(&[[[[f32::INFINITY, 1.], [2., 3.]]]], &Device::Cpu)?;
+    let finite = Tensor::new(&[[[[4f32, 1.], [2., 3.]]]], &Device::Cpu)?;
     let layered = |t: &[Tensor]| ops::max_pool2d(&ops::relu(&ops::conv2d(&t[0], &t[1], None, 1, 0)?)?, 2);
     let fused = |t: &[Tensor]| ops::conv2d_relu_max_pool2d(&t[0], &t[1], None, 2);
-    for results in [
-        with_gradients(layered, &[x.clone(), weight.clone()], DType::F32, true)?,
-        with_gradients(fused, &[x.clone(), weight.clone()], DType::F32, true)?,
-    ] {
-        assert_eq!(results[0].flatten_all()?.to_vec1::<f32>()?, [0.]);
-        assert_eq!(results[1].abs()?.flatten_all()?.to_vec1::<f32>()?, [0., 0., 0., 0.]);
-        assert!(results[2].flatten_all()?.to_vec1::<f32>()?[0].is_nan());
+    for (x, weight, expected) in
+        [(&infinite, -1f32, [false, true]), (&finite, f32::NEG_INFINITY, [true, false])]
+    {
+        let arguments = [x.clone(), Tensor::full(weight, (1, 1, 1, 1), &Device::Cpu)?];
+        for results in [
+            with_gradients(layered, &arguments, DType::F32, true)?,
+            with_gradients(fused, &arguments, DType::F32, true)?,
+        ] {
+            assert_eq!(results[0].flatten_all()?.to_vec1::<f32>()?, [0.]);
+            let values = |of: &Tensor| of.abs()?.flatten_all()?.to_vec1::<f32>();
+            let (dx, dweight) = (values(&results[1])?, values(&results[2])?);
+            assert_eq!(
+                [dx.iter().all(|dx| dx.is_nan()), dweight[0].is_nan()],
+                expected,
+                "{dx:?} {dweight:?}"
+            );
+            assert!(expected[0] || dx == [0.; 4], "{dx:?}");
+            assert!(expected[1] || dweight == [0.], "{dweight:?}");
+        }
     }
     Ok(())
 }

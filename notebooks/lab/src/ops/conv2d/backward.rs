@@ -54,19 +54,20 @@ impl<F: Fn(usize, bool, &mut Places) + Sync> List for F {}
 pub fn backward(x: &[f32], weight: &[f32], wants_x: bool, size: &Size, list: impl List) -> Gradients {
     let arch = arch();
     let patches = Patches::new(arch, size);
-    let weights = patches.pack(weight, size);
+    let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
     let chunks = size.batch.div_ceil(IMAGES);
     let mut dx = wants_x.then(|| Output::new(x.len()));
     let mut dx_chunks = dx.as_mut().map(|dx| dx.chunks(IMAGES * size.image()));
     let mut sums: Vec<_> = (0..chunks).map(|_| Mutex::new(None)).collect();
-    let items = x.chunks(IMAGES * size.image()).zip(&sums).enumerate();
-    let items = items.map(|(chunk, (x, sum))| (chunk, x, dx_chunks.as_mut().and_then(Iterator::next), sum));
-    parallel::for_each(items, |(chunk, x, dx, sum)| {
+    let items = (0..).step_by(IMAGES).zip(x.chunks(IMAGES * size.image())).zip(&sums);
+    let items = items.map(|((first, x), sum)| (first, x, dx_chunks.as_mut().and_then(Iterator::next), sum));
+    parallel::for_each(items, |(first, x, dx, sum)| {
         let mut dx = dx.map(|dx| dx.filled(0.0));
-        let mut image = Image {
+        let mut chunk = Chunk {
             patches: &patches,
             size,
             weights: &weights,
+            weights_are_finite,
             list: &list,
             x: Aligned::zeros(patches.image),
             dx: Aligned::zeros(if wants_x { patches.image } else { 0 }),
@@ -76,9 +77,9 @@ pub fn backward(x: &[f32], weight: &[f32], wants_x: bool, size: &Size, list: imp
         };
         for (index, x) in x.chunks_exact(size.image()).enumerate() {
             let dx = dx.as_mut().map(|dx| &mut dx[index * size.image()..][..size.image()]);
-            arch.dispatch(Step { image: &mut image, index: chunk * IMAGES + index, x, dx });
+            arch.dispatch(Step { chunk: &mut chunk, index: first + index, x, dx });
         }
-        *sum.lock().unwrap() = Some((image.dweights, image.bias));
+        *sum.lock().unwrap() = Some((chunk.dweights, chunk.bias));
     });
     drop(dx_chunks);
     let (mut packed, mut bias) = (vec![0.0; weights.len()], vec![0.0; size.c_out]);
@@ -96,11 +97,12 @@ fn add(sum: &mut [f32], values: &[f32]) {
     }
 }
 
-/// What the gradients of one image after the other are added to.
-struct Image<'a, L> {
+/// What a thread has for some images, one after the other, and what it adds their gradients to.
+struct Chunk<'a, L> {
     patches: &'a Patches,
     size: &'a Size,
     weights: &'a [f32],
+    weights_are_finite: bool,
     list: &'a L,
     /// `[height, width, c_in]` with the padding.
     x: Aligned,
@@ -112,8 +114,10 @@ struct Image<'a, L> {
     bias: Vec<f32>,
 }
 
+/// One image of a chunk.
 struct Step<'a, 'b, L> {
-    image: &'b mut Image<'a, L>,
+    chunk: &'b mut Chunk<'a, L>,
+    /// In the batch.
     index: usize,
     x: &'b [f32],
     dx: Option<&'b mut [f32]>,
@@ -124,14 +128,15 @@ impl<L: List> WithSimd for Step<'_, '_, L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Image { patches, size, weights, list, x, dx, places, dweights, bias } = self.image;
+        let Chunk { patches, size, weights, weights_are_finite, list, x, dx, places, dweights, bias } =
+            self.chunk;
         let area = size.height * size.width;
         for (from, to, len) in lines(size) {
             transpose((&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
         }
         dx.fill(0.0);
         // 0 times infinity is no number.
-        let all = !is_finite(self.x);
+        let all = !(*weights_are_finite && is_finite(self.x));
         let weights = weights.chunks_exact(patches.packed).zip(dweights.chunks_exact_mut(patches.packed));
         for (output, ((weights, dweights), dbias)) in weights.zip(bias).enumerate() {
             list(self.index * size.c_out + output, all, places);
