@@ -194,7 +194,7 @@ fn driver_without_gpu(header: &Path) -> String {
 }
 
 /// The whole way, but for a GPU: NVIDIA's compiler, the kernels of candle, the environment, the kernel, its cells, and
-/// the example. It loads 600 MB and compiles for a quarter of an hour: only with TAPER_CUDA_TESTS.
+/// the example. It loads 600 MB and compiles for half an hour: only with TAPER_CUDA_TESTS.
 #[tokio::test]
 async fn the_kernel_for_gpus_builds_links_and_computes_on_the_cpu_where_there_is_none() {
     if std::env::var_os("TAPER_CUDA_TESTS").is_none() {
