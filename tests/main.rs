@@ -9,6 +9,7 @@ mod clients;
 mod conformance;
 mod cuda;
 mod data;
+mod device;
 mod display;
 mod download;
 mod drawn_digits;
