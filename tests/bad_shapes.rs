@@ -66,6 +66,9 @@ fn pools_name_what_does_not_fit() {
     assert_error(max_pool2d_with_stride(&x, 2, 0), &["max_pool2d", "stride", "expected", "0"]);
     assert_error(max_pool2d(&f32(&[4, 3]), 2), &["max_pool2d", "expected", "[4, 3]"]);
     assert_error(max_pool2d(&zeros(&[1, 1, 4, 4], DType::U8), 2), &["max_pool2d", "expected", "U8"]);
+    for empty in [[0, 3, 4, 4], [2, 0, 4, 4]] {
+        assert_error(max_pool2d(&f32(&empty), 2), &["max_pool2d", "expected", &format!("{empty:?}")]);
+    }
     assert!(max_pool2d_with_stride(&x, 2, usize::MAX).is_ok_and(|y| y.dims() == [2, 3, 1, 1]));
 }
 

@@ -276,8 +276,8 @@ fn narrower_vectors_give_the_same_results() {
             "gradients::the_network_is_that_of_pytorch",
             "gradients::any_number_of_channels_and_columns_is_right",
             "gradients::dropout_passes_gradients_where_it_passes_values",
-            "ops::convolutions_are_candles_in_all_sizes",
-            "ops::the_fused_block_is_its_parts_in_all_sizes",
+            "composed::convolutions_are_candles_in_all_sizes",
+            "composed::the_fused_block_is_its_parts_in_all_sizes",
         ]);
         let output = tests.output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);

@@ -6,6 +6,7 @@ mod browser;
 #[path = "../kernel/client.rs"]
 mod client;
 mod clients;
+mod composed;
 mod conformance;
 mod cuda;
 mod data;

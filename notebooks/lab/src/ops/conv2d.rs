@@ -35,8 +35,19 @@ pub fn conv2d(
     if !has_kernel(x) {
         return composed(x, weight, bias, &size);
     }
-    let bias = bias.map_or_else(|| Tensor::zeros(size.c_out, x.dtype(), x.device()), Tensor::contiguous)?;
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, Conv2d { size })
+    apply(x, weight, bias, Conv2d { size })
+}
+
+/// Applies an operation of images, weight and bias to contiguous ones. No bias is one of zeros.
+pub(super) fn apply(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    operation: impl CustomOp3 + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let zeros = || Tensor::zeros(weight.dim(0)?, x.dtype(), x.device());
+    let bias = bias.map_or_else(zeros, Tensor::contiguous)?;
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, operation)
 }
 
 /// From candle's own operations, for every device and type.

@@ -1,6 +1,6 @@
 mod forward;
 
-use super::conv2d::{Places, Size, backward, tile};
+use super::conv2d::{Places, Size, apply, backward, tile};
 use super::processor::arch;
 use super::{contiguous, conv2d, has_kernel, max_pool2d, relu, values};
 use crate::check_interrupt;
@@ -34,12 +34,7 @@ pub fn conv2d_relu_max_pool2d(
     if !has_kernel(x) || window > LARGEST_WINDOW {
         return max_pool2d(&relu(&conv2d(x, weight, bias, 1, 0)?)?, window);
     }
-    let bias = bias.map_or_else(|| Tensor::zeros(size.c_out, x.dtype(), x.device()), Tensor::contiguous)?;
-    x.contiguous()?.apply_op3(
-        &weight.contiguous()?,
-        &bias,
-        ConvBlock { size, window, largest: OnceLock::new() },
-    )
+    apply(x, weight, bias, ConvBlock { size, window, largest: OnceLock::new() })
 }
 
 struct ConvBlock {

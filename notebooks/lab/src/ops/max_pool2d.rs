@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// The gradient goes to the largest value: of equal ones to the first, as in PyTorch.
 ///
 /// # Errors
-/// When `x` has not four dimensions, or no window fits into it.
+/// When `x` has not four dimensions, is empty, or no window fits into it.
 pub fn max_pool2d(x: &Tensor, window: usize) -> Result<Tensor> {
     max_pool2d_with_stride(x, window, window)
 }
@@ -20,12 +20,15 @@ pub fn max_pool2d(x: &Tensor, window: usize) -> Result<Tensor> {
 /// `[batch, channel, (height - window) / stride + 1, (width - window) / stride + 1]`.
 ///
 /// # Errors
-/// When `x` has not four dimensions, no window fits into it, or the stride is 0.
+/// When `x` has not four dimensions, is empty, no window fits into it, or the stride is 0.
 pub fn max_pool2d_with_stride(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
     check_interrupt()?;
-    let &[_, _, height, width] = x.dims() else {
+    let &[batch, channels, height, width] = x.dims() else {
         bail!("max_pool2d: expected x [batch, channels, height, width], got {:?}", x.dims());
     };
+    if batch == 0 || channels == 0 {
+        bail!("max_pool2d: expected at least one image and one channel, got {:?}", x.dims());
+    }
     if window == 0 || window > height || window > width {
         bail!("max_pool2d: expected a window within {height} x {width}, got {window} x {window}");
     }
