@@ -1,4 +1,4 @@
-//! Trains the course's network on MNIST, in batches of 128. Expect 97.5 % or more of the test digits to be right after
+//! Trains the course's network on MNIST, in batches of 128. Expect about 97.5 % of the test digits to be right after
 //! one epoch, and 98.7 % or more after five.
 //!
 //! ```text
