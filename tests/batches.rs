@@ -39,8 +39,21 @@ fn batches_hold_each_image_once_with_its_label() -> Result<()> {
 }
 
 #[test]
+fn a_split_is_cut_as_a_slice_is() {
+    let digits = drawn_sized(1, 30, 0).unwrap().train;
+    let (first, second) = digits.split_at(20);
+    assert_eq!((first.len(), second.len()), (20, 10));
+    assert_eq!([first.pixels(), second.pixels()].concat(), digits.pixels());
+    assert_eq!([first.classes(), second.classes()].concat(), digits.classes());
+    assert_eq!(second.image(3), digits.image(23));
+    let (third, fourth) = second.split_at(4);
+    assert_eq!((third.classes(), fourth.image(0)), (&digits.classes()[20..24], digits.image(24)));
+    assert!(digits.split_at(31).1.is_empty());
+}
+
+#[test]
 fn batches_put_together_on_the_device_are_the_same() -> Result<()> {
-    let digits = drawn_sized(1, 250, 0).unwrap().train.take(200);
+    let digits = drawn_sized(1, 250, 0).unwrap().train.split_at(50).1;
     let batches = || digits.batches(64, 3, &Device::Cpu);
     assert_eq!(batches().on_device(true).len(), 4);
     for (here, there) in batches().zip(batches().on_device(true)) {

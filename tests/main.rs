@@ -32,6 +32,7 @@ mod protocol;
 mod python;
 mod queries;
 mod run;
+mod scores;
 mod support;
 mod tidy;
 mod train;

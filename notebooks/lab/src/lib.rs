@@ -18,6 +18,7 @@ mod pace;
 pub mod plot;
 mod progress;
 mod random;
+pub mod scores;
 pub mod train;
 
 pub use interrupt::{Interrupted, check_interrupt};

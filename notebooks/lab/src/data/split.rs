@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct Split {
     name: String,
+    /// The first of its images within `pixels`.
+    start: usize,
     len: usize,
     pixels: Arc<Vec<u8>>,
     classes: Arc<Vec<u8>>,
@@ -24,7 +26,7 @@ impl Split {
     pub(super) fn new(name: String, pixels: Vec<u8>, classes: Vec<u8>) -> Self {
         assert_eq!(pixels.len(), classes.len() * Self::AREA);
         let resident = Arc::default();
-        Self { name, len: classes.len(), pixels: pixels.into(), classes: classes.into(), resident }
+        Self { name, start: 0, len: classes.len(), pixels: pixels.into(), classes: classes.into(), resident }
     }
 
     /// The name of the data set and of the part, such as `MNIST, test`.
@@ -46,14 +48,21 @@ impl Split {
         Self { len: n.min(self.len), ..self.clone() }
     }
 
+    /// The first `n` images, and the others, as `slice::split_at` does; where there are fewer, the second is empty.
+    pub fn split_at(&self, n: usize) -> (Self, Self) {
+        let first = self.take(n);
+        let (start, len) = (self.start + first.len, self.len - first.len);
+        (first, Self { start, len, ..self.clone() })
+    }
+
     /// All pixels, image after image, each row by row from the top.
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels[..self.len * Self::AREA]
+        &self.pixels[self.start * Self::AREA..][..self.len * Self::AREA]
     }
 
     /// The digit that each image shows.
     pub fn classes(&self) -> &[u8] {
-        &self.classes[..self.len]
+        &self.classes[self.start..][..self.len]
     }
 
     /// The 784 pixels of one image.
@@ -146,7 +155,9 @@ impl Batches {
         let (images, order) = match &mut self.there {
             Some(there) => there,
             none => {
-                none.insert((self.split.resident(&self.device)?, Tensor::new(&self.order[..], &self.device)?))
+                let start = self.split.start as u32;
+                let order = Tensor::from_iter(self.order.iter().map(|index| start + index), &self.device)?;
+                none.insert((self.split.resident(&self.device)?, order))
             }
         };
         images.batch(&order.narrow(0, start, end - start)?)

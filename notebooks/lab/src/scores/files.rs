@@ -1,0 +1,105 @@
+use super::{FORMAT, Record, machine};
+use crate::Result;
+use anyhow::{Context, bail, ensure};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook.
+pub fn folder() -> PathBuf {
+    std::env::var_os("LAB_SCORES").filter(|path| !path.is_empty()).map_or("scores".into(), PathBuf::from)
+}
+
+/// All records in [`folder`], in the order of their files' names. A file that is damaged, or in another format, is named in
+/// a printed line and left alone.
+///
+/// # Errors
+/// When there is no such folder, or it cannot be read.
+pub fn read() -> Result<Vec<Record>> {
+    let folder = folder();
+    let entries = fs::read_dir(&folder).with_context(|| {
+        format!("cannot read the scores in {}; run the notebooks of the frameworks first", folder.display())
+    })?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut paths: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")).collect();
+    paths.sort();
+    let mut records = Vec::new();
+    for path in paths {
+        match parse(&path) {
+            Ok(record) => records.push(record),
+            Err(error) => println!("{} is left out: {error:#}", path.display()),
+        }
+    }
+    Ok(records)
+}
+
+fn parse(path: &Path) -> Result<Record> {
+    let text = fs::read_to_string(path).context("it cannot be read")?;
+    let value: serde_json::Value = serde_json::from_str(&text).context("it is damaged")?;
+    match value["format"].as_u64() {
+        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) => {
+            bail!("its format is {format}, and this course reads {FORMAT}; run its notebook again")
+        }
+        None => bail!("it is no record of a score"),
+    }
+    let record: Record = serde_json::from_value(value).context("it is damaged")?;
+    ensure!(!record.epochs.is_empty(), "it is damaged: it has no epochs");
+    Ok(record)
+}
+
+impl Record {
+    /// Writes the record, with the peak of memory until now, into [`folder`], in one step: nobody ever reads half of it.
+    /// The file's name tells framework, style, data and seed, so it replaces that of an earlier run of the same training.
+    /// Returns its path.
+    ///
+    /// # Errors
+    /// When there are no epochs, a number in them is not finite, or the file cannot be written.
+    pub fn save(&mut self) -> Result<PathBuf> {
+        ensure!(!self.epochs.is_empty(), "nothing was trained, so there is no score to record");
+        for (at, epoch) in self.epochs.iter().enumerate() {
+            let scores = [Some(epoch.train), epoch.validation, epoch.test].into_iter().flatten();
+            let finite = scores.flat_map(|score| [score.loss, score.accuracy]).all(f32::is_finite)
+                && epoch.seconds.is_finite();
+            ensure!(
+                finite,
+                "epoch {} has a loss that is no finite number, so its score is not recorded",
+                at + 1
+            );
+        }
+        self.peak_memory_mib = machine::peak_memory_mib();
+        let folder = folder();
+        let path = folder.join(self.file_name());
+        let write = || -> Result<()> {
+            fs::create_dir_all(&folder)?;
+            let part = path.with_extension(format!("{}.part", std::process::id()));
+            let written = File::create(&part).and_then(|mut file| {
+                file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
+                file.write_all(b"\n")?;
+                file.sync_all()?;
+                fs::rename(&part, &path)
+            });
+            if written.is_err() {
+                // What is left of it helps nobody.
+                let _ = fs::remove_file(&part);
+            }
+            Ok(written?)
+        };
+        write().with_context(|| format!("cannot write the score to {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// `candle-sequential-mnist-60000x5-seed42.json`
+    fn file_name(&self) -> String {
+        let images = self.train_images + self.validation_images;
+        let names = [&self.framework, &self.style, &self.data].map(|name| slug(name));
+        format!("{}-{images}x{}-seed{}.json", names.join("-"), self.epochs.len(), self.seed)
+    }
+}
+
+/// Small letters and digits; a dash for each run of anything else.
+fn slug(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}

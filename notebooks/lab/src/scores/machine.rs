@@ -1,0 +1,37 @@
+use std::fs;
+
+/// The model of the processor, as the system calls it.
+pub fn cpu() -> String {
+    let linux = || {
+        let info = fs::read_to_string("/proc/cpuinfo").ok()?;
+        let line = info.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let macos = || {
+        let sysctl =
+            std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
+        Some(String::from_utf8(sysctl.stdout).ok()?.trim().to_owned()).filter(|name| !name.is_empty())
+    };
+    let found = if cfg!(target_os = "macos") { macos() } else { linux() };
+    found.unwrap_or_else(|| std::env::consts::ARCH.into())
+}
+
+/// The most memory that this process has taken, in MiB; 0 where the system does not tell.
+pub fn peak_memory_mib() -> f64 {
+    // Not `getrusage`, which on Linux also counts the process that has started this one.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());
+    (kib.unwrap_or(0.0) / 102.4).round() / 10.0
+}
+
+/// The date in UTC, `2026-11-20`.
+pub fn today() -> String {
+    // SAFETY: Both functions only write to what they are given, and a `tm` of zeros is one.
+    let date = unsafe {
+        let (now, mut date) = (libc::time(std::ptr::null_mut()), std::mem::zeroed());
+        libc::gmtime_r(&now, &mut date);
+        date
+    };
+    format!("{:04}-{:02}-{:02}", 1900 + date.tm_year, 1 + date.tm_mon, date.tm_mday)
+}
