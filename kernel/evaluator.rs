@@ -42,11 +42,15 @@ pub struct Evaluator {
     toolchain: Toolchain,
     cuda: Option<Cuda>,
     environment: Environment,
+    /// Leads to the `lab` that a new process for cells is to load.
+    lab_link: PathBuf,
     /// Where evcxr writes what it compiles.
     crate_folder: PathBuf,
     sources: Arc<Mutex<Sources>>,
     impls: Impls,
     pub runner: Runner,
+    /// A cell has run.
+    used: bool,
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
@@ -63,11 +67,13 @@ impl Evaluator {
         let sources = Arc::new(Mutex::new(Sources::default()));
         let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
 
+        let lab_link = setting.folder.join("liblab");
+        link(&lab_link, environment.lab_library())?;
         let mut command = Command::new(std::env::current_exe()?);
         setting.own_variables.restore(&mut command);
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
-            .env(child::LAB, environment.lab_library())
+            .env(child::LAB, &lab_link)
             .env(crate::format::ENV, "1");
         // After each operation candle's threads spin a while in the hope of the next, and keep those of others from the
         // processor: an epoch of the course takes a tenth longer, and twice as long when another kernel works too.
@@ -82,16 +88,28 @@ impl Evaluator {
         let context = CommandContext::with_eval_context(context);
         let runner = Runner { child: context.process_handle(), progress };
         let impls = Impls::default();
-        let mut evaluator =
-            Self { context, toolchain, cuda, environment, crate_folder, sources, impls, runner };
+        let mut evaluator = Self {
+            context,
+            toolchain,
+            cuda,
+            environment,
+            lab_link,
+            crate_folder,
+            sources,
+            impls,
+            runner,
+            used: false,
+        };
         let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
-        let ready = evaluator
-            .context
-            .execute(&rustc)
-            .and_then(|_| evaluator.link_lab())
-            .and_then(|()| evaluator.context.execute(PRELUDE));
+        let ready = evaluator.context.execute(&rustc).and_then(|_| evaluator.begin());
         ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
         Ok(evaluator)
+    }
+
+    /// What comes before the first cell.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.link_lab()?;
+        self.context.execute(PRELUDE).map(drop)
     }
 
     /// Has cells linked with the `lab` of the environment.
@@ -134,6 +152,7 @@ impl Evaluator {
         let renamed = self.impls.name(&parsed.items());
         let insertions = [renamed.insertions, parsed.renamed_imports()].concat();
         let annotated = types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
+        self.used = true;
         diagnostics::clear(&self.crate_folder);
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
         self.sources.lock().unwrap().begin(source, &annotated, &renamed.cut);
@@ -177,15 +196,33 @@ impl Evaluator {
         errors::from_failure(failure, &self.sources.lock().unwrap())
     }
 
-    /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on.
+    /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on. What is compiled with one
+    /// `lab` cannot go on with another, so the session starts anew.
     fn use_lab(&mut self, folder: &Path) -> Result<()> {
-        if dependencies::differs(folder, &self.environment.lab)? {
-            let lab = Lab::in_folder(folder)?;
-            self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut |_, _| {})?;
-            self.link_lab().map_err(|error| anyhow!("{error}"))?;
+        if !dependencies::differs(folder, &self.environment.lab)? {
+            return Ok(());
         }
-        Ok(())
+        let lab = Lab::in_folder(folder)?;
+        self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut |_, _| {})?;
+        link(&self.lab_link, self.environment.lab_library())?;
+        self.impls = Impls::default();
+        let mut ready = self.context.execute(":clear").and_then(|_| self.begin());
+        if std::mem::take(&mut self.used) {
+            ready = ready.and_then(|()| self.context.execute(ANOTHER_LAB).map(drop));
+        }
+        ready.map_err(|error| anyhow!("{error}"))
     }
+}
+
+const ANOTHER_LAB: &str = r#"println!(
+    "`lab` is another one now, so this session has started anew: what earlier cells have defined is gone."
+);"#;
+
+/// Makes `link` lead to `target`, in one step.
+fn link(link: &Path, target: &Path) -> Result<()> {
+    let new = link.with_extension("new");
+    std::os::unix::fs::symlink(target, &new)?;
+    Ok(std::fs::rename(&new, link)?)
 }
 
 /// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro takes

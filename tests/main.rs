@@ -34,6 +34,7 @@ mod queries;
 mod run;
 mod scores;
 mod support;
+mod table;
 mod tidy;
 mod train;
 mod training_curve;

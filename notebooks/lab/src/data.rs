@@ -15,7 +15,7 @@ pub use drawn::{drawn, drawn_sized};
 pub use error::Error;
 pub use idx::from_dir;
 pub use source::{Source, mnist};
-pub use split::{Batches, Split};
+pub use split::{Batches, Split, shuffled};
 
 /// Images of single digits with their labels. Clones are cheap: they share the images.
 #[derive(Clone, Debug)]

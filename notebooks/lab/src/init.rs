@@ -3,8 +3,20 @@
 pub use crate::nn::Dropout;
 
 use crate::random::Random;
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Shape, Tensor};
 use candle_nn::VarMap;
+
+/// A tensor of `f32` drawn uniformly from `low` to `high`. The same shape and seed give the same numbers, so give each tensor a
+/// seed of its own.
+///
+/// # Errors
+/// When the device has no room for it.
+pub fn uniform(shape: impl Into<Shape>, low: f32, high: f32, seed: u64, device: &Device) -> Result<Tensor> {
+    let shape = shape.into();
+    let mut random = Random::new(seed, 0);
+    let values: Vec<f32> = (0..shape.elem_count()).map(|_| random.between(low, high)).collect();
+    Tensor::from_vec(values, shape, device)
+}
 
 /// Draws all parameters of a network anew: uniform within ±1 / √n, where n is the number of inputs of the layer, for
 /// weights and biases alike, as PyTorch's `Conv2d` and `Linear` do. A bias goes by the weight of its layer.

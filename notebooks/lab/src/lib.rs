@@ -19,6 +19,7 @@ pub mod plot;
 mod progress;
 mod random;
 pub mod scores;
+pub mod table;
 pub mod train;
 
 pub use interrupt::{Interrupted, check_interrupt};

@@ -5,6 +5,13 @@ use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The numbers from 0 to `n` - 1 in an order that `seed` decides, the one in which [`Split::batches`] shows its images.
+pub fn shuffled(n: usize, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    Random::new(seed, 0).shuffle(&mut order);
+    order
+}
+
 /// Half of a data set: `len` images of 28 x 28 grey pixels, 0 being the background, and their labels, 0 to 9.
 #[derive(Clone)]
 pub struct Split {
@@ -86,9 +93,7 @@ impl Split {
     /// Batches of (images, labels) as in [`images`](Self::images) and [`labels`](Self::labels), every image once,
     /// in an order that `seed` decides. The last batch may be smaller. Give each epoch a seed of its own.
     pub fn batches(&self, batch_size: usize, seed: u64, device: &Device) -> Batches {
-        let mut batches = self.batches_in_order(batch_size, device);
-        Random::new(seed, 0).shuffle(&mut batches.order);
-        batches
+        Batches { order: shuffled(self.len, seed), ..self.batches_in_order(batch_size, device) }
     }
 
     /// Batches in the order of the images, for evaluation.

@@ -18,6 +18,11 @@ impl Dropout {
         Self { p, seed, calls: AtomicU64::new(0) }
     }
 
+    /// The probability to drop a value.
+    pub fn p(&self) -> f32 {
+        self.p
+    }
+
     /// Of any shape. Returns `x` itself when not in training.
     pub fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         if !training {

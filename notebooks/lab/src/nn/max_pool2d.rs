@@ -18,6 +18,14 @@ impl MaxPool2d {
     pub fn with_stride(window: usize, stride: usize) -> Self {
         Self { window, stride }
     }
+
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
 }
 
 impl Module for MaxPool2d {
