@@ -2,7 +2,8 @@
 
 use crate::{jupyter, notebook, warm};
 use anyhow::Result;
-use nbformat::v4::Cell;
+use jupyter_protocol::MediaType;
+use nbformat::v4::{Cell, Notebook, Output};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +16,7 @@ pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
             return Ok(());
         }
     };
-    let mut rows = String::new();
+    let (mut rows, mut chart) = (String::new(), String::new());
     for path in notebooks {
         let mut nbconvert = Command::new(&python);
         nbconvert.args(["-m", "nbconvert", "--to", "html", "--log-level", "ERROR", "--embed-images"]);
@@ -28,22 +29,45 @@ pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
         jupyter::step(nbconvert.arg(path))?;
         let page = path.with_extension("html");
         let name = page.file_name().unwrap_or_default().to_string_lossy();
-        rows.push_str(&format!("<li><a href=\"{}\">{}</a></li>\n", escape(&name), escape(&title(path)?)));
+        let notebook = notebook::read(path)?;
+        let title =
+            title(&notebook).unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into());
+        rows.push_str(&format!("<li><a href=\"{}\">{}</a></li>\n", escape(&name), escape(&title)));
+        chart.push_str(&score_chart(&notebook).unwrap_or_default());
         println!("wrote {} and {}", path.display(), page.display());
     }
     let index = folder.join("index.html");
-    warm::write(&index, &INDEX.replace("{rows}", &rows))?;
+    warm::write(&index, &INDEX.replace("{rows}", &rows).replace("{chart}", &chart))?;
     println!("wrote {}", index.display());
     Ok(())
 }
 
 /// A notebook's first heading.
-fn title(path: &Path) -> Result<String> {
-    let notebook = notebook::read(path)?;
+fn title(notebook: &Notebook) -> Option<String> {
     let texts = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Markdown { .. }));
-    let heading = texts.flat_map(|cell| cell.source()).find_map(|line| line.strip_prefix("# "));
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(heading.map_or(name.into_owned(), |heading| heading.trim().to_owned()))
+    texts
+        .flat_map(|cell| cell.source())
+        .find_map(|line| line.strip_prefix("# "))
+        .map(|title| title.trim().to_owned())
+}
+
+/// The picture that a cell tagged `score-chart` has drawn.
+fn score_chart(notebook: &Notebook) -> Option<String> {
+    let outputs = notebook.cells.iter().find_map(|cell| match cell {
+        Cell::Code { outputs, .. } if notebook::has_tag(cell, "score-chart") => Some(outputs),
+        _ => None,
+    })?;
+    outputs.iter().find_map(|output| {
+        let data = match output {
+            Output::DisplayData(display) => &display.data,
+            Output::ExecuteResult(result) => &result.data,
+            _ => return None,
+        };
+        data.content.iter().find_map(|media| match media {
+            MediaType::Html(html) => Some(html.clone()),
+            _ => None,
+        })
+    })
 }
 
 fn escape(text: &str) -> String {
@@ -63,5 +87,6 @@ body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem au
 <p>Executed on the taper kernel.</p>
 <ol>
 {rows}</ol>
+{chart}
 </html>
 "#;

@@ -47,33 +47,51 @@ pub fn write(path: &Path, mut notebook: Notebook) -> Result<()> {
     crate::warm::write(path, &text)
 }
 
-/// Sets constants of the cell tagged `parameters`, by a cell behind it, as papermill does.
-pub fn set_parameters(notebook: &mut Notebook, parameters: &[Parameter]) -> Result<()> {
-    if parameters.is_empty() {
-        return Ok(());
+/// Checks that each parameter is a constant of one of the notebooks at least.
+pub fn check_parameters(notebooks: &[Notebook], parameters: &[Parameter]) -> Result<()> {
+    let mut names: Vec<String> = notebooks.iter().flat_map(settable).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    match parameters.iter().find(|parameter| !names.contains(&parameter.name)) {
+        Some(_) if names.is_empty() => {
+            bail!("no cell is tagged `parameters`, so there is nothing that -p could set")
+        }
+        Some(Parameter { name, .. }) => bail!("there is no parameter {name}; there are {}", names.join(", ")),
+        None => Ok(()),
     }
-    let has_tag = |cell: &Cell, tag: &str| {
-        cell.metadata().tags.as_ref().is_some_and(|tags| tags.iter().any(|present| present == tag))
-    };
-    notebook.cells.retain(|cell| !has_tag(cell, "injected-parameters"));
-    let position = notebook.cells.iter().position(|cell| has_tag(cell, "parameters"));
-    let position =
-        position.context("no cell is tagged `parameters`, so there is nothing that -p could set")?;
-    let constants = constants(&notebook.cells[position].source().concat());
+}
+
+/// Sets those constants that the cell tagged `parameters` has, by a cell behind it, as papermill does.
+pub fn set_parameters(notebook: &mut Notebook, parameters: &[Parameter]) -> Result<()> {
+    let constants = settable(notebook);
     let mut lines = Vec::new();
     for Parameter { name, value } in parameters {
-        let Some((_, type_name)) = constants.iter().find(|(constant, _)| constant == name) else {
-            let names: Vec<_> = constants.iter().map(|(constant, _)| constant.as_str()).collect();
-            bail!("there is no parameter {name}; there are {}", names.join(", "));
-        };
-        let quoted = if type_name.ends_with("str") { format!("{value:?}") } else { value.clone() };
-        lines.push(format!("const {name}: {type_name} = {quoted};\n"));
+        if let Some((_, type_name)) = constants.iter().find(|(constant, _)| constant == name) {
+            let quoted = if type_name.ends_with("str") { format!("{value:?}") } else { value.clone() };
+            lines.push(format!("const {name}: {type_name} = {quoted};\n"));
+        }
     }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    notebook.cells.retain(|cell| !has_tag(cell, "injected-parameters"));
+    let position = notebook.cells.iter().position(|cell| has_tag(cell, "parameters"));
     let metadata = CellMetadata { tags: Some(vec!["injected-parameters".into()]), ..empty_metadata()? };
     let id = CellId::new("injected-parameters").map_err(anyhow::Error::msg)?;
     let cell = Cell::Code { id, metadata, execution_count: None, source: lines, outputs: Vec::new() };
-    notebook.cells.insert(position + 1, cell);
+    notebook.cells.insert(position.map_or(0, |position| position + 1), cell);
     Ok(())
+}
+
+/// The constants of the cell tagged `parameters`, with their types.
+fn settable(notebook: &Notebook) -> Vec<(String, String)> {
+    let tagged = notebook.cells.iter().find(|cell| has_tag(cell, "parameters"));
+    tagged.map(|cell| constants(&cell.source().concat())).unwrap_or_default()
+}
+
+/// Whether a cell has a tag.
+pub fn has_tag(cell: &Cell, tag: &str) -> bool {
+    cell.metadata().tags.as_ref().is_some_and(|tags| tags.iter().any(|present| present == tag))
 }
 
 fn empty_metadata() -> Result<CellMetadata> {
@@ -108,6 +126,7 @@ mod tests {
             .iter()
             .map(|(name, value)| Parameter { name: (*name).into(), value: (*value).into() })
             .collect();
+        check_parameters(std::slice::from_ref(&notebook), &parameters)?;
         set_parameters(&mut notebook, &parameters)?;
         Ok(notebook.cells.iter().map(|cell| cell.source().concat()).collect())
     }

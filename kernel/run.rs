@@ -17,7 +17,7 @@ use std::{env, fs};
 pub struct Run {
     /// The notebooks, by default those in notebooks/
     notebooks: Vec<PathBuf>,
-    /// Set a constant of the cell tagged `parameters`; can be given several times
+    /// Set a constant of the cells tagged `parameters`, in each notebook that has it; can be given several times
     #[arg(short, number_of_values = 2, value_names = ["NAME", "VALUE"])]
     parameters: Vec<String>,
     /// The folder for the executed notebooks, their HTML and the index
@@ -27,10 +27,12 @@ pub struct Run {
 
 /// Runs the notebooks in order. Returns whether all their cells succeeded.
 pub fn run(arguments: &Run) -> Result<bool> {
-    let paths = notebooks(&arguments.notebooks)?;
+    let paths = paths(&arguments.notebooks)?;
     let parameters = arguments.parameters.chunks_exact(2);
     let parameters: Vec<_> =
         parameters.map(|pair| Parameter { name: pair[0].clone(), value: pair[1].clone() }).collect();
+    let notebooks = paths.iter().map(|path| notebook::read(path)).collect::<Result<Vec<_>>>()?;
+    notebook::check_parameters(&notebooks, &parameters)?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
     install::build_environment(None)?;
@@ -38,9 +40,8 @@ pub fn run(arguments: &Run) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut executed = Vec::new();
     let mut good = true;
-    for path in &paths {
-        let mut notebook = notebook::read(path)?;
-        notebook::set_parameters(&mut notebook, &parameters).with_context(|| path.display().to_string())?;
+    for (path, mut notebook) in paths.iter().zip(notebooks) {
+        notebook::set_parameters(&mut notebook, &parameters)?;
         let failure = runtime.block_on(execute(path, &mut notebook))?;
         let target = arguments.out.join(path.file_name().context("a notebook needs a name")?);
         notebook::write(&target, notebook)?;
@@ -55,7 +56,7 @@ pub fn run(arguments: &Run) -> Result<bool> {
 }
 
 /// The notebooks to run: those that were named, or those of the course.
-fn notebooks(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     if !named.is_empty() {
         return Ok(named.to_vec());
     }

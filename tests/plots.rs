@@ -197,6 +197,46 @@ fn bars_are_as_long_as_their_values_say() {
 }
 
 #[test]
+fn bars_of_several_runs_end_at_the_mean_and_tell_the_spread() {
+    let runs = [("a: x", vec![98.0, 99.0, 100.0]), ("b", vec![50.0]), ("a: y", vec![100.0, 100.0])];
+    let picture = plot::bars_of_runs("Score", "MNIST", " %", &runs).unwrap();
+    let svg = check(&picture, "Score (MNIST): a: x 99.00 ± 1.00 %; b 50.00 %; a: y 100.0 ± 0.0 %");
+    let bars: Vec<&str> = svg.split("<rect").skip(1).collect();
+    let width = |bar: &str| attributes(bar, "width")[0].parse::<f64>().unwrap();
+    assert_eq!(bars.len(), 3);
+    assert!((width(bars[0]) / width(bars[2]) - 0.99).abs() < 0.005, "{svg}");
+    assert!((width(bars[1]) / width(bars[2]) - 0.5).abs() < 0.005, "{svg}");
+    let color = |bar: &str| attributes(bar, "fill")[0].to_string();
+    assert!(
+        color(bars[0]) == color(bars[2]) && color(bars[0]) != color(bars[1]),
+        "by what stands before the colon"
+    );
+}
+
+#[test]
+fn dots_lie_where_their_values_are() {
+    let runs = [("a", vec![98.0, 99.0]), ("b", vec![98.5])];
+    let svg = check(&plot::dots("Score", "MNIST", " %", &runs).unwrap(), {
+        "Score (MNIST): a 98.50 ± 0.71 %; b 98.50 %"
+    });
+    let places: Vec<f64> = attributes(&svg, "cx").iter().map(|x| x.parse().unwrap()).collect();
+    assert_eq!(places.len(), 3);
+    assert!(
+        (places[2] - (places[0] + places[1]) / 2.0).abs() <= 1.0 && places[1] > places[0] + 100.0,
+        "{places:?}"
+    );
+    for tick in ["98.0 %", "98.5 %", "99.0 %"] {
+        assert!(svg.contains(&format!(">\n{tick}\n<")), "no {tick} in {svg}");
+    }
+    let error = |runs: &[(&str, Vec<f64>)]| plot::dots("Score", "MNIST", " %", runs).unwrap_err().to_string();
+    assert_eq!(error(&[]), "no dots to draw in \"Score\"");
+    assert_eq!(error(&[("a", vec![])]), "the row \"a\" has no values");
+    assert_eq!(error(&[("a", vec![f64::NAN])]), "a value of the row \"a\" is NaN, not a finite number");
+    // All values alike are no reason to fail.
+    assert!(plot::dots("Score", "MNIST", " %", &[("a", vec![0.0, 0.0])]).is_ok());
+}
+
+#[test]
 fn bars_that_cannot_be_are_errors() {
     let error =
         |values: &[(&str, f64)]| plot::bars("Time", "MNIST", " s", values).expect_err("no bars").to_string();

@@ -133,6 +133,24 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn lines_of_code_are_counted_without_comments() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        scores::lines_of_code(folder.path().join(name))
+    };
+    let cells = r##"{"cells": [{"cell_type": "markdown", "source": ["# A title\\n", "text"]},
+        {"cell_type": "code", "source": ["// Why.\\n", "let x = 1; // One.\\n", "\\n", "x + 1"]},
+        {"cell_type": "code", "source": "fn f() {\\n}"}]}"##;
+    assert_eq!(write("n.ipynb", cells).unwrap(), 4);
+    assert_eq!(write("p.py", "# Why.\nimport os\n\nprint(1)  # One.\n").unwrap(), 2);
+    let error = format!("{:#}", write("m.ipynb", "{}").unwrap_err());
+    assert!(error.ends_with("m.ipynb is no notebook: it has no cells"), "{error}");
+    let error = format!("{:#}", scores::lines_of_code(folder.path().join("none.py")).unwrap_err());
+    assert!(error.starts_with("cannot read ") && error.contains("none.py: "), "{error}");
+}
+
+#[test]
 fn candle_is_the_one_that_is_compiled() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let version = format!("name = \"candle-core\"\nversion = \"{}\"\n", CANDLE.version);

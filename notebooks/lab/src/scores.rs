@@ -2,9 +2,11 @@
 //! are drawn.
 
 mod files;
+mod lines;
 mod machine;
 
 pub use files::{folder, read};
+pub use lines::lines_of_code;
 
 use crate::data::Split;
 use crate::device;

@@ -1,0 +1,27 @@
+use super::rows::{Rows, mean};
+use crate::{Result, display::Display};
+use anyhow::ensure;
+
+/// A row for each named set of values, a dot for each value, and a line for their mean. The axis spans the values and need not
+/// begin at 0: dots show differences that bars, which must, hide. Otherwise as [`bars_of_runs`](super::bars_of_runs).
+///
+/// # Errors
+/// When there is no row, or one without values or with a value that is no finite number.
+pub fn dots(title: &str, data: &str, unit: &str, runs: &[(impl AsRef<str>, Vec<f64>)]) -> Result<Display> {
+    ensure!(!runs.is_empty(), "no dots to draw in \"{title}\"");
+    for (name, values) in runs {
+        let name = name.as_ref();
+        ensure!(!values.is_empty(), "the row \"{name}\" has no values");
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            anyhow::bail!("a value of the row \"{name}\" is {value}, not a finite number");
+        }
+    }
+    let all = || runs.iter().flat_map(|(_, values)| values.iter().copied());
+    let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
+    let room = ((high - low) * 0.08).max(high.abs() * 1e-4).max(f64::MIN_POSITIVE);
+    let rows = Rows::new(title, data, unit, runs);
+    rows.with_ticks(unit).draw(low - room..high + room, |row, values| {
+        row.mean(mean(values))?;
+        values.iter().try_for_each(|value| row.dot(*value))
+    })
+}
