@@ -103,6 +103,50 @@ fn kernels_need_not_be_square_nor_tensors_contiguous() -> Result<()> {
     assert_as_composed("block", block, &arguments, true)
 }
 
+/// The sums are taken in the same order, so nothing differs.
+#[test]
+fn a_convolution_with_its_relu_is_the_two_bit_for_bit() -> Result<()> {
+    for (index, (shape, channels, stride, padding)) in
+        [([2, 1, 28, 28], 32, 1, 0), ([3, 5, 9, 8], 33, 2, 1), ([9, 16, 6, 7], 3, 1, 2)]
+            .into_iter()
+            .enumerate()
+    {
+        let weight = random(&[channels, shape[1], 3, 3], 100)?;
+        let arguments = [random(&shape, index as u32)?, weight, random(&[channels], 200)?];
+        let both = |t: &[Tensor]| ops::conv2d_relu(&t[0], &t[1], t.get(2), stride, padding);
+        let parts = |t: &[Tensor]| ops::relu(&ops::conv2d(&t[0], &t[1], t.get(2), stride, padding)?);
+        for of_first in [true, false] {
+            assert_as_composed(&format!("{shape:?}"), both, &arguments, of_first)?;
+            let both = with_gradients(both, &arguments, DType::F32, of_first)?;
+            let parts = with_gradients(parts, &arguments, DType::F32, of_first)?;
+            for (both, parts) in both.iter().zip(&parts) {
+                let values = |of: &Tensor| of.flatten_all()?.to_vec1::<f32>();
+                assert_eq!(values(both)?, values(parts)?, "{shape:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_convolution_with_its_relu_lets_through_what_is_no_number() -> Result<()> {
+    let x = Tensor::new(&[[[[1f32, f32::NAN], [-2., 0.]]]], &Device::Cpu)?;
+    let weight = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu)?;
+    let both = |t: &[Tensor]| ops::conv2d_relu(&t[0], &t[1], None, 1, 0);
+    let parts = |t: &[Tensor]| ops::relu(&ops::conv2d(&t[0], &t[1], None, 1, 0)?);
+    let results = with_gradients(both, &[x.clone(), weight.clone()], DType::F32, true)?;
+    let expected = with_gradients(parts, &[x, weight], DType::F32, true)?;
+    for (result, expected) in results.iter().zip(&expected) {
+        let bits = |of: &Tensor| -> Result<Vec<Option<u32>>> {
+            let values = of.flatten_all()?.to_vec1::<f32>()?;
+            Ok(values.into_iter().map(|value| (!value.is_nan()).then_some(value.to_bits())).collect())
+        };
+        assert_eq!(bits(result)?, bits(expected)?);
+    }
+    assert!(results[0].flatten_all()?.to_vec1::<f32>()?[1].is_nan());
+    Ok(())
+}
+
 #[test]
 fn the_fused_block_is_its_parts_in_all_sizes() -> Result<()> {
     // Batch, channels in, height, width, channels out, kernel, window.

@@ -8,6 +8,7 @@ mod client;
 mod clients;
 mod composed;
 mod conformance;
+mod course;
 mod cuda;
 mod data;
 mod device;

@@ -197,6 +197,18 @@ fn bars_are_as_long_as_their_values_say() {
 }
 
 #[test]
+fn dots_in_a_chart_are_not_joined() {
+    let (line, dots) =
+        (Curve::at("line", &[(0.0, 0.0), (4.0, 8.0)]), Curve::dots("dots", &[(1.0, 2.0), (3.0, 6.0)]));
+    let picture = plot::curves("Both", "MNIST", ["x", "y"], &[line, dots]).unwrap();
+    let svg = check(&picture, "Both (MNIST), y over x: line ends at 8.0000; dots ends at 6.0000");
+    let filled: Vec<&str> =
+        svg.split("<circle").skip(1).filter(|dot| attributes(dot, "fill")[0] != "none").collect();
+    assert_eq!(filled.len(), 2);
+    assert_eq!(svg.matches("#D55E00").count(), 3, "two dots and the legend: {svg}");
+}
+
+#[test]
 fn bars_of_several_runs_end_at_the_mean_and_tell_the_spread() {
     let runs = [("a: x", vec![98.0, 99.0, 100.0]), ("b", vec![50.0]), ("a: y", vec![100.0, 100.0])];
     let picture = plot::bars_of_runs("Score", "MNIST", " %", &runs).unwrap();

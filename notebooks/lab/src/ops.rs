@@ -17,7 +17,7 @@ mod relu;
 mod transpose;
 
 pub use conv_block::conv2d_relu_max_pool2d;
-pub use conv2d::conv2d;
+pub use conv2d::{conv2d, conv2d_relu};
 pub use cross_entropy::cross_entropy;
 pub use dropout::dropout;
 pub use max_pool2d::{max_pool2d, max_pool2d_with_stride};

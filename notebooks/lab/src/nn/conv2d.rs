@@ -9,12 +9,19 @@ pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     config: Conv2dConfig,
+    relu: bool,
 }
 
 impl Conv2d {
     /// Of `weight` `[c_out, c_in, k_h, k_w]` and `bias` `[c_out]`.
     pub fn new(weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig) -> Self {
-        Self { weight, bias, config }
+        Self { weight, bias, config, relu: false }
+    }
+
+    /// With ReLU behind it, in one operation: [`ops::conv2d_relu`].
+    #[must_use]
+    pub fn with_relu(self) -> Self {
+        Self { relu: true, ..self }
     }
 
     pub fn config(&self) -> &Conv2dConfig {
@@ -79,8 +86,10 @@ impl Module for Conv2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let Conv2dConfig { padding, stride, dilation, groups, .. } = self.config;
         if (dilation, groups) == (1, 1) {
-            return ops::conv2d(x, &self.weight, self.bias.as_ref(), stride, padding);
+            let conv2d = if self.relu { ops::conv2d_relu } else { ops::conv2d };
+            return conv2d(x, &self.weight, self.bias.as_ref(), stride, padding);
         }
-        candle_nn::Conv2d::new(self.weight.clone(), self.bias.clone(), self.config).forward(x)
+        let y = candle_nn::Conv2d::new(self.weight.clone(), self.bias.clone(), self.config).forward(x)?;
+        if self.relu { ops::relu(&y) } else { Ok(y) }
     }
 }

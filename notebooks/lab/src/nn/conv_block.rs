@@ -7,7 +7,7 @@ use candle_nn::{Conv2dConfig, VarBuilder};
 ///
 /// **Fused** unless [`fused(false)`](Self::fused) says otherwise: on the CPU in `f32`, the three are one operation
 /// ([`ops::conv2d_relu_max_pool2d`]), which keeps no convolution to pool, and whose gradient is computed only where
-/// the pool passes one. Elsewhere, and when it is switched off, it is one operation after the other. The results are the
+/// the pool passes one. Elsewhere, and when it is switched off, it is [`ops::conv2d_relu`], then [`ops::max_pool2d`]. The results are the
 /// same up to rounding.
 #[derive(Clone, Debug)]
 pub struct ConvBlock {
@@ -60,6 +60,6 @@ impl Module for ConvBlock {
         if self.fused {
             return ops::conv2d_relu_max_pool2d(x, weight, bias, self.window);
         }
-        ops::max_pool2d(&ops::relu(&ops::conv2d(x, weight, bias, 1, 0)?)?, self.window)
+        ops::max_pool2d(&ops::conv2d_relu(x, weight, bias, 1, 0)?, self.window)
     }
 }

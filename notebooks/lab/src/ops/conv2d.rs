@@ -9,7 +9,7 @@ pub(super) use forward::{pack, taps};
 pub(super) use patches::Places;
 pub(super) use size::Size;
 
-use super::{contiguous, has_kernel, values};
+use super::{contiguous, has_kernel, relu, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
@@ -35,7 +35,27 @@ pub fn conv2d(
     if !has_kernel(x) {
         return composed(x, weight, bias, &size);
     }
-    apply(x, weight, bias, Conv2d { size })
+    apply(x, weight, bias, Conv2d { size, relu: false })
+}
+
+/// [`conv2d`], then [`relu`](super::relu()), in one: what is negative is set to 0 while it is in registers, and no gradient
+/// is kept between the two.
+///
+/// # Errors
+/// As of [`conv2d`].
+pub fn conv2d_relu(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    check_interrupt()?;
+    let size = Size::new("conv2d_relu", x, weight, bias, stride, padding)?;
+    if !has_kernel(x) {
+        return relu(&composed(x, weight, bias, &size)?);
+    }
+    apply(x, weight, bias, Conv2d { size, relu: true })
 }
 
 /// Applies an operation of images, weight and bias to contiguous ones. No bias is one of zeros.
@@ -70,11 +90,13 @@ pub(super) fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, size:
 
 struct Conv2d {
     size: Size,
+    /// Whether ReLU follows.
+    relu: bool,
 }
 
 impl CustomOp3 for Conv2d {
     fn name(&self) -> &'static str {
-        "conv2d"
+        if self.relu { "conv2d_relu" } else { "conv2d" }
     }
 
     fn cpu_fwd(
@@ -90,7 +112,7 @@ impl CustomOp3 for Conv2d {
         let weight = contiguous(self.name(), weight, weight_layout)?;
         let bias = contiguous(self.name(), bias, bias_layout)?;
         let Size { batch, c_out, rows, columns, .. } = self.size;
-        let y = forward::forward(x, weight, bias, &self.size);
+        let y = forward::forward(x, weight, bias, self.relu, &self.size);
         Ok((CpuStorage::F32(y), (batch, c_out, rows, columns).into()))
     }
 
@@ -99,19 +121,31 @@ impl CustomOp3 for Conv2d {
         x: &Tensor,
         weight: &Tensor,
         bias: &Tensor,
-        _y: &Tensor,
+        y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         check_interrupt()?;
         let dy = dy.contiguous()?;
-        let (x_values, weight_values, dy) = (values(x), values(weight), values(&dy));
-        let dy = dy.as_slice::<f32>()?;
+        let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
+        let (y, dy) = (y.as_slice::<f32>()?, dy.as_slice::<f32>()?);
+        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
         let pixels = self.size.pixels();
+        let of = |output: usize| (&y[output * pixels..][..pixels], &dy[output * pixels..][..pixels]);
         let list = |output, all, places: &mut Places| {
-            let dy = &dy[output * pixels..][..pixels];
+            let (_, dy) = of(output);
             places.list((0..).zip(dy).map(|(at, dy)| (all | (*dy != 0.0), at, *dy)));
         };
-        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
-        backward(x_values, weight_values, x.track_op(), &self.size, list).of(x, weight, bias)
+        let list_behind_relu = |output, all, places: &mut Places| {
+            let (y, dy) = of(output);
+            // ReLU lets through what is no number, and its gradient too.
+            let gradients = y.iter().zip(dy).map(|(y, dy)| if *y <= 0.0 { 0.0 } else { *dy });
+            places.list((0..).zip(gradients).map(|(at, dy)| (all | (dy != 0.0), at, dy)));
+        };
+        let wants_x = x.track_op();
+        if self.relu {
+            backward(x_values, weight_values, wants_x, &self.size, list_behind_relu).of(x, weight, bias)
+        } else {
+            backward(x_values, weight_values, wants_x, &self.size, list).of(x, weight, bias)
+        }
     }
 }

@@ -2,7 +2,7 @@ mod forward;
 
 use super::conv2d::{Places, Size, apply, backward, tile};
 use super::processor::arch;
-use super::{contiguous, conv2d, has_kernel, max_pool2d, relu, values};
+use super::{contiguous, conv2d_relu, has_kernel, max_pool2d, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
@@ -13,8 +13,7 @@ const NONE: u8 = u8::MAX;
 /// Its values must be numbers below [`NONE`].
 const LARGEST_WINDOW: usize = 15;
 
-/// [`conv2d`](super::conv2d()) without padding at stride 1, then [`relu`], then
-/// [`max_pool2d`](super::max_pool2d()), in one: `x` `[batch, c_in, height, width]` to
+/// [`conv2d_relu`](super::conv2d_relu()) without padding at stride 1, then [`max_pool2d`](super::max_pool2d()), in one: `x` `[batch, c_in, height, width]` to
 /// `[batch, c_out, rows / window, columns / window]`, with rows and columns as of the convolution.
 ///
 /// # Errors
@@ -32,7 +31,7 @@ pub fn conv2d_relu_max_pool2d(
         bail!("{op}: expected a window within {} x {}, got {window} x {window}", size.rows, size.columns);
     }
     if !has_kernel(x) || window > LARGEST_WINDOW {
-        return max_pool2d(&relu(&conv2d(x, weight, bias, 1, 0)?)?, window);
+        return max_pool2d(&conv2d_relu(x, weight, bias, 1, 0)?, window);
     }
     apply(x, weight, bias, ConvBlock { size, window, largest: OnceLock::new() })
 }

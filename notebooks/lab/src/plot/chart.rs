@@ -42,11 +42,15 @@ impl Chart<'_> {
             .light_line_style(TRANSPARENT)
             .draw()
             .map_err(drawing_error)?;
-        for (Curve { name, points }, color) in curves.iter().zip(COLORS.iter().cycle()) {
+        for (Curve { name, points, joined }, color) in curves.iter().zip(COLORS.iter().cycle()) {
             let style = color.stroke_width(4);
-            let dots = if points.len() < 30 { 6 } else { 0 };
-            let line = LineSeries::new(points.iter().copied(), style).point_size(dots);
-            let drawn = chart.draw_series(line).map_err(drawing_error)?;
+            let drawn = if *joined {
+                let dots = if points.len() < 30 { 6 } else { 0 };
+                chart.draw_series(LineSeries::new(points.iter().copied(), style).point_size(dots))
+            } else {
+                chart.draw_series(points.iter().map(|&point| Circle::new(point, 8, color.filled())))
+            };
+            let drawn = drawn.map_err(drawing_error)?;
             drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 36, y)], style));
         }
         if !legend {

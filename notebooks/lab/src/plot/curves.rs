@@ -7,18 +7,25 @@ use anyhow::ensure;
 pub struct Curve {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
+    /// A line leads from each point to the next.
+    pub(super) joined: bool,
 }
 
 impl Curve {
     /// Values one after the other, the first at step 1.
     pub fn new(name: &str, values: &[f32]) -> Self {
         let points = values.iter().enumerate().map(|(at, &value)| ((at + 1) as f64, f64::from(value)));
-        Self { name: name.into(), points: points.collect() }
+        Self { name: name.into(), points: points.collect(), joined: true }
     }
 
     /// Points (x, y), for lines with steps of their own.
     pub fn at(name: &str, points: &[(f64, f64)]) -> Self {
-        Self { name: name.into(), points: points.into() }
+        Self { name: name.into(), points: points.into(), joined: true }
+    }
+
+    /// Points (x, y) that no line joins.
+    pub fn dots(name: &str, points: &[(f64, f64)]) -> Self {
+        Self { joined: false, ..Self::at(name, points) }
     }
 }
 
@@ -29,7 +36,7 @@ impl Curve {
 /// When there is no curve, a curve without points, or a value that is no finite number.
 pub fn curves(title: &str, data: &str, axes: [&str; 2], curves: &[Curve]) -> Result<Display> {
     ensure!(!curves.is_empty(), "no curves to draw in \"{title}\"");
-    for Curve { name, points } in curves {
+    for Curve { name, points, .. } in curves {
         ensure!(!points.is_empty(), "the curve \"{name}\" has no points");
         if let Some(at) = points.iter().position(|(x, y)| !x.is_finite() || !y.is_finite()) {
             anyhow::bail!("point {at} of the curve \"{name}\" is {:?}, not a finite number", points[at]);

@@ -5,9 +5,13 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook.
+/// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook, or in the folder above if it is there.
 pub fn folder() -> PathBuf {
-    std::env::var_os("LAB_SCORES").filter(|path| !path.is_empty()).map_or("scores".into(), PathBuf::from)
+    if let Some(path) = std::env::var_os("LAB_SCORES").filter(|path| !path.is_empty()) {
+        return path.into();
+    }
+    let [here, above] = ["scores", "../scores"].map(PathBuf::from);
+    if !here.exists() && above.exists() { above } else { here }
 }
 
 /// All records in [`folder`], in the order of their files' names. A file that is damaged, or in another format, is named in

@@ -7,8 +7,8 @@ use crate::ops::transpose::transpose;
 use pulp::{Simd, WithSimd, bytemuck};
 use std::borrow::Cow;
 
-/// `y` `[batch, c_out, rows, columns]` of `x` `[batch, c_in, height, width]`.
-pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], size: &Size) -> Vec<f32> {
+/// `y` `[batch, c_out, rows, columns]` of `x` `[batch, c_in, height, width]`, with 0 for what is negative if ReLU follows.
+pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], relu: bool, size: &Size) -> Vec<f32> {
     let arch = arch();
     let block = tile::block_here(arch);
     let weights = pack(weight, size.c_out, size.kernel(), block);
@@ -18,7 +18,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], size: &Size) -> Vec<f32>
     parallel::for_each(y.chunks(size.output()).zip(x.chunks(size.image())), |(y, x)| {
         let (x, y) = (&pad(x, size), y.filled(0.0));
         let (places, taps, weights, bias) = (&places, &taps, &weights, &bias);
-        arch.dispatch(Image { x, places, taps, weights, bias, y });
+        arch.dispatch(Image { x, places, taps, weights, bias, relu, y });
     });
     y.finish()
 }
@@ -74,6 +74,7 @@ struct Image<'a> {
     weights: &'a [f32],
     /// `[channels / block, block]`.
     bias: &'a [f32],
+    relu: bool,
     /// `[channels, places]`.
     y: &'a mut [f32],
 }
@@ -83,7 +84,7 @@ impl WithSimd for Image<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, places, taps, weights, bias, y } = self;
+        let Self { x, places, taps, weights, bias, relu, y } = self;
         let block = tile::block::<S>();
         let mut sums = vec![[simd.splat_f32s(0.0); _]; places.len()];
         let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
@@ -92,7 +93,7 @@ impl WithSimd for Image<'_> {
         {
             tile::each::<S>(
                 places,
-                &mut Convolution { simd, x, taps, weights, bias: *bias, sums: &mut sums },
+                &mut Convolution { simd, x, taps, weights, bias: *bias, relu, sums: &mut sums },
             );
             let channels = y.len() / places.len();
             transpose((bytemuck::cast_slice(&sums), block), (y, places.len()), places.len(), channels);
@@ -107,6 +108,7 @@ struct Convolution<'a, S: Simd> {
     taps: &'a Taps,
     weights: &'a [Sums<S>],
     bias: Sums<S>,
+    relu: bool,
     /// One for each place.
     sums: &'a mut [Sums<S>],
 }
@@ -114,7 +116,15 @@ struct Convolution<'a, S: Simd> {
 impl<S: Simd> Tile for Convolution<'_, S> {
     #[inline(always)]
     fn tile<const P: usize>(&mut self, first: usize, places: [usize; P]) {
-        let sums = tile::sums(self.simd, self.x, places, self.taps, self.weights, self.bias);
+        let mut sums = tile::sums(self.simd, self.x, places, self.taps, self.weights, self.bias);
+        if self.relu {
+            let zero = self.simd.splat_f32s(0.0);
+            for sum in sums.as_flattened_mut() {
+                // What is no number is not at most 0, and stays.
+                let is_low = self.simd.less_than_or_equal_f32s(*sum, zero);
+                *sum = self.simd.select_f32s(is_low, zero, *sum);
+            }
+        }
         self.sums[first..][..P].copy_from_slice(&sums);
     }
 }

@@ -1,0 +1,116 @@
+//! The whole course, small: every notebook and every solution runs on this kernel, and the scores come together in a chart.
+
+use crate::support::{installed, root, taper};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The notebooks of a folder of the repository, in order.
+fn notebooks(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "ipynb")).collect();
+    found.sort();
+    found
+}
+
+/// `taper run` on digits that `lab` draws, 2,000 to train for one epoch. Its scores go to `scores`.
+fn run(notebooks: &[PathBuf], out: &Path, scores: &Path) {
+    installed();
+    let mut command = taper();
+    command.arg("run").args(notebooks).arg("--out").arg(out).current_dir(root());
+    let parameters =
+        [("TRAIN_IMAGES", "2000"), ("TEST_IMAGES", "1000"), ("EPOCHS", "1"), ("DATA", "drawn digits")];
+    parameters.iter().for_each(|(name, value)| drop(command.args(["-p", name, value])));
+    command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The cells of an executed notebook that hold code.
+fn code(path: &Path) -> Vec<Value> {
+    let notebook: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cells = notebook["cells"].as_array().unwrap().iter();
+    cells.filter(|cell| cell["cell_type"] == "code").cloned().collect()
+}
+
+#[test]
+fn the_course_and_its_solutions_run() {
+    let out = tempfile::tempdir().unwrap();
+    let scores = out.path().join("scores");
+    let paths = notebooks("notebooks");
+    run(&paths, out.path(), &scores);
+    // They show the scores, too.
+    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores);
+
+    let mut texts = String::new();
+    for path in &paths {
+        let name = path.file_name().unwrap();
+        for (index, cell) in code(&out.path().join(name)).iter().enumerate() {
+            assert_eq!(cell["execution_count"], index + 1, "{name:?}");
+            assert!(!cell["outputs"].to_string().contains("\"stderr\""), "{name:?}: {cell}");
+            texts += &cell["outputs"].to_string();
+        }
+    }
+    for expected in ["label representation: 7", "34826 parameters", "Total params: 34,826", "ConvNet(\\n"] {
+        assert!(texts.contains(expected), "{expected} is nowhere");
+    }
+
+    let scores: Vec<Value> = std::fs::read_dir(&scores)
+        .unwrap()
+        .map(|entry| serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
+    assert_eq!((of("candle"), of("Burn")), (5, 1), "{scores:?}");
+    for score in &scores {
+        assert_eq!(
+            (&score["parameters"], &score["data"]),
+            (&34_826.into(), &"drawn digits".into()),
+            "{score}"
+        );
+        let accuracy = score["epochs"][0]["test"]["accuracy"].as_f64().unwrap();
+        assert!((0.3..=1.0).contains(&accuracy), "one in ten would be guessing: {score}");
+    }
+
+    let index = std::fs::read_to_string(out.path().join("index.html")).unwrap();
+    for path in &paths {
+        let page = path.with_extension("html");
+        assert!(
+            index.contains(&format!("<a href=\"{}\">", page.file_name().unwrap().to_str().unwrap())),
+            "{index}"
+        );
+    }
+    assert!(index.contains("alt=\"Test accuracy (drawn digits): "), "the score chart: {index}");
+}
+
+#[test]
+fn each_notebook_has_its_parts_and_its_solutions() {
+    let solutions: Vec<_> =
+        notebooks("notebooks/solutions").iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    for path in notebooks("notebooks") {
+        let notebook: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_name().unwrap().to_owned();
+        let cells = notebook["cells"].as_array().unwrap().iter();
+        let prose: String = cells
+            .filter(|cell| cell["cell_type"] == "markdown")
+            .map(|cell| {
+                format!(
+                    "{}\n",
+                    cell["source"].as_array().unwrap().iter().filter_map(Value::as_str).collect::<String>()
+                )
+            })
+            .collect();
+        for part in [
+            "# ",
+            " minutes",
+            "You will learn\n",
+            "\n## Setup\n",
+            "\n## Summary\n",
+            "\n## Exercises\n",
+            "\n2. ",
+        ] {
+            assert!(format!("\n{prose}").contains(part), "{name:?} lacks {part:?}");
+        }
+        assert!(solutions.contains(&name), "{name:?} has no solutions");
+    }
+}
