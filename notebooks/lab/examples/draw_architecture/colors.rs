@@ -15,6 +15,7 @@ pub const CONVOLUTION: Color = Color(0x2b, 0x6c, 0xb0);
 pub const POOL: Color = Color(0x1f, 0x8a, 0x70);
 pub const VECTOR: Color = Color(0x7a, 0x5a, 0xa6);
 pub const DENSE: Color = Color(0xa8, 0x6a, 0x10);
+pub const DROPPED: Color = Color(0xf3, 0xd3, 0xc4);
 
 /// What stands for 0, and for 1 or more.
 const ZERO: Color = Color(0xec, 0xf0, 0xf4);

@@ -58,7 +58,9 @@ impl Row {
         for (index, layer) in LAYERS.iter().enumerate() {
             let x = self.x(index);
             let (fill, edge) = match index.cmp(&current) {
-                std::cmp::Ordering::Less => (layer.color.mix(BACKGROUND, 0.62), layer.color.mix(BACKGROUND, 0.25)),
+                std::cmp::Ordering::Less => {
+                    (layer.color.mix(BACKGROUND, 0.62), layer.color.mix(BACKGROUND, 0.25))
+                }
                 std::cmp::Ordering::Equal => (layer.color.mix(BACKGROUND, 0.15), layer.color.mix(INK, 0.45)),
                 std::cmp::Ordering::Greater => (BACKGROUND, LINE),
             };
@@ -70,7 +72,9 @@ impl Row {
             let (name, shape) = match index.cmp(&current) {
                 std::cmp::Ordering::Less => (plain(13.0, INK), plain(13.0, MUTED)),
                 std::cmp::Ordering::Equal => (bold(13.0, layer.color.mix(INK, 0.2)), plain(13.0, INK)),
-                std::cmp::Ordering::Greater => (plain(13.0, LINE.mix(MUTED, 0.35)), plain(13.0, LINE.mix(MUTED, 0.35))),
+                std::cmp::Ordering::Greater => {
+                    (plain(13.0, LINE.mix(MUTED, 0.35)), plain(13.0, LINE.mix(MUTED, 0.35)))
+                }
             };
             canvas.text((x, self.names), Anchor::Middle, name, layer.name);
             canvas.text((x, self.names + 18.0), Anchor::Middle, shape, layer.shape);
