@@ -104,7 +104,11 @@ impl Row {
         for index in 0..cells {
             let dropped = holes && [1, 2, 5, 7, 8, 11].contains(&index);
             let color = if dropped { BACKGROUND } else { fill };
-            canvas.rect((left, (top + index as f32 * cell).round()), (width, cell.ceil()), color);
+            canvas.rect(
+                (left.round(), (top + index as f32 * cell).round()),
+                (width.ceil(), cell.ceil()),
+                color,
+            );
         }
         canvas.frame((left, top), (width, height), 1.0, edge);
     }
