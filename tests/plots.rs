@@ -23,7 +23,7 @@ fn elements(svg: &str) -> Vec<&str> {
 }
 
 /// The values of an attribute, in order.
-fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
+pub fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
     svg.split(&format!(" {name}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
@@ -74,7 +74,7 @@ fn digits_are_the_pixels_of_their_images() {
     assert_eq!(picture.get_pixel(28, 0).0, [0, 0], "between the images the page shows");
 }
 
-fn base64(text: &str) -> Vec<u8> {
+pub fn base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let values = text.bytes().filter_map(|letter| alphabet.iter().position(|&other| other == letter));
     let bits: Vec<usize> = values.flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1)).collect();

@@ -1,0 +1,46 @@
+use std::collections::HashMap;
+
+/// At most 256 colours that stand for all of these, each as near as can be.
+pub struct Palette {
+    pub colors: Vec<[u8; 3]>,
+    nearest: HashMap<[u8; 3], u8>,
+}
+
+impl Palette {
+    /// Takes the frequent colours first, and leaves out what lies near one that is taken; the distance that is near
+    /// grows until there is room for all.
+    pub fn of<'a>(pixels: impl Iterator<Item = &'a [u8; 3]>) -> Self {
+        let mut counts: HashMap<[u8; 3], u32> = HashMap::new();
+        pixels.for_each(|pixel| *counts.entry(*pixel).or_default() += 1);
+        let mut frequent: Vec<([u8; 3], u32)> = counts.into_iter().collect();
+        frequent.sort_by_key(|&(color, count)| (std::cmp::Reverse(count), color));
+        let mut near = 0;
+        let colors = loop {
+            let mut taken: Vec<[u8; 3]> = Vec::new();
+            for (color, _) in &frequent {
+                if taken.len() <= 256 && taken.iter().all(|other| distance(color, other) > near) {
+                    taken.push(*color);
+                }
+            }
+            if taken.len() <= 256 {
+                break taken;
+            }
+            near += 4;
+        };
+        let place = |color: &[u8; 3]| {
+            let places = 0..colors.len();
+            places.min_by_key(|&place| distance(color, &colors[place])).unwrap_or(0) as u8
+        };
+        let nearest = frequent.iter().map(|(color, _)| (*color, place(color))).collect();
+        Self { colors, nearest }
+    }
+
+    pub fn place(&self, color: &[u8; 3]) -> u8 {
+        self.nearest[color]
+    }
+}
+
+/// The square of the distance.
+fn distance(a: &[u8; 3], b: &[u8; 3]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum()
+}
