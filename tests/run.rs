@@ -143,33 +143,3 @@ fn without_python_the_notebook_is_written_and_html_is_explained() {
     assert_eq!(notebook(&path)["cells"][0]["outputs"][0]["data"]["text/plain"], json!(["2"]));
     assert!(!folder.path().join("n.html").exists());
 }
-
-/// The course runs on the stock kernel too. It compiles candle first, for minutes: only with TAPER_SLOW_TESTS.
-#[tokio::test]
-async fn the_first_notebook_runs_on_the_stock_kernel() {
-    if std::env::var_os("TAPER_SLOW_TESTS").is_none() {
-        return;
-    }
-    let stock = Path::new(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("stock");
-    let mut command = std::process::Command::new(stock);
-    command.arg("--control_file").current_dir(root().join("notebooks")).env("TAPER_OFFLINE", "1");
-    // cargo makes libraries of its own build known to tests, another `lab` among them.
-    command.env_remove("LD_LIBRARY_PATH").env_remove("DYLD_FALLBACK_LIBRARY_PATH");
-    let mut kernel = crate::client::Client::start(&mut command).await.unwrap();
-    let notebook = notebook(&root().join("notebooks/01_first_light.ipynb"));
-    let code = notebook["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
-    let mut texts = String::new();
-    for cell in code {
-        let lines: String = cell["source"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        let small = lines.replace("60_000", "640").replace("10_000", "200");
-        let mut messages = Vec::new();
-        let good = kernel.run(&small, |message| crate::support::note(&mut messages, message)).await.unwrap();
-        assert!(good, "{small}\n{messages:?}");
-        texts.push_str(&messages.join("\n"));
-    }
-    assert!(texts.contains("34826 parameters") && texts.contains("test accuracy "), "{texts}");
-    for picture in ["training: ", "Training (", "Right predictions for each digit ("] {
-        assert!(texts.contains(picture), "no picture \"{picture}\" in {texts}");
-    }
-    kernel.shut_down().await.unwrap();
-}
