@@ -24,7 +24,9 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         match path.extension() {
             _ if path.is_dir() => collect(&path, files),
-            Some(extension) if extension == "rs" || extension == "toml" => files.push(path),
+            Some(extension) if extension == "js" || extension == "rs" || extension == "toml" => {
+                files.push(path)
+            }
             _ => {}
         }
     }

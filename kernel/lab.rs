@@ -52,7 +52,9 @@ fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Re
     for entry in fs::read_dir(root.join(within))? {
         let entry = entry?;
         let path = within.join(entry.file_name());
-        let is_source = path.extension().is_some_and(|extension| extension == "rs" || extension == "toml");
+        let is_source = path
+            .extension()
+            .is_some_and(|extension| extension == "js" || extension == "rs" || extension == "toml");
         if entry.file_type()?.is_dir() && entry.file_name() != "target" {
             read(root, &path, files)?;
         } else if is_source {

@@ -3,6 +3,7 @@
 
 pub use {anyhow, candle_core, candle_nn, image, plotters};
 
+pub mod animate;
 mod backtrace;
 pub mod data;
 pub mod device;

@@ -1,0 +1,75 @@
+use crate::{Result, check_interrupt};
+use image::{Rgb, RgbImage};
+use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+use std::collections::HashMap;
+
+/// An animated PNG of frames of one size, repeated without end, each shown for `seconds`. Every frame is whole, so that
+/// it can be cut out. One frame alone is an ordinary PNG.
+///
+/// Nothing is lost: up to 256 colours, counted over all frames, become a palette, which takes a third of the room.
+pub fn encode(frames: &[RgbImage], seconds: f64) -> Result<Vec<u8>> {
+    let (width, height) = frames.first().map_or((0, 0), RgbImage::dimensions);
+    let palette = Palette::of(frames);
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, width, height);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_compression(Compression::High);
+    match &palette {
+        Some(palette) => {
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(palette.colors.concat());
+            // Neighbouring places in a palette say nothing of each other.
+            encoder.set_filter(Filter::NoFilter);
+        }
+        None => {
+            encoder.set_color(ColorType::Rgb);
+            encoder.set_filter(Filter::Adaptive);
+        }
+    }
+    if frames.len() > 1 {
+        encoder.set_animated(u32::try_from(frames.len())?, 0)?;
+        encoder.set_frame_delay((seconds * 1000.0).round() as u16, 1000)?;
+    }
+    let mut writer = encoder.write_header()?;
+    for frame in frames {
+        check_interrupt()?;
+        match &palette {
+            Some(palette) => writer.write_image_data(&palette.places(frame))?,
+            None => writer.write_image_data(frame.as_raw())?,
+        }
+    }
+    writer.finish()?;
+    Ok(file)
+}
+
+struct Palette {
+    colors: Vec<[u8; 3]>,
+    place: HashMap<[u8; 3], u8>,
+}
+
+impl Palette {
+    /// The colours of the frames in the order of their appearance, unless there are more than 256.
+    fn of(frames: &[RgbImage]) -> Option<Self> {
+        let mut palette = Self { colors: Vec::new(), place: HashMap::new() };
+        let mut previous = None;
+        for Rgb(color) in frames.iter().flat_map(|frame| frame.pixels()) {
+            // Most pixels look like the one before, and need not be looked for.
+            if previous.replace(color) != Some(color) && !palette.place.contains_key(color) {
+                palette.place.insert(*color, u8::try_from(palette.colors.len()).ok()?);
+                palette.colors.push(*color);
+            }
+        }
+        Some(palette)
+    }
+
+    fn places(&self, frame: &RgbImage) -> Vec<u8> {
+        let (mut color, mut place) = (self.colors[0], 0);
+        let place_of = |pixel: &Rgb<u8>| {
+            if pixel.0 != color {
+                (color, place) = (pixel.0, self.place[&pixel.0]);
+            }
+            place
+        };
+        frame.pixels().map(place_of).collect()
+    }
+}
