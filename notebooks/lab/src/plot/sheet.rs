@@ -31,7 +31,7 @@ const TITLE: usize = 30;
 pub const GAP: usize = 8;
 const LINE: usize = 16;
 const LETTER: usize = 7;
-const WIDTH: usize = 640;
+const WIDTH: usize = 648;
 const LARGEST: usize = 140;
 
 impl Sheet {
