@@ -13,21 +13,24 @@ const CHROMIUM: [&str; 5] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-fn chromium() -> Option<PathBuf> {
+/// The browser for a test of something, which is skipped with a message where there is none.
+pub fn chromium(of: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let files = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    files.into_iter().find(|file| file.is_file())
+    let found = files.into_iter().find(|file| file.is_file());
+    if found.is_none() {
+        let missing =
+            format!("there is no Chromium for the test of {of}: install the package `chromium`, or Chrome");
+        assert!(std::env::var_os("TAPER_REQUIRE_BROWSER").is_none(), "{missing}");
+        say(&format!("SKIPPED: {missing}"));
+    }
+    found
 }
 
 #[test]
 fn jupyterlab_shows_text_pictures_progress_questions_and_errors() {
-    let Some(chromium) = chromium() else {
-        let missing =
-            "there is no Chromium for the test of JupyterLab: install the package `chromium`, or Chrome";
-        assert!(std::env::var_os("TAPER_REQUIRE_BROWSER").is_none(), "{missing}");
-        return say(&format!("SKIPPED: {missing}"));
-    };
+    let Some(chromium) = chromium("JupyterLab") else { return };
     let workplace = Workplace::new();
     workplace.write_notebook(
         "live.ipynb",

@@ -1,5 +1,6 @@
 //! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
 
+mod animate;
 mod bad_shapes;
 mod batches;
 mod browser;

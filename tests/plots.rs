@@ -79,7 +79,7 @@ pub fn embedded(svg: &str, at: usize) -> lab::image::DynamicImage {
     lab::image::load_from_memory(&base64(png)).unwrap()
 }
 
-fn base64(text: &str) -> Vec<u8> {
+pub fn base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let values = text.bytes().filter_map(|letter| alphabet.iter().position(|&other| other == letter));
     let bits: Vec<usize> = values.flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1)).collect();

@@ -64,6 +64,13 @@ pub fn say(text: &str) {
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
+/// One of the environment's programs.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(programs().join(name));
+    command.env("PYTHONNOUSERSITE", "1").stdin(Stdio::null());
+    command
+}
+
 /// A folder in which Jupyter's programs find the kernel, and nothing of the user's.
 pub struct Workplace {
     /// Has the folder to work in, and those that Jupyter writes to.
@@ -86,13 +93,9 @@ impl Workplace {
     }
 
     /// One of the environment's programs, to be run in the folder.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(programs().join(program));
-        command
-            .current_dir(self.path())
-            .env("JUPYTER_PATH", installed().join("share/jupyter"))
-            .env("PYTHONNOUSERSITE", "1")
-            .stdin(Stdio::null());
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = program(name);
+        command.current_dir(self.path()).env("JUPYTER_PATH", installed().join("share/jupyter"));
         command.envs(OWN_FOLDERS.map(|name| (name, self.folder.path().join(name))));
         command
     }
