@@ -32,7 +32,7 @@ fn signed_maps_are_transparent_at_0_and_share_a_scale() {
         ((0, 0), color(orange, 64)),
         ((1, 0), color(orange, 0)),
         ((0, 1), color(blue, 128)),
-        ((1, 1), color(orange, 32)),
+        ((1, 1), color(orange, 33)),
         ((2, 0), [0; 4]),
         ((3, 0), color(orange, 255)),
         ((4, 1), color(blue, 255)),
@@ -50,7 +50,7 @@ fn signed_maps_are_transparent_at_0_and_share_a_scale() {
 
 #[test]
 fn maps_without_negative_values_rise_from_dark_to_bright() {
-    let features = tensor(&[0.0, 1.0, 2.0, 4.0, 8.0, 0.5], (1, 2, 3));
+    let features = tensor(&[0.0, 2.0, 4.0, 6.0, 8.0, 0.5], (1, 2, 3));
     let svg = check(
         &plot::maps("After ReLU", "MNIST", &features, &[]).unwrap(),
         "After ReLU (MNIST), 1 of 2 x 3, from 0 to 8.0",
@@ -58,8 +58,8 @@ fn maps_without_negative_values_rise_from_dark_to_bright() {
     let picture = embedded(&svg, 0).to_rgba8();
     let row = |y| [0, 1, 2].map(|x| picture.get_pixel(x, y).0);
     let viridis = |color: u32| (color << 8 | 0xff).to_be_bytes();
-    assert_eq!(row(0), [viridis(0x440154), viridis(0x472d7b), viridis(0x3b528b)]);
-    assert_eq!(row(1), [viridis(0x21918c), viridis(0xfde725), [0x46, 0x17, 0x68, 0xff]]);
+    assert_eq!(row(0), [viridis(0x440154), viridis(0x3b528b), viridis(0x21918c)]);
+    assert_eq!(row(1), [viridis(0x5ec962), viridis(0xfde725), [0x45, 0x16, 0x67, 0xff]]);
     // Nothing but zeros has a colour too.
     let nothing =
         plot::maps("Silent", "MNIST", &Tensor::zeros((1, 1, 1), DType::F32, &Device::Cpu).unwrap(), &[]);
@@ -159,7 +159,7 @@ fn frames_of_many_values_have_few_colors() {
     let values: Vec<f32> = (0..3000).map(|at| (at as f32 * 0.7).sin()).collect();
     let frames = plot::frames("Filters", &[tensor(&values, (30, 10, 10))]).unwrap();
     let colors: std::collections::HashSet<[u8; 3]> = frames[0].pixels().map(|pixel| pixel.0).collect();
-    assert!((180..=256).contains(&colors.len()), "{} colours", colors.len());
+    assert!((150..=256).contains(&colors.len()), "{} colours", colors.len());
 }
 
 #[test]

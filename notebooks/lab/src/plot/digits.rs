@@ -1,7 +1,7 @@
 use super::sheet::{Caption, MAX, Sheet};
 use crate::{Result, data::Split, display::Display};
 use anyhow::ensure;
-use image::ExtendedColorType;
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 /// The images of `split` at `indices`, each over its label.
 ///
@@ -83,7 +83,9 @@ fn draw(
         Sheets::Large => Sheet::fitting(size, &captions),
     };
     let pixels = |&index: &usize| split.image(index).iter().map(|&value| [value, 255]).collect();
-    let png = sheet.png(ExtendedColorType::La8, indices.iter().map(pixels))?;
+    let (width, height, pixels) = sheet.arrange([0, 0], indices.iter().map(pixels));
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png).write_image(pixels.as_flattened(), width, height, ExtendedColorType::La8)?;
     let list: Vec<String> = captions.iter().map(|caption| caption.text.replace('\n', ", ")).collect();
     let alt = format!("{title}: {}", list.join("; "));
     Ok(sheet.display(title, &alt, &png, &captions, "", (0, "")))

@@ -50,7 +50,7 @@ fn frame(maps: &Maps, palette: Palette, longest: f32) -> RgbImage {
         let (left, top, zoom) = sheet.place(at);
         for (place, &value) in map.iter().enumerate() {
             let (x, y) = (place % maps.size.0, place / maps.size.0);
-            fill(left + x * zoom, top + y * zoom, zoom, zoom, color(palette, value));
+            fill(left + x * zoom, top + y * zoom, zoom, zoom, palette.on(value, BLACK));
         }
         let (side, below) = (maps.size.0 * zoom, top + maps.size.1 * zoom + 4);
         let share = if longest > 0.0 { norm(map) / longest } else { 0.0 };
@@ -62,13 +62,4 @@ fn frame(maps: &Maps, palette: Palette, longest: f32) -> RgbImage {
 
 fn norm(map: &[f32]) -> f32 {
     map.iter().map(|value| value * value).sum::<f32>().sqrt()
-}
-
-/// One of a hundred steps of a scale to either side, so that all frames together have few enough colours for a palette.
-fn color(palette: Palette, value: f32) -> [u8; 3] {
-    let (_, most) = palette.range();
-    if most == 0.0 {
-        return palette.on(0.0, BLACK);
-    }
-    palette.on((value / most * 100.0).round() / 100.0 * most, BLACK)
 }

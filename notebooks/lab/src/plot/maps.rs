@@ -4,7 +4,6 @@ use super::svg::FONT;
 use crate::{Result, display::Display};
 use anyhow::{Context, bail, ensure};
 use candle_core::{DType, Tensor};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 /// The matrices of `maps` `[n, height, width]` as small images, each over its caption: filters, feature maps, …. All have
 /// one scale, which stands below them. Where values are negative, it goes both ways from 0, which is the colour of the page:
@@ -85,8 +84,8 @@ fn draw(
     let captions: Vec<Caption> = (0..shown).map(|at| Caption { text: text(at), framed: false }).collect();
 
     let sheet = Sheet::fitting(maps.size, &captions);
-    let pixels = maps.each().map(|map| map.iter().map(|&value| palette.color(value)).collect());
-    let png = sheet.png(ExtendedColorType::Rgba8, pixels)?;
+    let places = maps.each().map(|map| map.iter().map(|&value| palette.place(value)).collect());
+    let png = palette.png(sheet.arrange(Palette::BLANK, places))?;
     let over = sheet.frames(|_| true, "stroke=\"currentColor\" stroke-opacity=\"0.4\"") + &over(&sheet);
 
     let title = format!("{title} ({data})");
@@ -107,14 +106,8 @@ fn scale(palette: Palette) -> Result<String> {
     const WIDTH: usize = 180;
     let (low, high) = palette.range();
     let value = |at| low + (high - low) * at as f32 / (STEPS - 1) as f32;
-    let colors: Vec<[u8; 4]> = (0..STEPS).map(|at| palette.color(value(at))).collect();
-    let mut png = Vec::new();
-    PngEncoder::new(&mut png).write_image(
-        colors.as_flattened(),
-        STEPS as u32,
-        1,
-        ExtendedColorType::Rgba8,
-    )?;
+    let places = (0..STEPS).map(|at| palette.place(value(at))).collect();
+    let png = palette.png((STEPS as u32, 1, places))?;
     let left = 60;
     let bar = sheet::element((left, 8), (WIDTH, 12), &png);
     let texts = [("end", left - 8, low), ("start", left + WIDTH + 8, high)].map(|(anchor, x, value)| {

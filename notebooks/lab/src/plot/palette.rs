@@ -1,3 +1,6 @@
+use crate::Result;
+use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+
 /// Colours for values up to `most`, which is not negative.
 #[derive(Clone, Copy)]
 pub enum Palette {
@@ -15,6 +18,10 @@ const BELOW: [u8; 3] = [0x00, 0x72, 0xb2];
 /// Nine colours of viridis at equal distances, by Nathaniel Smith and Stéfan van der Walt for matplotlib (2015, CC0).
 const VIRIDIS: [u32; 9] =
     [0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962, 0xaddc30, 0xfde725];
+
+/// Steps of a scale to either side, and the place of 0.
+const STEPS: f32 = 100.0;
+const ZERO: u8 = 101;
 
 impl Palette {
     /// The one that suits the values: signed if one of them is negative.
@@ -35,11 +42,46 @@ impl Palette {
         }
     }
 
-    /// Red, green, blue and opacity.
-    pub fn color(self, value: f32) -> [u8; 4] {
+    /// The place of what is transparent in [`png`](Self::png).
+    pub const BLANK: u8 = 0;
+
+    /// The place of the colour of a value: one of a hundred steps to either side of 0, so that a byte can tell them apart.
+    pub fn place(self, value: f32) -> u8 {
         let (_, most) = self.range();
         let share = if most > 0.0 { (value / most).clamp(-1.0, 1.0) } else { 0.0 };
+        (ZERO as i32 + (share * STEPS).round() as i32) as u8
+    }
+
+    /// The colour of a value on a background.
+    pub fn on(self, value: f32, background: [u8; 3]) -> [u8; 3] {
+        let [r, g, b, opacity] = self.color(self.place(value));
+        mixed(background, [r, g, b], f32::from(opacity) / 255.0)
+    }
+
+    /// A file with these places as its pixels, a byte each. Neighbours in it say little of each other: no filter makes it
+    /// smaller.
+    pub fn png(self, (width, height, places): (u32, u32, Vec<u8>)) -> Result<Vec<u8>> {
+        let last = places.iter().copied().max().unwrap_or(Self::BLANK);
+        let colors: Vec<[u8; 4]> = (0..=last).map(|place| self.color(place)).collect();
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, width, height);
+        encoder.set_depth(BitDepth::Eight);
+        encoder.set_color(ColorType::Indexed);
+        encoder.set_palette(colors.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect::<Vec<u8>>());
+        encoder.set_trns(colors.iter().map(|color| color[3]).collect::<Vec<u8>>());
+        encoder.set_filter(Filter::NoFilter);
+        encoder.set_compression(Compression::High);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&places)?;
+        writer.finish()?;
+        Ok(file)
+    }
+
+    /// Red, green, blue and opacity at a place.
+    fn color(self, place: u8) -> [u8; 4] {
+        let share = (f32::from(place) - f32::from(ZERO)) / STEPS;
         match self {
+            _ if place == Self::BLANK => [0; 4],
             Self::Signed { .. } => {
                 let [r, g, b] = if share < 0.0 { BELOW } else { ABOVE };
                 [r, g, b, (255.0 * share.abs()).round() as u8]
@@ -55,12 +97,6 @@ impl Palette {
                 [r, g, b, 255]
             }
         }
-    }
-
-    /// The colour on a background.
-    pub fn on(self, value: f32, background: [u8; 3]) -> [u8; 3] {
-        let [r, g, b, opacity] = self.color(value);
-        mixed(background, [r, g, b], f32::from(opacity) / 255.0)
     }
 }
 

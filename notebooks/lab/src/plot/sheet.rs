@@ -1,7 +1,6 @@
 use super::svg::{self, FONT, escape};
-use crate::{Result, display::Display};
+use crate::display::Display;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 /// Small images of one size in rows, each over its caption. All are in one PNG, transparent between them, where each of
 /// their pixels is one pixel; the browser enlarges it.
@@ -90,23 +89,18 @@ impl Sheet {
         (0..self.count).filter(|&at| framed(at)).map(frame).collect()
     }
 
-    /// The file with all images, each given as its pixels, row by row from the top.
-    pub fn png<const N: usize>(
-        &self,
-        color: ExtendedColorType,
-        images: impl Iterator<Item = Vec<[u8; N]>>,
-    ) -> Result<Vec<u8>> {
+    /// Width, height and pixels of the file with all images, each given as its pixels, row by row from the top; `blank`
+    /// is what lies between them.
+    pub fn arrange<P: Copy>(&self, blank: P, images: impl Iterator<Item = Vec<P>>) -> (u32, u32, Vec<P>) {
         let (width, height) = self.pixels();
-        let mut pixels = vec![[0; N]; width * height];
+        let mut pixels = vec![blank; width * height];
         for (at, image) in images.enumerate() {
             let (left, top) = self.corner(at);
             for (row, values) in image.chunks(self.image.0).enumerate() {
                 pixels[(top + row) * width + left..][..values.len()].copy_from_slice(values);
             }
         }
-        let mut png = Vec::new();
-        PngEncoder::new(&mut png).write_image(pixels.as_flattened(), width as u32, height as u32, color)?;
-        Ok(png)
+        (width as u32, height as u32, pixels)
     }
 
     /// The picture: `title`, the images of `png`, their captions, `over` them other elements, and below them `footer`, its
