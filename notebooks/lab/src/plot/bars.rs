@@ -67,14 +67,13 @@ fn shorten(name: &str) -> String {
     }
 }
 
-/// Four digits that mean something: `97.53`, `0.0812`, `60000`.
+/// Four digits that mean something: `97.53`, `0.0812`, `0.1`, `60000`.
 fn number(value: f64) -> String {
     let decimals = match value {
-        0.0 => 0,
         value if value >= 1_000.0 => 0,
         value if value >= 100.0 => 1,
         value if value >= 1.0 => 2,
-        _ => 4,
+        _ => return format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').into(),
     };
     format!("{value:.decimals$}")
 }

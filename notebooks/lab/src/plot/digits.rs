@@ -88,5 +88,5 @@ fn draw(
     PngEncoder::new(&mut png).write_image(pixels.as_flattened(), width, height, ExtendedColorType::La8)?;
     let list: Vec<String> = captions.iter().map(|caption| caption.text.replace('\n', ", ")).collect();
     let alt = format!("{title}: {}", list.join("; "));
-    Ok(sheet.display(title, &alt, &png, &captions, "", (0, "")))
+    Ok(sheet.display(title, &alt, &png, &captions, "", ((0, 0), "")))
 }

@@ -97,10 +97,10 @@ fn draw(
     let list = if given == 0 { String::new() } else { format!(": {}", list.join("; ")) };
     let alt =
         format!("{title}, {shown} of {height} x {width}, from {} to {}{list}", number(low), number(high));
-    Ok(sheet.display(&title, &alt, &png, &captions, &over, (30, &scale(palette)?)))
+    Ok(sheet.display(&title, &alt, &png, &captions, &over, ((300, 30), &scale(palette)?)))
 }
 
-/// The colours from one end of the palette to the other, over their values; 30 CSS pixels high.
+/// The colours from one end of the palette to the other, between their values; 300 x 30 CSS pixels.
 fn scale(palette: Palette) -> Result<String> {
     const STEPS: usize = 101;
     const WIDTH: usize = 180;

@@ -23,6 +23,10 @@ const VIRIDIS: [u32; 9] =
 const STEPS: f32 = 100.0;
 const ZERO: u8 = 101;
 
+/// The opacity is this power of the share of the largest value. In proportion, small values could not be told from none on
+/// dark pages.
+const OPACITY: f32 = 0.7;
+
 impl Palette {
     /// The one that suits the values: signed if one of them is negative.
     pub fn of(values: &[f32]) -> Self {
@@ -84,7 +88,7 @@ impl Palette {
             _ if place == Self::BLANK => [0; 4],
             Self::Signed { .. } => {
                 let [r, g, b] = if share < 0.0 { BELOW } else { ABOVE };
-                [r, g, b, (255.0 * share.abs()).round() as u8]
+                [r, g, b, (255.0 * share.abs().powf(OPACITY)).round() as u8]
             }
             Self::Rising { .. } => {
                 let place = share.max(0.0) * (VIRIDIS.len() - 1) as f32;

@@ -104,7 +104,7 @@ impl Sheet {
     }
 
     /// The picture: `title`, the images of `png`, their captions, `over` them other elements, and below them `footer`, its
-    /// height in CSS pixels with its elements, which start at 0.
+    /// width and height in CSS pixels with its elements, which start at 0.
     pub fn display(
         &self,
         title: &str,
@@ -112,7 +112,7 @@ impl Sheet {
         png: &[u8],
         captions: &[Caption],
         over: &str,
-        footer: (usize, &str),
+        footer: ((usize, usize), &str),
     ) -> Display {
         let (width, height) = self.size();
         let mut body = format!(
@@ -135,9 +135,9 @@ impl Sheet {
         }
         let bottom = TITLE + height;
         body += &format!("</g>\n</g>\n<g transform=\"translate(0,{bottom})\">{}</g>", footer.1);
-        // A short row leaves the title more room than its images need.
-        let width = width.max(title.chars().count() * 9) as u32;
-        svg::display(width, (width, (bottom + footer.0) as u32), alt, &body)
+        // A short row leaves the title and the footer more room than its images need.
+        let width = width.max(title.chars().count() * 9).max(footer.0.0) as u32;
+        svg::display(width, (width, (bottom + footer.0.1) as u32), alt, &body)
     }
 }
 
