@@ -4,7 +4,6 @@ use crate::plots::{attributes, check, elements, embedded};
 use crate::run::{notebook, run, text_of};
 use lab::candle_core::{DType, Device, Tensor};
 use lab::data::drawn_sized;
-use lab::display::Display;
 use lab::plot;
 use serde_json::Value;
 
@@ -141,10 +140,9 @@ fn a_frame_has_the_maps_and_their_norms_in_one_scale() {
     // The opacity is a byte.
     assert_eq!(colors(0), [part(orange, 110.0 / 255.0), part(orange, 134.0 / 255.0)]);
     assert_eq!(colors(1), [[17; 3], blue]);
-    let filled = |frame: usize| {
-        (0..frames[0].width()).filter(move |&x| frames[frame].get_pixel(x, bar).0 == [0xdd; 3])
-    };
-    assert_eq!((filled(0).count(), filled(1).count()), (49, 98), "norms of 5 and of 10");
+    let filled =
+        |frame: usize| frames[frame].rows().nth(bar).unwrap().filter(|pixel| pixel.0 == [0xdd; 3]).count();
+    assert_eq!((filled(0), filled(1)), (49, 98), "norms of 5 and of 10");
 
     assert_eq!(error(plot::frames("Filters", &[])), "no steps to draw in \"Filters\"");
     let other = [steps[0].clone(), tensor(&[1.0], (1, 1, 1))];
