@@ -20,6 +20,7 @@ mod errors;
 mod execution;
 mod gradients;
 mod input;
+mod inside;
 mod install;
 mod interrupt;
 mod life;

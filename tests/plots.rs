@@ -3,7 +3,7 @@ use lab::display::Display;
 use lab::plot::{self, Curve};
 
 /// The names of the elements, after checking that each one ends and that no text breaks out.
-fn elements(svg: &str) -> Vec<&str> {
+pub fn elements(svg: &str) -> Vec<&str> {
     let (mut all, mut open) = (Vec::new(), Vec::new());
     for tag in svg.split('<').skip(1) {
         let (tag, text) = tag.split_once('>').expect("a tag ends");
@@ -28,7 +28,7 @@ pub fn attributes<'a>(svg: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// What every picture must be: well-formed, labelled, in the colours of the page, of any width.
-fn check(picture: &Display, label: &str) -> String {
+pub fn check(picture: &Display, label: &str) -> String {
     let svg = picture.content("image/svg+xml").expect("a picture is an SVG file");
     elements(svg);
     let html = picture.content("text/html").expect("a picture is an image in HTML");
@@ -63,8 +63,7 @@ fn digits_are_the_pixels_of_their_images() {
     let svg = check(&plot::digits(&digits, [3, 11]).unwrap(), &{
         format!("drawn digits, training: {}; {}", digits.classes()[3], digits.classes()[11])
     });
-    let png = attributes(&svg, "href")[0].strip_prefix("data:image/png;base64,").expect("an embedded PNG");
-    let picture = lab::image::load_from_memory(&base64(png)).unwrap().to_luma_alpha8();
+    let picture = embedded(&svg, 0).to_luma_alpha8();
     for (at, index) in [3, 11].into_iter().enumerate() {
         for (place, &value) in digits.image(index).iter().enumerate() {
             let (x, y) = (at * 32 + place % 28, place / 28);
@@ -72,6 +71,12 @@ fn digits_are_the_pixels_of_their_images() {
         }
     }
     assert_eq!(picture.get_pixel(28, 0).0, [0, 0], "between the images the page shows");
+}
+
+/// One of the PNG files in a picture.
+pub fn embedded(svg: &str, at: usize) -> lab::image::DynamicImage {
+    let png = attributes(svg, "href")[at].strip_prefix("data:image/png;base64,").expect("an embedded PNG");
+    lab::image::load_from_memory(&base64(png)).unwrap()
 }
 
 pub fn base64(text: &str) -> Vec<u8> {

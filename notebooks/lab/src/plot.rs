@@ -1,17 +1,26 @@
-//! Pictures of digits, training curves and scores, as SVG that is readable on light and dark pages.
+//! Pictures of digits, of what a network holds, of training curves and scores, as SVG that is readable on light and dark
+//! pages.
 
 mod bars;
 mod chart;
 mod curves;
 mod digits;
 mod dots;
+mod frames;
+mod maps;
+mod matrix;
 mod pair;
+mod palette;
 mod rows;
+mod sheet;
 mod svg;
 
 pub use bars::{bars, bars_of_runs};
 pub use curves::{Curve, curves};
-pub use digits::{digits, predictions};
+pub use digits::{captioned, digits, predictions};
 pub use dots::dots;
+pub use frames::frames;
+pub use maps::{heat, maps};
+pub use matrix::matrix;
 pub(crate) use pair::pair;
 pub(crate) use svg::escape;

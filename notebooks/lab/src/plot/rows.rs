@@ -189,20 +189,26 @@ fn shorten(name: &str) -> String {
     }
 }
 
-/// Four digits that mean something: `97.53`, `0.0812`, `60000`. Behind the mean of several values stands the standard deviation
-/// of one of them.
+/// The mean with the standard deviation of a single value behind it; a value alone just as it is.
 fn mean_and_deviation(values: &[f64]) -> String {
     let mean = mean(values);
-    let decimals = match mean.abs() {
-        0.0 => 0,
+    let decimals = decimals(mean);
+    match deviation(values) {
+        Some(deviation) => format!("{mean:.decimals$} ± {deviation:.decimals$}"),
+        None if decimals > 2 => {
+            format!("{mean:.decimals$}").trim_end_matches('0').trim_end_matches('.').into()
+        }
+        None => format!("{mean:.decimals$}"),
+    }
+}
+
+/// Behind the point, so that four digits mean something: `97.53`, `0.0812`, `60000`.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
         value if value >= 1_000.0 => 0,
         value if value >= 100.0 => 1,
         value if value >= 1.0 => 2,
         _ => 4,
-    };
-    match deviation(values) {
-        Some(deviation) => format!("{mean:.decimals$} ± {deviation:.decimals$}"),
-        None => format!("{mean:.decimals$}"),
     }
 }
 
