@@ -4,6 +4,7 @@
 pub use {anyhow, candle_core, candle_nn, image, plotters};
 
 mod backtrace;
+pub mod command;
 pub mod data;
 pub mod device;
 pub mod display;
