@@ -73,7 +73,7 @@ class Scores:
             "train_images": train,
             "validation_images": validation,
             "test_images": test,
-            "device": f"CPU ({cores()} threads)",
+            "device": f"CPU ({cores()} thread{'s' if cores() > 1 else ''})",
             "batch": BATCH,
             "seed": args.seed,
             "parameters": PARAMETERS,
