@@ -1,8 +1,9 @@
 //! Executed notebooks as web pages that need no network, and an index of them.
 
 use crate::{jupyter, notebook, warm};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nbformat::v4::Cell;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,6 +28,8 @@ pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
         ]);
         jupyter::step(nbconvert.arg(path))?;
         let page = path.with_extension("html");
+        let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+        warm::write(&page, &text.replacen("</head>", &format!("{STYLE}</head>"), 1))?;
         let name = page.file_name().unwrap_or_default().to_string_lossy();
         rows.push_str(&format!("<li><a href=\"{}\">{}</a></li>\n", escape(&name), escape(&title(path)?)));
         println!("wrote {} and {}", path.display(), page.display());
@@ -49,6 +52,10 @@ fn title(path: &Path) -> Result<String> {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
+
+/// nbconvert sets code that is part of an output in the letters of prose.
+const STYLE: &str = "<style>.jp-OutputArea-output .highlight pre \
+    { font-family: var(--jp-code-font-family); font-size: var(--jp-code-font-size); line-height: var(--jp-code-line-height); }</style>\n";
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
