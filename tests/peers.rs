@@ -196,7 +196,7 @@ fn check_record(path: &Path, name: &str, package: &str, validation: usize) {
     let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(record.name(), name);
     let pinned = fs::read_to_string(root().join("notebooks/peers/requirements.txt")).unwrap();
-    assert!(pinned.contains(&format!("{package}=={}\n", record.version)), "{package} {}", record.version);
+    assert!(pinned.contains(&format!("{package}=={}", record.version)), "{package} {}", record.version);
     let images = (record.train_images, record.validation_images, record.test_images);
     assert_eq!(images, (640 - validation, validation, 200));
     assert_eq!((record.batch, record.seed, record.parameters), (128, 7, 34_826));
