@@ -1,9 +1,10 @@
 //! Executed notebooks as web pages that need no network, and an index of them.
 
 use crate::{jupyter, notebook, warm};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jupyter_protocol::MediaType;
 use nbformat::v4::{Cell, Notebook, Output};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +29,8 @@ pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
         ]);
         jupyter::step(nbconvert.arg(path))?;
         let page = path.with_extension("html");
+        let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+        warm::write(&page, &text.replacen("</head>", &format!("{STYLE}</head>"), 1))?;
         let name = page.file_name().unwrap_or_default().to_string_lossy();
         let notebook = notebook::read(path)?;
         let title =
@@ -73,6 +76,10 @@ fn score_chart(notebook: &Notebook) -> Option<String> {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
+
+/// nbconvert sets code that is part of an output in the letters of prose.
+const STYLE: &str = "<style>.jp-OutputArea-output .highlight pre \
+    { font-family: var(--jp-code-font-family); font-size: var(--jp-code-font-size); line-height: var(--jp-code-line-height); }</style>\n";
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">

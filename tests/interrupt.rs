@@ -11,7 +11,7 @@ async fn interrupt(kernel: &mut Client) {
 }
 
 /// Runs a cell, interrupts it as soon as it has printed something, and once more if `twice`; returns its error.
-async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorOutput {
+pub async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorOutput {
     let id = kernel.execute(code).await.unwrap();
     while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
     interrupt(kernel).await;
@@ -29,7 +29,7 @@ async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorOutpu
     error.expect("the cell did not fail")
 }
 
-const KEPT: &str = "the cell was interrupted and has ended; the variables of earlier cells are kept";
+pub const KEPT: &str = "the cell was interrupted and has ended; the variables of earlier cells are kept";
 
 #[tokio::test]
 async fn work_that_looks_for_interrupts_ends_and_all_variables_stay() {

@@ -29,6 +29,7 @@ mod ops;
 mod output;
 #[path = "../notebooks/lab/src/pace.rs"]
 mod pace;
+mod peers;
 mod plots;
 mod progress;
 mod protocol;

@@ -13,7 +13,10 @@ fn files(extension: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
             match path.is_dir() {
-                true if !path.ends_with("target") && !path.ends_with(".ipynb_checkpoints") => {
+                true if ["target", ".ipynb_checkpoints", ".venv"]
+                    .iter()
+                    .all(|other| !path.ends_with(other)) =>
+                {
                     folders.push(path)
                 }
                 false if path.extension().is_some_and(|kind| kind == extension) => found.push(path),

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 use thiserror::Error;
@@ -22,7 +22,7 @@ static FLAG: AtomicBool = AtomicBool::new(false);
 static CELL: AtomicU64 = AtomicU64::new(0);
 
 /// How often to look for an interrupt while waiting for something that cannot be woken.
-const INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// For loops that take long: `lab::check_interrupt()?` ends them when the user interrupts the cell. Costs next to
 /// nothing. Under another kernel it never fails.
@@ -50,14 +50,23 @@ pub(crate) fn leave_when_interrupted<T: Send + 'static>(
 ) -> Result<T, Interrupted> {
     let (sender, result) = mpsc::channel();
     let worker = thread::spawn(move || sender.send(work()));
+    match receive(&result)? {
+        Some(result) => Ok(result),
+        None => match worker.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(_) => unreachable!("a thread that does not panic sends its result"),
+        },
+    }
+}
+
+/// Waits for the next thing that a thread sends; there is none when the thread has ended.
+pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Result<Option<T>, Interrupted> {
     loop {
-        match result.recv_timeout(INTERVAL) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => check_interrupt()?,
-            Err(RecvTimeoutError::Disconnected) => match worker.join() {
-                Err(panic) => std::panic::resume_unwind(panic),
-                Ok(_) => unreachable!("a thread that does not panic sends its result"),
-            },
+        check_interrupt()?;
+        match receiver.recv_timeout(INTERVAL) {
+            Ok(received) => return Ok(Some(received)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
 }

@@ -5,6 +5,7 @@ pub use {anyhow, candle_core, candle_nn, image, plotters};
 
 pub mod animate;
 mod backtrace;
+pub mod command;
 pub mod data;
 pub mod device;
 pub mod display;

@@ -12,6 +12,8 @@ pub enum Error {
     Missing { file: PathBuf },
     #[error("{}: cannot be read: {source}", .file.display())]
     Unreadable { file: PathBuf, source: io::Error },
+    #[error("{}: cannot be written: {source}", .file.display())]
+    Unwritable { file: PathBuf, source: io::Error },
     #[error("{}: broken gzip: {source}", .file.display())]
     Gzip { file: PathBuf, source: io::Error },
     #[error("{}: truncated: {found} bytes where {expected} were expected", .file.display())]

@@ -6,7 +6,7 @@ use crate::interrupt;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Reads a data set in the four files of MNIST, such as `train-images-idx3-ubyte`, plain or with `.gz`.
@@ -34,6 +34,22 @@ pub fn from_dir(dir: impl AsRef<Path>) -> Result<Dataset, Error> {
         None => "digits".into(),
     };
     dataset(&name, files)
+}
+
+/// Writes images and labels into two files such as [`from_dir`] reads.
+pub fn write(split: &Split, images: &Path, labels: &Path) -> Result<(), Error> {
+    let (count, side) = (split.len() as u32, Split::SIDE as u32);
+    write_file(images, &[Kind::Images.magic(), count, side, side], split.pixels())?;
+    write_file(labels, &[Kind::Labels.magic(), count], split.classes())
+}
+
+fn write_file(path: &Path, header: &[u32], content: &[u8]) -> Result<(), Error> {
+    let header: Vec<u8> = header.iter().flat_map(|number| number.to_be_bytes()).collect();
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(&header)?;
+        file.write_all(content)
+    });
+    written.map_err(|source| Error::Unwritable { file: path.into(), source })
 }
 
 /// Whether a file holds images or labels.

@@ -1,0 +1,64 @@
+use super::{Dataset, Error, MNIST, idx};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process};
+
+impl Dataset {
+    /// Writes the four files of MNIST, uncompressed, into a folder, which is made if it is not there. They hold this data
+    /// set's images and no others, and [`from_dir`](super::from_dir) reads them.
+    ///
+    /// # Errors
+    /// Names the file or folder that cannot be written.
+    pub fn write_idx(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
+        let folder = folder.as_ref();
+        fs::create_dir_all(folder).map_err(|source| Error::Unwritable { file: folder.into(), source })?;
+        let [train_images, train_labels, images, labels] = MNIST.map(|known| folder.join(known.name));
+        idx::write(&self.train, &train_images, &train_labels)?;
+        idx::write(&self.test, &images, &labels)
+    }
+
+    /// Writes this data set for another program, into a temporary folder that is removed when what this returns is
+    /// dropped.
+    ///
+    /// # Errors
+    /// As [`write_idx`](Self::write_idx).
+    pub fn to_idx(&self) -> Result<IdxFolder, Error> {
+        let folder = IdxFolder::create()?;
+        self.write_idx(&folder.path)?;
+        Ok(folder)
+    }
+}
+
+/// A temporary folder with the files of a [`Dataset`].
+#[derive(Debug)]
+pub struct IdxFolder {
+    path: PathBuf,
+}
+
+impl IdxFolder {
+    fn create() -> Result<Self, Error> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let name = format!("lab-digits-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                // A process of the same number has left it.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(Error::Unwritable { file: path, source }),
+                Ok(()) => return Ok(Self { path }),
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for IdxFolder {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system, which empties its folder for temporary files.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

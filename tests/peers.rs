@@ -1,0 +1,224 @@
+//! The Python frameworks next door: the digits they get, the program that starts them, the notebook with and without them.
+
+use crate::interrupt::{KEPT, interrupted};
+use crate::run::{notebook, run as run_notebook, text_of};
+use crate::support::{kernel, note, root, run};
+use jupyter_protocol::JupyterMessageContent as Content;
+use lab::command::stream;
+use lab::data::{Dataset, drawn_sized, from_dir};
+use lab::scores::Record;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SCRIPTS: [&str; 5] =
+    ["keras_sequential", "keras_functional", "pytorch", "tensorflow_native", "tensorflow2"];
+
+#[test]
+fn a_data_set_is_read_as_it_was_written() {
+    let drawn = drawn_sized(3, 30, 20).unwrap();
+    // Neither begins nor ends where the whole does.
+    let (_, train) = drawn.train.take(25).split_at(5);
+    let digits = Dataset { name: drawn.name, train, test: drawn.test };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/some digits");
+    digits.write_idx(&path).unwrap();
+    let read = from_dir(&path).unwrap();
+    assert_eq!((read.name.as_str(), read.train.len(), read.test.len()), ("digits from some digits", 20, 20));
+    assert_eq!((read.train.pixels(), read.train.classes()), (digits.train.pixels(), digits.train.classes()));
+    assert_eq!((read.test.pixels(), read.test.classes()), (digits.test.pixels(), digits.test.classes()));
+
+    fs::write(folder.path().join("file"), "").unwrap();
+    let error = digits.write_idx(folder.path().join("file")).unwrap_err().to_string();
+    assert!(error.contains("file: cannot be written: "), "{error}");
+}
+
+#[test]
+fn temporary_folders_are_different_and_go_when_they_are_dropped() {
+    let digits = drawn_sized(3, 10, 10).unwrap();
+    let (one, other) = (digits.to_idx().unwrap(), digits.to_idx().unwrap());
+    let (one_path, other_path) = (one.path().to_owned(), other.path().to_owned());
+    assert_eq!(fs::read_dir(&one_path).unwrap().count(), 4);
+    drop(one);
+    assert!(!one_path.exists());
+    assert_eq!(from_dir(&other_path).unwrap().train.pixels(), digits.train.pixels());
+    drop(other);
+    assert!(!other_path.exists());
+}
+
+fn shell(code: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", code]);
+    command
+}
+
+#[test]
+fn a_program_that_fails_is_an_error_with_what_it_wrote() {
+    stream(&mut shell("echo not shown >&2")).unwrap();
+    let error = stream(&mut shell("seq 30 >&2; echo why >&2; exit 3")).unwrap_err();
+    let expected: Vec<String> = (12..=30).map(|number| number.to_string()).chain(["why".into()]).collect();
+    assert_eq!(error.root_cause().to_string(), expected.join("\n"));
+    let text = error.to_string();
+    assert!(text.starts_with("`sh -c seq 30") && text.ends_with("failed (exit status: 3)"), "{text}");
+    let error = stream(&mut shell("kill -9 $$")).unwrap_err().to_string();
+    assert!(error.contains("failed (signal: 9"), "{error}");
+    let error = stream(&mut Command::new("/no/such/program")).unwrap_err().to_string();
+    assert_eq!(error, "cannot start `/no/such/program`");
+}
+
+/// More than a pipe holds, on both at once.
+#[test]
+fn a_program_that_writes_much_is_not_held_up() {
+    stream(&mut shell("seq 100000 >&2 & seq 1000; wait")).unwrap();
+}
+
+/// The program goes on only when its first line has been seen, so it cannot have been kept back.
+#[tokio::test]
+async fn lines_are_shown_as_they_come() {
+    let mut kernel = kernel().await;
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let code = format!(
+        "lab::command::stream(std::process::Command::new(\"sh\").args([\"-c\", \"echo one; \
+         while [ ! -e '{}' ]; do sleep 0.1; done; printf two\"]))?;",
+        seen.display()
+    );
+    let mut messages = Vec::new();
+    let taken = kernel.run(&code, |message| {
+        if let Content::StreamContent(_) = &message.content {
+            fs::write(&seen, "")?;
+        }
+        note(&mut messages, message)
+    });
+    assert!(taken.await.unwrap());
+    assert_eq!(messages, ["busy", "input 1", "stdout: one\ntwo\n", "idle"]);
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_stop_button_ends_the_program() {
+    let mut kernel = kernel().await;
+    let folder = tempfile::tempdir().unwrap();
+    let id = folder.path().join("id");
+    run(&mut kernel, "let kept = 7;").await;
+    let code = format!(
+        "lab::command::stream(std::process::Command::new(\"sh\").args([\"-c\", \"echo $$ > '{}'; echo running; \
+         exec sleep 600\"]))?;",
+        id.display()
+    );
+    assert_eq!(interrupted(&mut kernel, &code, false).await.evalue, KEPT);
+    let id = fs::read_to_string(id).unwrap();
+    let alive = Command::new("kill").args(["-0", id.trim()]).output().unwrap().status.success();
+    assert!(!alive, "{id} goes on");
+    assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");
+    kernel.shut_down().await.unwrap();
+}
+
+/// Where no Python is, each framework's place is taken by its shipped record.
+#[test]
+fn the_notebook_and_its_solutions_run_without_python() {
+    let out = tempfile::tempdir().unwrap();
+    let variables = [("TAPER_OFFLINE", "1"), ("PEERS_PYTHON", "/no/such/python")];
+    let sizes = ["-p", "TRAIN_IMAGES", "640", "-p", "TEST_IMAGES", "100", "-p", "EPOCHS", "1"];
+    let text = |name: &str| {
+        let output = run_notebook(&[&[name][..], &sizes].concat(), out.path(), &variables);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let executed = notebook(&out.path().join("09_python_peers.ipynb"));
+        let cells = executed["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
+        cells.map(text_of).collect::<String>()
+    };
+    let shown = text("notebooks/09_python_peers.ipynb");
+    for module in ["keras", "torch", "tensorflow"] {
+        let line = format!(
+            "{module} is not installed. To install it: \
+             python3 -m venv peers/.venv && peers/.venv/bin/pip install -r peers/requirements.txt\n"
+        );
+        assert!(shown.contains(&line), "{shown}");
+    }
+    assert_eq!(shown.matches("From the records: ").count(), 5, "{shown}");
+    let record = "PyTorch: Module, version 2.15.0: test accuracy 98.";
+    assert!(shown.contains(record) && shown.contains("on 60000 images of MNIST (seed 42)"), "{shown}");
+
+    let shown = text("notebooks/solutions/09_python_peers.ipynb");
+    assert!(shown.contains("PyTorch: Module: 98.") && shown.contains("torch is not installed"), "{shown}");
+}
+
+fn script(name: &str) -> PathBuf {
+    root().join("notebooks/peers").join(name).with_extension("py")
+}
+
+#[test]
+fn the_scripts_compile() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("python3")
+        .args(["-m", "py_compile"])
+        .args(SCRIPTS.iter().chain(&["course"]).map(|name| script(name)))
+        .env("PYTHONPYCACHEPREFIX", folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Trains with each script. Wants the frameworks, in the versions that requirements.txt has, in PEERS_PYTHON, and
+/// TAPER_SLOW_TESTS.
+#[test]
+fn each_framework_trains_and_writes_its_record() {
+    let (Some(python), Some(_)) = (std::env::var_os("PEERS_PYTHON"), std::env::var_os("TAPER_SLOW_TESTS"))
+    else {
+        return;
+    };
+    let files = drawn_sized(5, 640, 200).unwrap().to_idx().unwrap();
+    let scores = tempfile::tempdir().unwrap();
+    for name in SCRIPTS {
+        let mut command = Command::new(&python);
+        command.arg(script(name)).arg("--data").arg(files.path()).arg("--scores").arg(scores.path());
+        stream(command.args(["--name", "drawn digits", "--epochs", "1", "--seed", "7"])).unwrap();
+    }
+    let expected = [
+        ("keras-sequential", "Keras: Sequential", "keras", 64),
+        ("keras-functional", "Keras: functional", "keras", 64),
+        ("pytorch-module", "PyTorch: Module", "torch", 0),
+        ("tensorflow-native-functions", "TensorFlow: native functions", "tensorflow-cpu", 0),
+        ("tensorflow-2-keras-layers-own-loop", "TensorFlow 2: Keras layers, own loop", "tensorflow-cpu", 0),
+    ];
+    assert_eq!(fs::read_dir(scores.path()).unwrap().count(), expected.len(), "no part is left behind");
+    for (file, name, package, validation) in expected {
+        check_record(
+            &scores.path().join(format!("{file}-drawn-digits-640x1-seed7.json")),
+            name,
+            package,
+            validation,
+        );
+    }
+}
+
+fn check_record(path: &Path, name: &str, package: &str, validation: usize) {
+    let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(record.name(), name);
+    let pinned = fs::read_to_string(root().join("notebooks/peers/requirements.txt")).unwrap();
+    assert!(pinned.contains(&format!("{package}=={}", record.version)), "{package} {}", record.version);
+    let images = (record.train_images, record.validation_images, record.test_images);
+    assert_eq!(images, (640 - validation, validation, 200));
+    assert_eq!((record.batch, record.seed, record.parameters), (128, 7, 34_826));
+    assert_eq!((record.data.as_str(), record.epochs.len()), ("drawn digits", 1));
+    let (epoch, mine) =
+        (&record.epochs[0], Record::new(lab::scores::CANDLE, "", &one().train, &one().test, &cpu()));
+    assert_eq!((record.cpu, record.cores, record.device), (mine.cpu, mine.cores, mine.device));
+    // Five steps do little: the loss is near that of a guess, ln 10.
+    for score in [Some(epoch.train), epoch.test, epoch.validation].into_iter().flatten() {
+        assert!(
+            (2.0..2.5).contains(&score.loss) && (0.0..=0.7).contains(&score.accuracy),
+            "{name}: {score:?}"
+        );
+    }
+    assert_eq!(epoch.validation.is_some(), validation > 0);
+    assert!(epoch.test.is_some() && epoch.seconds > 0.0 && record.peak_memory_mib > 100.0);
+}
+
+fn one() -> Dataset {
+    drawn_sized(0, 1, 1).unwrap()
+}
+
+fn cpu() -> lab::candle_core::Device {
+    lab::candle_core::Device::Cpu
+}
