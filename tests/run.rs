@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
 
-fn run(arguments: &[&str], out: &Path, variables: &[(&str, &str)]) -> Output {
+pub fn run(arguments: &[&str], out: &Path, variables: &[(&str, &str)]) -> Output {
     installed();
     let mut command = taper();
     command
@@ -18,11 +18,11 @@ fn run(arguments: &[&str], out: &Path, variables: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
-fn notebook(path: &Path) -> Value {
+pub fn notebook(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn text_of(cell: &Value) -> String {
+pub fn text_of(cell: &Value) -> String {
     let texts = cell["outputs"]
         .as_array()
         .unwrap()
