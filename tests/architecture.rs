@@ -43,7 +43,8 @@ fn the_notebook_and_its_solutions_run() {
             "",
             &[
                 "16 frames of 960 x 540 pixels",
-                "input: 28 x 28 x 1\nconvolution, ReLU: 26 x 26 x 32\nmax pool: 13 x 13 x 32\n",
+                "input: 28 x 28 x 1\n28, 26, 13, 11, 5\n",
+                "convolution, ReLU: 26 x 26 x 32\nmax pool: 13 x 13 x 32\n",
                 "convolution, ReLU: 11 x 11 x 64\nmax pool: 5 x 5 x 64\nflatten: 1600\n",
                 "[320, 18496, 16010], together 34826",
                 "34826 parameters, as counted",
