@@ -1,5 +1,6 @@
 //! Lists the files of `notebooks/lab` for `warm.rs`: the program carries the crate it prepares for notebooks.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -22,11 +23,9 @@ fn main() {
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        match path.extension() {
+        match path.extension().and_then(OsStr::to_str) {
             _ if path.is_dir() => collect(&path, files),
-            Some(extension) if extension == "js" || extension == "rs" || extension == "toml" => {
-                files.push(path)
-            }
+            Some("js" | "rs" | "toml") => files.push(path),
             _ => {}
         }
     }

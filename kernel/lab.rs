@@ -3,6 +3,7 @@
 use crate::warm::{digest, write};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,9 +53,8 @@ fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Re
     for entry in fs::read_dir(root.join(within))? {
         let entry = entry?;
         let path = within.join(entry.file_name());
-        let is_source = path
-            .extension()
-            .is_some_and(|extension| extension == "js" || extension == "rs" || extension == "toml");
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let is_source = ["js", "rs", "toml"].contains(&extension);
         if entry.file_type()?.is_dir() && entry.file_name() != "target" {
             read(root, &path, files)?;
         } else if is_source {

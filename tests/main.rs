@@ -1,6 +1,7 @@
 //! All tests: the crate `lab`, real kernel processes over real sockets, real notebooks.
 
 mod animate;
+mod architecture;
 mod bad_shapes;
 mod batches;
 mod browser;

@@ -14,11 +14,13 @@
   };
   const STYLE = `
     :host { display: block; max-width: 100%; color: inherit; font: 14px/1.4 system-ui, sans-serif; }
-    .player { display: grid; gap: 6px; width: max(20rem, var(--width)); max-width: 100%; }
+    .player { display: grid; gap: 6px; width: max(336px, var(--width)); max-width: 100%; }
     canvas { display: block; width: var(--width); max-width: 100%; height: auto; border-radius: 4px; }
     .caption { margin: 0; min-height: 1.4em; }
-    .controls { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 8px; }
-    .buttons { display: flex; }
+    .controls { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; }
+    .buttons, .position, .choices { display: flex; align-items: center; gap: 0 8px; }
+    .buttons { gap: 0; }
+    .position { flex: 1 1 128px; min-width: 0; }
     button, select {
       font: inherit; color: inherit; background: none; cursor: pointer;
       border: 1px solid transparent; border-radius: 4px;
@@ -29,8 +31,8 @@
     option { color: #111; background: #fff; }
     button:hover, select:hover { background: color-mix(in srgb, currentColor 12%, transparent); }
     :focus-visible { outline: 2px solid #2f8fd8; outline-offset: 1px; }
-    input { flex: 1 1 8rem; min-width: 6rem; height: 24px; margin: 0; accent-color: #2f8fd8; cursor: pointer; }
-    .place { min-width: 4em; text-align: right; font-variant-numeric: tabular-nums; }
+    input { flex: 1; min-width: 64px; height: 24px; margin: 0; accent-color: #2f8fd8; cursor: pointer; }
+    .place { min-width: 4em; white-space: nowrap; font-variant-numeric: tabular-nums; }
     @media print { .controls { display: none; } }`;
 
   // The chunks of a PNG file: their types, and where they lie, from length to checksum.
@@ -135,7 +137,8 @@
         toggle,
         button("forward", "Next frame", () => step(1)),
         button("last", "Last frame", () => step(Infinity))),
-      slider, place, speed, ending);
+      element("div", { className: "position" }, slider, place),
+      element("div", { className: "choices" }, speed, ending));
 
     async function show(index) {
       shown = index;
