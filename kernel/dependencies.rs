@@ -2,14 +2,34 @@
 
 use crate::lab::Lab;
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A cell with blanks in the place of its `:dep lab` lines.
 #[derive(Debug, PartialEq)]
 pub struct Resolved {
     pub code: String,
-    /// The folder of the `lab` that the cell asks for, where there is one at that path.
-    pub lab: Option<PathBuf>,
+    pub lab: Option<Wanted>,
+}
+
+/// The `lab` that a cell asks for.
+#[derive(Debug, PartialEq)]
+pub struct Wanted {
+    /// Its folder, as the cell has it.
+    path: Option<PathBuf>,
+    features: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Its sources; `base` is where paths in the notebook start. Where there is no `lab` it is the kernel's own.
+    pub fn lab(&self, base: &Path) -> Result<Lab> {
+        let folder = self.path.as_ref().map(|path| base.join(path));
+        let lab = match folder.filter(|folder| folder.join("Cargo.toml").exists()) {
+            Some(folder) => Lab::in_folder(&folder)?,
+            None => Lab::embedded(),
+        };
+        Ok(lab.with(self.features.clone()))
+    }
 }
 
 /// Takes `:dep lab` out of the commands that start a cell.
@@ -19,8 +39,8 @@ pub fn resolve(cell: &str, code_start: usize) -> Resolved {
     for line in commands.split_inclusive('\n') {
         match lab_specification(line) {
             Some(specification) => {
-                resolved.lab =
-                    path(specification).filter(|path| path.join("Cargo.toml").exists()).or(resolved.lab);
+                let (path, features) = (path(specification), features(specification));
+                resolved.lab = Some(Wanted { path, features });
                 resolved.code.push_str(&blank(line));
             }
             None => resolved.code.push_str(line),
@@ -35,21 +55,27 @@ pub fn blank(text: &str) -> String {
     text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }
 
-/// Whether the folder holds another `lab` than the environment does.
-pub fn differs(folder: &Path, lab: &str) -> Result<bool> {
-    Ok(Lab::in_folder(folder)?.digest() != lab)
-}
-
-/// What follows the name in `:dep lab = { path = "lab" }`.
+/// What follows the name in `:dep lab = { path = "lab", features = ["burn"] }`.
 fn lab_specification(line: &str) -> Option<&str> {
     let rest = line.trim().strip_prefix(":dep")?.trim_start().strip_prefix("lab")?;
     rest.is_empty().then_some(rest).or_else(|| rest.trim_start().strip_prefix('='))
 }
 
 fn path(specification: &str) -> Option<PathBuf> {
-    let (_, rest) = specification.split_once("path")?;
-    let quoted = rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?;
+    let quoted = value(specification, "path")?.strip_prefix('"')?;
     Some(quoted.split_once('"')?.0.into())
+}
+
+fn features(specification: &str) -> BTreeSet<String> {
+    let list = value(specification, "features").and_then(|list| list.strip_prefix('[')?.split_once(']'));
+    let names = list.into_iter().flat_map(|(list, _)| list.split(','));
+    names.map(|name| name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// What follows `key =`.
+fn value<'a>(specification: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = specification.split_once(key)?;
+    Some(rest.trim_start().strip_prefix('=')?.trim_start())
 }
 
 #[cfg(test)]
@@ -63,16 +89,22 @@ mod tests {
         let resolved = resolve(cell, start);
         let blank = " ".repeat(38);
         assert_eq!(resolved.code, format!("// first\n{blank}\n:dep labrador = \"1\"\nlet x = 1;"));
-        assert_eq!(resolved.lab, None);
+        let wanted = resolved.lab.unwrap();
+        assert_eq!(wanted.path, Some("no such folder".into()));
+        assert_eq!(wanted.lab(Path::new("")).unwrap().digest(), Lab::embedded().digest(), "the kernel's own");
     }
 
     #[test]
     fn the_path_is_that_of_a_crate() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks/lab");
-        let cell = format!(":dep lab = {{ path = \"{folder}\" }}");
-        let resolved = resolve(&cell, cell.len());
-        assert_eq!(resolved.lab.as_deref(), Some(Path::new(folder)));
-        assert!(!differs(Path::new(folder), &Lab::embedded().digest()).unwrap());
-        assert!(differs(Path::new(folder), "another").unwrap());
+        let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks"));
+        let wanted = |cell: &str| resolve(cell, cell.len()).lab.unwrap().lab(base).unwrap();
+        let lab = wanted(":dep lab = { path = \"lab\" }");
+        assert_eq!(lab.digest(), Lab::embedded().digest());
+        assert!(lab.features.is_empty());
+
+        let cell = ":dep lab = { path = \"/other/lab\", features = [\"burn\", \"cuda\"] }";
+        let wanted = resolve(cell, cell.len()).lab.unwrap();
+        assert_eq!(wanted.path, Some("/other/lab".into()));
+        assert_eq!(wanted.features, ["burn", "cuda"].map(str::to_owned).into());
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Where in it evcxr works: its crate, with the cell in src/lib.rs.
 pub const CELLS: &str = "cells";
+/// What leads to the shared library of `lab` that cells are linked with.
+pub const LAB: &str = "liblab";
 
 /// A session's folder. Its owner holds the lock on the file next to it as long as it lives.
 pub struct SessionDirectory {

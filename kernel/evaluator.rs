@@ -1,24 +1,27 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
 use crate::annotated::Annotated;
+use crate::build_display::BuildDisplay;
 use crate::cuda::Cuda;
+use crate::dependencies::Wanted;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
 use crate::impls::Impls;
 use crate::iopub::IoPub;
-use crate::lab::Lab;
 use crate::relay::{self, Progress};
 use crate::sources::{Source, Sources};
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
 use crate::{cell, child, dependencies, diagnostics, directory, errors, processes};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
 use rustix::process::Signal;
 use serde_json::{Map, Value};
+use std::fs;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -42,15 +45,16 @@ pub struct Evaluator {
     toolchain: Toolchain,
     cuda: Option<Cuda>,
     environment: Environment,
-    /// Leads to the `lab` that a new process for cells is to load.
+    /// The link by which the child finds the environment's `lab`.
     lab_link: PathBuf,
+    /// Whether there are cells that were linked with it.
+    used: bool,
+    iopub: IoPub,
     /// Where evcxr writes what it compiles.
     crate_folder: PathBuf,
     sources: Arc<Mutex<Sources>>,
     impls: Impls,
     pub runner: Runner,
-    /// A cell has run.
-    used: bool,
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
@@ -61,14 +65,13 @@ impl Evaluator {
         let toolchain = Toolchain::find()?;
         let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
         let environment = Environment::open(&toolchain, cuda.as_ref())?;
+        let lab_link = setting.folder.join(directory::LAB);
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
         let crate_folder = setting.folder.join(directory::CELLS);
         let sources = Arc::new(Mutex::new(Sources::default()));
         let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
 
-        let lab_link = setting.folder.join("liblab");
-        link(&lab_link, environment.lab_library())?;
         let mut command = Command::new(std::env::current_exe()?);
         setting.own_variables.restore(&mut command);
         command
@@ -82,6 +85,7 @@ impl Evaluator {
         }
         // evcxr starts the child anew after a crash, with the same command: its end of the socket stays open.
         std::mem::forget(child_end);
+        point(&lab_link, environment.lab_library())?;
 
         let (context, _) =
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
@@ -94,28 +98,24 @@ impl Evaluator {
             cuda,
             environment,
             lab_link,
+            used: false,
+            iopub: iopub.clone(),
             crate_folder,
             sources,
             impls,
             runner,
-            used: false,
         };
         let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
-        let ready = evaluator.context.execute(&rustc).and_then(|_| evaluator.begin());
+        let ready = evaluator.context.execute(&rustc).and_then(|_| evaluator.link_lab());
         ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
         Ok(evaluator)
     }
 
-    /// What comes before the first cell.
-    fn begin(&mut self) -> Result<(), Error> {
-        self.link_lab()?;
-        self.context.execute(PRELUDE).map(drop)
-    }
-
-    /// Has cells linked with the `lab` of the environment.
+    /// Has cells linked with the `lab` of the environment, and runs what comes before the first of them.
     fn link_lab(&mut self) -> Result<(), Error> {
         let flags = self.environment.rustflags();
-        self.context.execute(&format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}")).map(drop)
+        self.context.execute(&format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}"))?;
+        self.context.execute(PRELUDE).map(drop)
     }
 
     /// The variables that cells have defined, with their types.
@@ -134,8 +134,8 @@ impl Evaluator {
         callbacks: &mut EvalCallbacks,
     ) -> Result<EvalOutputs, Failed> {
         let resolved = dependencies::resolve(cell, cell::parse(cell).code_start);
-        if let Some(folder) = &resolved.lab {
-            self.use_lab(folder).map_err(Failed::Dependency)?;
+        if let Some(wanted) = &resolved.lab {
+            self.use_lab(wanted).map_err(Failed::Dependency)?;
         }
         let code = resolved.code;
         let (commands, rust) = code.split_at(cell::parse(&code).code_start);
@@ -152,7 +152,6 @@ impl Evaluator {
         let renamed = self.impls.name(&parsed.items());
         let insertions = [renamed.insertions, parsed.renamed_imports()].concat();
         let annotated = types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
-        self.used = true;
         diagnostics::clear(&self.crate_folder);
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
         self.sources.lock().unwrap().begin(source, &annotated, &renamed.cut);
@@ -162,6 +161,7 @@ impl Evaluator {
             Err(error) => return Err(Failed::Evcxr(error)),
         }
         self.sources.lock().unwrap().accept();
+        self.used = true;
         self.impls = renamed.after;
         if self.runner.was_killed() {
             // It was, when the cell had just ended. evcxr notices it, and starts another, when there is something to run.
@@ -196,33 +196,30 @@ impl Evaluator {
         errors::from_failure(failure, &self.sources.lock().unwrap())
     }
 
-    /// Changes to the `lab` in a folder, if it is not the one in use: it is being worked on. What is compiled with one
-    /// `lab` cannot go on with another, so the session starts anew.
-    fn use_lab(&mut self, folder: &Path) -> Result<()> {
-        if !dependencies::differs(folder, &self.environment.lab)? {
+    /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
+    /// features. The process that runs the cells has loaded the one before, and is started anew.
+    fn use_lab(&mut self, wanted: &Wanted) -> Result<()> {
+        let lab = wanted.lab(Path::new(""))?;
+        if self.environment.serves(&lab) {
             return Ok(());
         }
-        let lab = Lab::in_folder(folder)?;
-        self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut |_, _| {})?;
-        link(&self.lab_link, self.environment.lab_library())?;
-        self.impls = Impls::default();
-        let mut ready = self.context.execute(":clear").and_then(|_| self.begin());
-        if std::mem::take(&mut self.used) {
-            ready = ready.and_then(|()| self.context.execute(ANOTHER_LAB).map(drop));
+        if self.used {
+            bail!("cells have used another `lab` already: restart the kernel, and run this cell first");
         }
-        ready.map_err(|error| anyhow!("{error}"))
+        let mut display = BuildDisplay::new(&self.iopub, &lab);
+        let mut report = |done, total| display.report(done, total);
+        self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut report)?;
+        display.finish();
+        point(&self.lab_link, self.environment.lab_library())?;
+        self.context.execute(":clear").map_err(|error| anyhow!("{error}"))?;
+        self.link_lab().map_err(|error| anyhow!("{error}"))
     }
 }
 
-const ANOTHER_LAB: &str = r#"println!(
-    "`lab` is another one now, so this session has started anew: what earlier cells have defined is gone."
-);"#;
-
-/// Makes `link` lead to `target`, in one step.
-fn link(link: &Path, target: &Path) -> Result<()> {
-    let new = link.with_extension("new");
-    std::os::unix::fs::symlink(target, &new)?;
-    Ok(std::fs::rename(&new, link)?)
+/// Has a link lead to `target`, wherever it led before.
+fn point(link: &Path, target: &Path) -> Result<()> {
+    let _ = fs::remove_file(link);
+    symlink(target, link).with_context(|| format!("cannot write {}", link.display()))
 }
 
 /// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro takes

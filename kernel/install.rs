@@ -55,7 +55,7 @@ pub fn install(Install { place, cuda, without_driver }: &Install) -> Result<()> 
     if let Some(cuda) = &cuda {
         println!("Building with {}. candle's kernels alone take minutes.", cuda.describe());
     }
-    build_environment(cuda.as_ref())?;
+    build_environment(cuda.as_ref(), &Lab::embedded())?;
     let folder = kernels.join(NAMES[usize::from(cuda.is_some())]);
     write_kernelspec(&folder, cuda.as_ref())?;
     println!(
@@ -94,19 +94,21 @@ fn remove(what: &str, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the warm environment, with a progress bar, unless it is there.
-pub fn build_environment(cuda: Option<&Cuda>) -> Result<()> {
+/// Builds the warm environment of a `lab`, with a progress bar, unless it is there.
+pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
     let toolchain = Toolchain::find()?;
     add_rust_sources();
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
-        "{spinner} building the warm environment {wide_bar} {pos}/{len} crates, {elapsed}",
+        "{spinner} building the warm environment{msg} {wide_bar} {pos}/{len} crates, {elapsed}",
     )?);
+    let features: String = lab.features.iter().map(|feature| format!(" + {feature}")).collect();
+    bar.set_message(features);
     let mut report = |done: usize, total: usize| {
         bar.enable_steady_tick(Duration::from_millis(200));
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let built = Environment::build(&toolchain, cuda, &Lab::embedded(), &mut report);
+    let built = Environment::build(&toolchain, cuda, lab, &mut report);
     bar.finish_and_clear();
     built.map(drop)
 }

@@ -1,5 +1,6 @@
 //! Jupyter's own programs: those on this machine, or else a virtual environment in the user's cache.
 
+use crate::lab::Lab;
 use crate::{install, warm};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +14,7 @@ const REQUIREMENTS: &str = include_str!("../notebooks/requirements.txt");
 
 /// Opens JupyterLab on a folder, with the kernel registered for it. Returns its exit code.
 pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
-    install::build_environment(None)?;
+    install::build_environment(None, &Lab::embedded())?;
     let python = python()?;
     let data = warm::cache()?.join("jupyter");
     install::write_kernelspec(&data.join("kernels/taper"), None)?;

@@ -1,21 +1,28 @@
-//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook.
+//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook; and which of
+//! its features a notebook asks for.
 
 use crate::warm::{digest, write};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lab.rs"));
 
-/// The files of the crate by their path within it.
-pub struct Lab(BTreeMap<PathBuf, String>);
+/// The crate, with some of its features.
+pub struct Lab {
+    /// Its files by their path within it.
+    files: BTreeMap<PathBuf, String>,
+    /// What it is to be compiled with besides, such as `burn`.
+    pub features: BTreeSet<String>,
+}
 
 impl Lab {
     /// The one that this program was built with.
     pub fn embedded() -> Self {
-        Self(EMBEDDED.iter().map(|(path, text)| (path.into(), (*text).to_owned())).collect())
+        let files = EMBEDDED.iter().map(|(path, text)| (path.into(), (*text).to_owned())).collect();
+        Self { files, features: BTreeSet::new() }
     }
 
     /// The one in a folder, which holds its `Cargo.toml`.
@@ -23,17 +30,24 @@ impl Lab {
         let mut files = BTreeMap::new();
         read(folder, Path::new(""), &mut files)
             .with_context(|| format!("cannot read {}", folder.display()))?;
-        Ok(Self(files))
+        Ok(Self { files, features: BTreeSet::new() })
+    }
+
+    /// The same crate with these features.
+    #[must_use]
+    pub fn with(self, features: BTreeSet<String>) -> Self {
+        Self { features, ..self }
     }
 
     /// The text of its `Cargo.toml`.
     pub fn manifest(&self) -> Result<String> {
-        self.0.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
+        self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
     }
 
-    /// Identifies these very sources.
+    /// Identifies these very sources, whichever the features.
     pub fn digest(&self) -> String {
-        digest(self.0.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]))
+        let files = self.files.iter();
+        digest(files.flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]))
     }
 
     /// Makes the folder hold these sources and no others.
@@ -42,10 +56,10 @@ impl Lab {
         if folder.exists() {
             read(folder, Path::new(""), &mut present)?;
         }
-        for path in present.keys().filter(|path| !self.0.contains_key(*path)) {
+        for path in present.keys().filter(|path| !self.files.contains_key(*path)) {
             fs::remove_file(folder.join(path))?;
         }
-        self.0.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
+        self.files.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
     }
 }
 

@@ -4,6 +4,7 @@ mod analysis;
 mod analyzer;
 mod annotated;
 mod backtrace;
+mod build_display;
 mod cell;
 mod child;
 // The tests use more of it than the runner does.

@@ -1,9 +1,10 @@
 //! Notebooks without Jupyter: runs them on the taper kernel and writes the executed notebook, its HTML and an index.
 
 use crate::client::Client;
+use crate::lab::Lab;
 use crate::notebook::{self, Parameter};
 use crate::recorder::Recorder;
-use crate::{html, install};
+use crate::{cell, dependencies, html, install};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nbformat::v4::{Cell, Notebook, Output};
@@ -35,13 +36,14 @@ pub fn run(arguments: &Run) -> Result<bool> {
     notebook::check_parameters(&notebooks, &parameters)?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
-    install::build_environment(None)?;
+    install::build_environment(None, &Lab::embedded())?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut executed = Vec::new();
     let mut good = true;
     for (path, mut notebook) in paths.iter().zip(notebooks) {
         notebook::set_parameters(&mut notebook, &parameters)?;
+        build_features(path, &notebook)?;
         let failure = runtime.block_on(execute(path, &mut notebook))?;
         let target = arguments.out.join(path.file_name().context("a notebook needs a name")?);
         notebook::write(&target, notebook)?;
@@ -72,6 +74,26 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Builds what a notebook needs besides the environment of all of them, so that no cell has to wait for it.
+fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
+    for cell in &notebook.cells {
+        let Cell::Code { source, .. } = cell else { continue };
+        let source = source.concat();
+        let wanted = dependencies::resolve(&source, cell::parse(&source).code_start).lab;
+        if let Some(lab) = wanted.map(|wanted| wanted.lab(folder(path))).transpose()?
+            && !lab.features.is_empty()
+        {
+            install::build_environment(None, &lab).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Where paths in a notebook start, as in JupyterLab.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Runs a notebook's cells up to the first that fails, and returns what is wrong with that one.
 async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -82,10 +104,7 @@ async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>>
     bar.enable_steady_tick(Duration::from_millis(200));
 
     let mut command = Command::new(env::current_exe()?);
-    command.args(["kernel", "--connection-file"]);
-    // Paths in a notebook are relative to it, as in JupyterLab.
-    command
-        .current_dir(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    command.args(["kernel", "--connection-file"]).current_dir(folder(path));
     let mut kernel = Client::start(&mut command).await?;
     let start = Instant::now();
     let mut failure = None;

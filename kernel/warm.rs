@@ -32,7 +32,7 @@ edition = "2024"
 path = "lib.rs"
 
 [dependencies]
-lab = { path = "lab" }
+lab = { path = "../lab", features = FEATURES }
 
 [profile.dev]
 opt-level = 3
@@ -57,7 +57,10 @@ pub struct Environment {
     /// The package whose build this is.
     package: PathBuf,
     /// Which `lab` this is.
-    pub lab: String,
+    lab: String,
+    /// What it was compiled with.
+    #[serde(default)]
+    features: BTreeSet<String>,
 }
 
 /// How far a build is: crates done, crates in total.
@@ -86,6 +89,11 @@ impl Environment {
         home.write_package(lab)?;
         let (library, native) = home.compile(toolchain, report)?;
         home.finish(&library, native, toolchain)
+    }
+
+    /// Whether cells that ask for this `lab` can be linked with it.
+    pub fn serves(&self, lab: &Lab) -> bool {
+        self.lab == lab.digest() && self.features.is_superset(&lab.features)
     }
 
     /// The shared library of `lab`.
@@ -124,30 +132,44 @@ pub fn cache() -> Result<PathBuf> {
     Ok(std::path::absolute(folder)?)
 }
 
-/// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it.
+/// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it, with whichever of its
+/// features: what they have in common is compiled once.
 struct Home {
     root: PathBuf,
     lab: String,
-    manifest: String,
+    features: BTreeSet<String>,
     cuda: Option<Cuda>,
 }
 
 impl Home {
     fn of(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
-        let manifest = match cuda {
-            Some(_) => MANIFEST.replace("path = \"lab\" }", "path = \"lab\", features = [\"cuda\"] }"),
-            None => MANIFEST.to_owned(),
-        };
         let versions = locked_versions(CARGO_LOCK, "lab");
-        let mut parts = vec![versions, manifest.clone(), lab.manifest()?, toolchain.version.clone()];
+        let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
         parts.extend(cuda.map(Cuda::identity));
         let key = digest(parts.iter().map(String::as_bytes));
         let root = cache()?.join("environments").join(key);
-        Ok(Self { root, lab: lab.digest(), manifest, cuda: cuda.cloned() })
+        Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 
+    /// `name`, and the features behind it.
+    fn with_features(&self, name: &str) -> String {
+        [name].into_iter().chain(self.features.iter().map(String::as_str)).collect::<Vec<_>>().join("-")
+    }
+
+    /// The folder of the package to build.
+    fn package(&self) -> PathBuf {
+        self.root.join(self.with_features("warm"))
+    }
+
+    /// The folder of the result.
     fn labs(&self) -> PathBuf {
-        self.root.join("labs").join(&self.lab)
+        self.root.join("labs").join(self.with_features(&self.lab))
+    }
+
+    fn manifest(&self) -> String {
+        let features = self.features.iter().map(String::as_str).chain(self.cuda.as_ref().map(|_| "cuda"));
+        let features: Vec<&str> = features.collect();
+        MANIFEST.replace("FEATURES", &format!("{features:?}"))
     }
 
     fn ready(&self) -> Option<Environment> {
@@ -158,10 +180,11 @@ impl Home {
 
     fn write_package(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
-        write(&self.root.join("Cargo.toml"), &self.manifest)?;
-        write(&self.root.join("lib.rs"), "pub use lab;\n")?;
-        if !self.root.join("Cargo.lock").exists() {
-            write(&self.root.join("Cargo.lock"), CARGO_LOCK)?;
+        let package = self.package();
+        write(&package.join("Cargo.toml"), &self.manifest())?;
+        write(&package.join("lib.rs"), "pub use lab;\n")?;
+        if !package.join("Cargo.lock").exists() {
+            write(&package.join("Cargo.lock"), CARGO_LOCK)?;
         }
         Ok(())
     }
@@ -169,7 +192,8 @@ impl Home {
     /// Returns the path of the library that cargo has built, and those that what is linked with it needs.
     fn compile(&self, toolchain: &Toolchain, report: Report) -> Result<(PathBuf, Vec<String>)> {
         let total = self.crates(toolchain)?;
-        let mut command = toolchain.cargo(&self.root);
+        let (package, target) = (self.package(), self.root.join("target"));
+        let mut command = toolchain.cargo(&package);
         let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
         if let Some(cuda) = &self.cuda {
             cuda.set(&mut command);
@@ -178,10 +202,10 @@ impl Home {
         command
             .args(["build", "--message-format=json-render-diagnostics", "--target", &toolchain.host])
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\u{1f}"))
-            .env("CARGO_TARGET_DIR", "target")
-            .env("CARGO_BUILD_BUILD_DIR", "target")
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_BUILD_BUILD_DIR", &target)
             .stdout(Stdio::piped())
-            .stderr(File::create(self.root.join("build.log"))?);
+            .stderr(File::create(package.join("build.log"))?);
         let mut cargo = command.spawn().context("cannot run cargo")?;
         let mut done = BTreeSet::new();
         let (mut library, mut native) = (None, Vec::new());
@@ -206,7 +230,7 @@ impl Home {
             }
         }
         if !cargo.wait()?.success() {
-            let log = fs::read_to_string(self.root.join("build.log")).unwrap_or_default();
+            let log = fs::read_to_string(package.join("build.log")).unwrap_or_default();
             bail!("the warm environment does not compile:\n{}", reason(&log));
         }
         if let Some(cuda) = &self.cuda {
@@ -217,7 +241,7 @@ impl Home {
 
     /// How many crates the environment consists of.
     fn crates(&self, toolchain: &Toolchain) -> Result<usize> {
-        let mut command = toolchain.cargo(&self.root);
+        let mut command = toolchain.cargo(&self.package());
         command.args(["tree", "--edges", "normal,build", "--prefix", "none", "--target", &toolchain.host]);
         let output = command.output().context("cannot run cargo")?;
         if !output.status.success() {
@@ -239,8 +263,9 @@ impl Home {
             library: folder.join(name),
             dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
             native,
-            package: self.root.clone(),
+            package: self.package(),
             lab: self.lab.clone(),
+            features: self.features.clone(),
         };
         write(&folder.join("environment.json"), &serde_json::to_string_pretty(&environment)?)?;
         Ok(environment)
@@ -326,5 +351,20 @@ mod tests {
         assert_eq!(versions.matches("[[package]]").count(), 3);
         assert!(versions.contains("name = \"b\"\nversion = \"2\"") && !versions.contains("other"));
         assert!(locked_versions(CARGO_LOCK, "lab").contains("name = \"candle-core\"\nversion = \"0.11.1\""));
+    }
+
+    #[test]
+    fn features_share_what_is_compiled_and_have_packages_and_results_of_their_own() {
+        let toolchain = Toolchain::find().unwrap();
+        let home = |features: &[&str]| {
+            let features = features.iter().map(|feature| (*feature).to_owned()).collect();
+            Home::of(&toolchain, None, &Lab::embedded().with(features)).unwrap()
+        };
+        let (plain, both) = (home(&[]), home(&["two", "one"]));
+        assert_eq!(plain.root, both.root);
+        assert!(plain.package().ends_with("warm") && both.package().ends_with("warm-one-two"));
+        assert_eq!(both.labs(), plain.root.join("labs").join(format!("{}-one-two", plain.lab)));
+        assert!(plain.manifest().contains("lab = { path = \"../lab\", features = [] }"));
+        assert!(both.manifest().contains("lab = { path = \"../lab\", features = [\"one\", \"two\"] }"));
     }
 }

@@ -1,6 +1,6 @@
 //! The command line: the kernelspec in and out, and clear words for what is wrong.
 
-use crate::support::{installed, kernel, root, run, taper};
+use crate::support::{installed, taper};
 use serde_json::Value;
 use std::path::Path;
 
@@ -83,37 +83,5 @@ fn mistakes_get_one_clear_line() {
         }
         let (good, text) = output(&arguments, &[]);
         assert!(!good && text.starts_with(&format!("taper: {expected}")), "{arguments:?}: {text}");
-    }
-}
-
-/// The very functions of that `lab` are called, not those of the one that the session began with.
-#[tokio::test]
-async fn a_notebook_uses_the_lab_next_to_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let lab = folder.path().join("lab");
-    copy(&root().join("notebooks/lab/src"), &lab.join("src"));
-    std::fs::copy(root().join("notebooks/lab/Cargo.toml"), lab.join("Cargo.toml")).unwrap();
-    let source = lab.join("src/lib.rs");
-    let added = "\n#[inline(never)]\npub fn added() -> u32 {\n    42\n}\n";
-    std::fs::write(&source, std::fs::read_to_string(&source).unwrap() + added).unwrap();
-
-    let mut kernel = kernel().await;
-    run(&mut kernel, "let before = 1;").await;
-    let cell = format!(":dep lab = {{ path = {lab:?} }}\nlab::added()");
-    let told = "stdout: `lab` is another one now, so this session has started anew: what earlier cells have defined is gone.\n";
-    assert_eq!(run(&mut kernel, &cell).await, ["busy", "input 2", told, "result 2: 42", "idle"]);
-    assert_eq!(run(&mut kernel, &cell).await, ["busy", "input 3", "result 3: 42", "idle"]);
-    let gone = run(&mut kernel, "before").await;
-    assert!(gone.iter().any(|message| message.contains("cannot find value `before`")), "{gone:?}");
-    kernel.shut_down().await.unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &to.join(entry.file_name())),
-            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
-        }
     }
 }

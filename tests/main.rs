@@ -19,6 +19,7 @@ mod download;
 mod drawn_digits;
 mod errors;
 mod execution;
+mod features;
 mod gradients;
 mod input;
 mod inside;

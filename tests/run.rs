@@ -76,6 +76,27 @@ fn the_first_notebook_learns() {
     assert!(index.contains("<a href=\"01_first_light.html\">First light</a>"), "{index}");
 }
 
+/// The same network in Burn, and as many digits. SIX runs tested at LOW to HIGH %.
+#[test]
+fn the_notebook_on_burn_learns() {
+    let out = tempfile::tempdir().unwrap();
+    let sizes = ["-p", "TRAIN_IMAGES", "2000", "-p", "TEST_IMAGES", "1000", "-p", "EPOCHS", "5"];
+    let arguments = [&["notebooks/08_burn.ipynb"][..], &sizes].concat();
+    let output = run(&arguments, out.path(), &[("TAPER_OFFLINE", "1")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let executed = notebook(&out.path().join("08_burn.ipynb"));
+    let code = executed["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
+    let texts: String = code.map(text_of).collect();
+    assert!(texts.contains("34826 parameters"), "{texts}");
+    // Its cell fails if Burn's logits and candle's are more than 1e-4 apart.
+    assert!(texts.contains("5000 logits of 500 digits, at most "), "{texts}");
+    assert_eq!(texts.matches("\nEpoch [").count() + usize::from(texts.starts_with("Epoch [")), 5, "{texts}");
+    let accuracy = texts.split_once("test accuracy ").unwrap().1;
+    let accuracy = accuracy.rsplit_once("\ntest accuracy ").unwrap().1.split_once(' ').unwrap().0;
+    let accuracy: f64 = accuracy.parse().unwrap();
+    assert!((80.0..=100.0).contains(&accuracy), "{accuracy} %");
+}
+
 #[test]
 fn parameters_are_set_and_results_kept() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,9 @@
 //! What the notebooks of the course share: the data sets, pictures in a cell's output, plots, and the crates that
 //! they build on, so that one dependency line is enough.
 
+/// Burn, for which the dependency line asks by `features = ["burn"]`.
+#[cfg(feature = "burn")]
+pub use burn;
 pub use {anyhow, candle_core, candle_nn, image, plotters};
 
 pub mod animate;
