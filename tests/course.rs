@@ -24,7 +24,9 @@ fn run(notebooks: &[PathBuf], out: &Path, scores: &Path) {
     command.arg("run").args(notebooks).arg("--out").arg(out).current_dir(root());
     let parameters =
         [("TRAIN_IMAGES", "2000"), ("TEST_IMAGES", "1000"), ("EPOCHS", "1"), ("DATA", "drawn digits")];
-    parameters.iter().for_each(|(name, value)| drop(command.args(["-p", name, value])));
+    for (name, value) in parameters {
+        command.args(["-p", name, value]);
+    }
     command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
