@@ -22,8 +22,8 @@ fn signed_maps_are_transparent_at_0_and_share_a_scale() {
     let picture = plot::maps("Filters", "MNIST", &filters, &captions).unwrap();
     let svg = check(&picture, "Filters (MNIST), 2 of 2 x 2, from −4.0 to 4.0: a; &lt;b&gt;");
     let picture = embedded(&svg, 0).to_rgba8();
-    // Each value has 49 CSS pixels, and the gap is as wide as one.
-    assert_eq!(attributes(&svg, "width")[..2], ["294", "147"]);
+    // Each value has 49 CSS pixels, and the gap is as wide as one: all maps, and the frame of the first.
+    assert_eq!(attributes(&svg, "width")[..2], ["294", "98"]);
     assert_eq!(picture.dimensions(), (6, 3));
     let (orange, blue) = ([0xd5, 0x5e, 0x00], [0x00, 0x72, 0xb2]);
     let color = |[r, g, b]: [u8; 3], opacity| [r, g, b, opacity];
