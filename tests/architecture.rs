@@ -96,7 +96,9 @@ fn a_frame_that_cannot_be_used_is_named() {
     assert!(said.contains(hint), "{said}");
 
     fs::create_dir_all(&assets).unwrap();
-    frames().iter().for_each(|frame| drop(fs::copy(frame, assets.join(frame.file_name().unwrap())).unwrap()));
+    for frame in frames() {
+        fs::copy(&frame, assets.join(frame.file_name().unwrap())).unwrap();
+    }
     let seventh = fs::read(assets.join("07.png")).unwrap();
     fs::write(assets.join("07.png"), &seventh[..seventh.len() / 2]).unwrap();
     let said = error();
