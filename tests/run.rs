@@ -76,7 +76,7 @@ fn the_first_notebook_learns() {
     assert!(index.contains("<a href=\"01_first_light.html\">First light</a>"), "{index}");
 }
 
-/// The same network in Burn, and as many digits. SIX runs tested at LOW to HIGH %.
+/// The same network in Burn, and as many digits. A run on drawn digits tested at 90.4 %.
 #[test]
 fn the_notebook_on_burn_learns() {
     let out = tempfile::tempdir().unwrap();
@@ -90,9 +90,8 @@ fn the_notebook_on_burn_learns() {
     assert!(texts.contains("34826 parameters"), "{texts}");
     // Its cell fails if Burn's logits and candle's are more than 1e-4 apart.
     assert!(texts.contains("5000 logits of 500 digits, at most "), "{texts}");
-    assert_eq!(texts.matches("\nEpoch [").count() + usize::from(texts.starts_with("Epoch [")), 5, "{texts}");
-    let accuracy = texts.split_once("test accuracy ").unwrap().1;
-    let accuracy = accuracy.rsplit_once("\ntest accuracy ").unwrap().1.split_once(' ').unwrap().0;
+    assert_eq!(texts.matches("Epoch [").count(), 5, "{texts}");
+    let accuracy = texts.split_once("test accuracy ").unwrap().1.split_once(' ').unwrap().0;
     let accuracy: f64 = accuracy.parse().unwrap();
     assert!((80.0..=100.0).contains(&accuracy), "{accuracy} %");
 }
