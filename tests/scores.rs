@@ -3,7 +3,7 @@
 use crate::support::root;
 use lab::candle_core::Device;
 use lab::data::drawn_sized;
-use lab::scores::{self, CANDLE, Epoch, Record};
+use lab::scores::{self, BURN, CANDLE, Epoch, Record};
 use lab::train::Score;
 use std::path::Path;
 use std::process::Command;
@@ -151,8 +151,10 @@ fn lines_of_code_are_counted_without_comments() {
 }
 
 #[test]
-fn candle_is_the_one_that_is_compiled() {
+fn frameworks_are_those_that_are_compiled() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    let version = format!("name = \"candle-core\"\nversion = \"{}\"\n", CANDLE.version);
-    assert!(lock.contains(&version), "{version}");
+    for (package, framework) in [("candle-core", CANDLE), ("burn", BURN)] {
+        let version = format!("name = \"{package}\"\nversion = \"{}\"\n", framework.version);
+        assert!(lock.contains(&version), "{version}");
+    }
 }

@@ -24,6 +24,9 @@ pub struct Framework {
 /// The candle that this crate re-exports.
 pub const CANDLE: Framework = Framework { name: "candle", version: "0.11.1" };
 
+/// The Burn that comes with this crate's feature `burn`.
+pub const BURN: Framework = Framework { name: "Burn", version: "0.22.1" };
+
 /// The format of a record, as it is written now.
 const FORMAT: u32 = 1;
 
