@@ -14,6 +14,8 @@ pub fn run(arguments: &[&str], out: &Path, variables: &[(&str, &str)]) -> Output
         .arg("--out")
         .arg(out)
         .current_dir(root())
+        // Not those of the repository.
+        .env("LAB_SCORES", out.join("scores"))
         .envs(variables.iter().copied());
     command.output().unwrap()
 }

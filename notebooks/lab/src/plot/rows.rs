@@ -198,6 +198,8 @@ fn mean_and_deviation(values: &[f64]) -> String {
         None if decimals > 2 => {
             format!("{mean:.decimals$}").trim_end_matches('0').trim_end_matches('.').into()
         }
+        // A count, most likely.
+        None if mean.fract() == 0.0 => format!("{mean}"),
         None => format!("{mean:.decimals$}"),
     }
 }
