@@ -139,8 +139,10 @@ fn short(place: &crate::format::Place) -> String {
     let file = file.map_or(place.file.as_str(), |(_, file)| file);
     let file =
         file.split_once("/library/").filter(|_| file.starts_with("/rustc/")).map_or(file, |(_, file)| file);
-    let file =
-        if file.starts_with('/') { file.rsplit_once("/src/").map_or(file, |(_, file)| file) } else { file };
+    // A crate elsewhere, such as `lab`: from its own folder on.
+    let folders = file.rsplit_once("/src/").filter(|_| file.starts_with('/'));
+    let start = folders.and_then(|(folder, _)| Some(folder.rfind('/')? + 1)).unwrap_or(0);
+    let file = &file[start..];
     format!("{file}:{}:{}", place.line, place.column)
 }
 

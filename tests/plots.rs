@@ -217,7 +217,7 @@ fn dots_in_a_chart_are_not_joined() {
 fn bars_of_several_runs_end_at_the_mean_and_tell_the_spread() {
     let runs = [("a: x", vec![98.0, 99.0, 100.0]), ("b", vec![50.0]), ("a: y", vec![100.0, 100.0])];
     let picture = plot::bars_of_runs("Score", "MNIST", " %", &runs).unwrap();
-    let svg = check(&picture, "Score (MNIST): a: x 99.00 ± 1.00 %; b 50 %; a: y 100.0 ± 0.0 %");
+    let svg = check(&picture, "Score (MNIST): a: x 99.00 ± 1.00 %; b 50.00 %; a: y 100.0 ± 0.0 %");
     let bars: Vec<&str> = svg.split("<rect").skip(1).collect();
     let width = |bar: &str| attributes(bar, "width")[0].parse::<f64>().unwrap();
     assert_eq!(bars.len(), 3);

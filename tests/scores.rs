@@ -139,9 +139,9 @@ fn lines_of_code_are_counted_without_comments() {
         std::fs::write(folder.path().join(name), text).unwrap();
         scores::lines_of_code(folder.path().join(name))
     };
-    let cells = r##"{"cells": [{"cell_type": "markdown", "source": ["# A title\\n", "text"]},
-        {"cell_type": "code", "source": ["// Why.\\n", "let x = 1; // One.\\n", "\\n", "x + 1"]},
-        {"cell_type": "code", "source": "fn f() {\\n}"}]}"##;
+    let cells = r##"{"cells": [{"cell_type": "markdown", "source": ["# A title\n", "text"]},
+        {"cell_type": "code", "source": ["// Why.\n", "let x = 1; // One.\n", "\n", "x + 1"]},
+        {"cell_type": "code", "source": "fn f() {\n}"}]}"##;
     assert_eq!(write("n.ipynb", cells).unwrap(), 4);
     assert_eq!(write("p.py", "# Why.\nimport os\n\nprint(1)  # One.\n").unwrap(), 2);
     let error = format!("{:#}", write("m.ipynb", "{}").unwrap_err());

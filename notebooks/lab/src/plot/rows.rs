@@ -16,10 +16,16 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Behind a row stand its mean and, if there are several values, their standard deviation, in `unit`.
+    /// Behind a row stand its mean and, if there are several values, their standard deviation, in `unit`. Where all are single
+    /// whole numbers, they are written as such.
     pub fn new(title: &str, data: &str, unit: &str, rows: &[(impl AsRef<str>, Vec<f64>)]) -> Self {
         let title = format!("{title} ({data})");
-        let texts = rows.iter().map(|(_, values)| format!("{}{unit}", mean_and_deviation(values)));
+        let counts = rows.iter().all(|(_, values)| matches!(values[..], [count] if count.fract() == 0.0));
+        let text = |values: &[f64]| match values {
+            [count] if counts => count.to_string(),
+            _ => mean_and_deviation(values),
+        };
+        let texts = rows.iter().map(|(_, values)| format!("{}{unit}", text(values)));
         let texts: Vec<String> = texts.collect();
         let list: Vec<String> =
             rows.iter().zip(&texts).map(|((name, _), text)| format!("{} {text}", name.as_ref())).collect();
@@ -198,8 +204,6 @@ fn mean_and_deviation(values: &[f64]) -> String {
         None if decimals > 2 => {
             format!("{mean:.decimals$}").trim_end_matches('0').trim_end_matches('.').into()
         }
-        // A count, most likely.
-        None if mean.fract() == 0.0 => format!("{mean}"),
         None => format!("{mean:.decimals$}"),
     }
 }
