@@ -26,6 +26,7 @@ mod random;
 pub mod scores;
 pub mod table;
 pub mod train;
+mod whole_file;
 
 pub use interrupt::{Interrupted, check_interrupt};
 pub use progress::{Progress, progress};

@@ -7,6 +7,8 @@
 
 mod canvas;
 mod colors;
+mod decision;
+mod features;
 mod network;
 mod overview;
 mod palette;

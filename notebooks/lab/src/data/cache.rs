@@ -1,8 +1,8 @@
 //! A data set whose files are known beforehand, in a folder that is filled by download.
 
 use super::{Dataset, Error, download::download, idx};
-use crate::interrupt;
-use std::fs::{self, File};
+use crate::{interrupt, whole_file};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -54,7 +54,7 @@ pub fn load(files: &[Known; 4], cache: Option<&Path>, mirrors: &[String]) -> Res
                 }
                 let bytes = download(known, mirrors)?;
                 if cache.is_some()
-                    && let Err(error) = save(&path, &bytes)
+                    && let Err(error) = whole_file::write(&path, &bytes)
                 {
                     println!("{}: cannot be kept for the next time: {error}", path.display());
                 }
@@ -95,17 +95,4 @@ fn from_cache(known: &Known, path: &Path) -> Result<Vec<u8>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { file: path.into() }),
         Err(source) => Err(Error::Unreadable { file: path.into(), source }),
     }
-}
-
-/// Writes a file in one step: nobody ever sees half of it, and of two who write at once one wins whole.
-fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written
 }

@@ -30,12 +30,7 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    check_interrupt()?;
-    let size = Size::new("conv2d", x, weight, bias, stride, padding)?;
-    if !has_kernel(x) {
-        return composed(x, weight, bias, &size);
-    }
-    apply(x, weight, bias, Conv2d { size, relu: false })
+    convolve("conv2d", x, weight, bias, (stride, padding), false)
 }
 
 /// [`conv2d`], then [`relu`](super::relu()), in one: what is negative is set to 0 while it is in registers, and no gradient
@@ -50,12 +45,25 @@ pub fn conv2d_relu(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
+    convolve("conv2d_relu", x, weight, bias, (stride, padding), true)
+}
+
+/// `op` is what errors call it.
+fn convolve(
+    op: &'static str,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    (stride, padding): (usize, usize),
+    has_relu: bool,
+) -> Result<Tensor> {
     check_interrupt()?;
-    let size = Size::new("conv2d_relu", x, weight, bias, stride, padding)?;
-    if !has_kernel(x) {
-        return relu(&composed(x, weight, bias, &size)?);
+    let size = Size::new(op, x, weight, bias, stride, padding)?;
+    if has_kernel(x) {
+        return apply(x, weight, bias, Conv2d { op, size, has_relu });
     }
-    apply(x, weight, bias, Conv2d { size, relu: true })
+    let y = composed(x, weight, bias, &size)?;
+    if has_relu { relu(&y) } else { Ok(y) }
 }
 
 /// Applies an operation of images, weight and bias to contiguous ones. No bias is one of zeros.
@@ -89,14 +97,15 @@ pub(super) fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, size:
 }
 
 struct Conv2d {
+    op: &'static str,
     size: Size,
     /// Whether ReLU follows.
-    relu: bool,
+    has_relu: bool,
 }
 
 impl CustomOp3 for Conv2d {
     fn name(&self) -> &'static str {
-        if self.relu { "conv2d_relu" } else { "conv2d" }
+        self.op
     }
 
     fn cpu_fwd(
@@ -112,7 +121,7 @@ impl CustomOp3 for Conv2d {
         let weight = contiguous(self.name(), weight, weight_layout)?;
         let bias = contiguous(self.name(), bias, bias_layout)?;
         let Size { batch, c_out, rows, columns, .. } = self.size;
-        let y = forward::forward(x, weight, bias, self.relu, &self.size);
+        let y = forward::forward(x, weight, bias, self.has_relu, &self.size);
         Ok((CpuStorage::F32(y), (batch, c_out, rows, columns).into()))
     }
 
@@ -142,7 +151,7 @@ impl CustomOp3 for Conv2d {
             places.list((0..).zip(gradients).map(|(at, dy)| (all | (dy != 0.0), at, dy)));
         };
         let wants_x = x.track_op();
-        if self.relu {
+        if self.has_relu {
             backward(x_values, weight_values, wants_x, &self.size, list_behind_relu).of(x, weight, bias)
         } else {
             backward(x_values, weight_values, wants_x, &self.size, list).of(x, weight, bias)

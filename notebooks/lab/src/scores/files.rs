@@ -1,8 +1,7 @@
 use super::{FORMAT, Record, machine};
-use crate::Result;
+use crate::{Result, whole_file};
 use anyhow::{Context, bail, ensure};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook, or in the folder above if it is there.
@@ -73,24 +72,10 @@ impl Record {
             );
         }
         self.peak_memory_mib = machine::peak_memory_mib();
-        let folder = folder();
-        let path = folder.join(self.file_name());
-        let write = || -> Result<()> {
-            fs::create_dir_all(&folder)?;
-            let part = path.with_extension(format!("{}.part", std::process::id()));
-            let written = File::create(&part).and_then(|mut file| {
-                file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-                file.write_all(b"\n")?;
-                file.sync_all()?;
-                fs::rename(&part, &path)
-            });
-            if written.is_err() {
-                // What is left of it helps nobody.
-                let _ = fs::remove_file(&part);
-            }
-            Ok(written?)
-        };
-        write().with_context(|| format!("cannot write the score to {}", path.display()))?;
+        let path = folder().join(self.file_name());
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        whole_file::write(&path, text.as_bytes())
+            .with_context(|| format!("cannot write the score to {}", path.display()))?;
         Ok(path)
     }
 
