@@ -38,11 +38,11 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
         env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let user_home = user_home.context("there is no home folder")?;
     let own = [
-        ("CARGO_HOME", home),
-        (USER_CARGO_HOME, user_home.clone()),
-        (CRATES, crates),
-        ("EVCXR_TMPDIR", folder.join("cells")),
-        ("EVCXR_CONFIG_DIR", folder.to_owned()),
+        ("CARGO_HOME", home.into()),
+        (USER_CARGO_HOME, user_home.clone().into()),
+        (CRATES, crates.into()),
+        ("EVCXR_TMPDIR", folder.join("cells").into()),
+        ("EVCXR_CONFIG_DIR", folder.into()),
     ];
     // SAFETY: this process has started no thread yet.
     unsafe { OwnVariables::set(&own) };

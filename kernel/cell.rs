@@ -6,6 +6,8 @@ use std::ops::Range;
 
 const EDITION: Edition = Edition::Edition2024;
 const PRELUDE: &str = "fn cell(){";
+/// The macro that shows a result.
+pub const SHOW_RESULT: &str = "__show_result";
 
 /// A parsed cell.
 pub struct Cell {
@@ -15,8 +17,10 @@ pub struct Cell {
     pub bindings: Vec<Binding>,
     /// The statements and items of the cell's own scope, without the comments between them.
     pub pieces: Vec<Piece>,
-    /// Whether the cell ends in an expression, whose value is the cell's result.
-    pub has_result: bool,
+    /// The expression that the cell ends in, if it does: its value is the cell's result.
+    pub result: Option<Range<usize>>,
+    /// Whether all of it is Rust.
+    pub is_valid: bool,
 }
 
 /// A statement, an item, or the final expression.
@@ -42,6 +46,15 @@ impl Cell {
 }
 
 impl Cell {
+    /// What has the result shown by `lab`, as texts to insert; evcxr would compile the cell twice to find out how.
+    pub fn show_result(&self) -> Vec<(usize, String)> {
+        let result = self.result.as_ref().filter(|_| self.is_valid);
+        let texts = |range: &Range<usize>| {
+            [(range.start, format!("lab::{SHOW_RESULT}!(")), (range.end, ");".into())].to_vec()
+        };
+        result.map(texts).unwrap_or_default()
+    }
+
     /// What `use a::b::{self as c}` means, said once more as `use a::b as c;`, by the byte to put it at: evcxr overlooks
     /// the new name.
     pub fn renamed_imports(&self) -> Vec<(usize, String)> {
@@ -75,15 +88,16 @@ pub struct Binding {
 /// Parses a cell.
 pub fn parse(cell: &str) -> Cell {
     let code_start = code_start(cell);
-    let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION).tree();
-    let body = file.items().find_map(|item| match item {
+    let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION);
+    let is_valid = file.errors().is_empty();
+    let body = file.tree().items().find_map(|item| match item {
         ast::Item::Fn(function) => function.body()?.stmt_list(),
         _ => None,
     });
     let offset = |position: TextSize| (usize::from(position) + code_start).saturating_sub(PRELUDE.len());
     let range =
         |range: TextRange| -> Range<usize> { offset(range.start())..offset(range.end()).min(cell.len()) };
-    let mut parsed = Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), has_result: false };
+    let mut parsed = Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), result: None, is_valid };
     let Some(body) = body else { return parsed };
     for node in body.syntax().children() {
         parsed.pieces.push(Piece { range: range(node.text_range()), node });
@@ -97,7 +111,7 @@ pub fn parse(cell: &str) -> Cell {
             _ => {}
         }
     }
-    parsed.has_result = body.tail_expr().is_some();
+    parsed.result = body.tail_expr().map(|result| range(result.syntax().text_range()));
     parsed
 }
 
@@ -200,7 +214,7 @@ mod tests {
         let parsed = parse(cell);
         assert_eq!(parsed.bindings, [Binding { name: "x".into(), mutable: true, end: 20 }]);
         assert_eq!(&cell[..20], ":vars\nlet mut x = 1;");
-        assert!(parsed.has_result);
+        assert_eq!(parsed.result, Some(21..22));
     }
 
     #[test]

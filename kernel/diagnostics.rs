@@ -1,10 +1,11 @@
 //! What rustc has to say about a cell, drawn as rustc draws it, over the lines of the cells.
 //!
-//! The compiler of cells leaves its messages in a file (`tools/rustc-of-cells.sh`), in rustc's JSON format,
+//! The compiler of cells leaves its messages in a file (`compile.rs`), in rustc's JSON format,
 //! <https://doc.rust-lang.org/rustc/json.html>. They speak of the crate that evcxr made of the cell; what they say of
 //! code that nobody wrote is left out.
 
 use crate::sources::{Compiled, Place, Source, Sources};
+use crate::{cell, compile};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use serde_json::Value;
 use std::path::Path;
@@ -21,19 +22,21 @@ pub struct Diagnostic {
     pub is_of_cell: bool,
     /// Whether what it says is about the cell in progress first of all.
     pub is_current: bool,
+    /// Whether it says that the cell's result cannot be shown.
+    pub is_of_showing: bool,
 }
 
 /// Forgets the messages of the last compilation.
 pub fn clear(crate_folder: &Path) {
     // There are none before the first.
-    let _ = std::fs::remove_file(crate_folder.join("diagnostics.json"));
+    let _ = std::fs::remove_file(crate_folder.join(compile::DIAGNOSTICS));
 }
 
 /// The messages of the last compilation, and where the pieces of cells are in what was compiled.
 pub fn read(crate_folder: &Path, sources: &Sources) -> (Vec<Diagnostic>, Compiled) {
     let code = std::fs::read_to_string(crate_folder.join("src/lib.rs")).unwrap_or_default();
     let compiled = sources.compiled(&code);
-    let json = std::fs::read_to_string(crate_folder.join("diagnostics.json")).unwrap_or_default();
+    let json = std::fs::read_to_string(crate_folder.join(compile::DIAGNOSTICS)).unwrap_or_default();
     let messages = json.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     (messages.filter_map(|message| diagnostic(&message, &compiled, sources)).collect(), compiled)
 }
@@ -60,7 +63,10 @@ fn diagnostic(json: &Value, compiled: &Compiled, sources: &Sources) -> Option<Di
     let is_of_cell = !spans.marked.is_empty();
     let is_current = spans.marked.first().is_some_and(|marked| sources.is_current(&marked.place));
     let rendered = render(json, &message, is_error, &spans, compiled, borrower);
-    Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current })
+    let is_of_showing = json["spans"].as_array().into_iter().flatten().any(|span| {
+        span["expansion"]["macro_decl_name"].as_str().is_some_and(|name| name.contains(cell::SHOW_RESULT))
+    });
+    Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current, is_of_showing })
 }
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.

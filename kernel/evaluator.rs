@@ -13,7 +13,7 @@ use crate::sources::{Source, Sources};
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
-use crate::{cell, child, dependencies, diagnostics, directory, errors, processes};
+use crate::{cell, child, compile, dependencies, diagnostics, directory, errors, processes};
 use anyhow::{Context, Result, anyhow, bail};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
@@ -54,6 +54,8 @@ pub struct Evaluator {
     crate_folder: PathBuf,
     sources: Arc<Mutex<Sources>>,
     impls: Impls,
+    /// Whether the user has set how evcxr is to show results.
+    shows_as_set: bool,
     pub runner: Runner,
 }
 
@@ -72,7 +74,7 @@ impl Evaluator {
         let sources = Arc::new(Mutex::new(Sources::default()));
         let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
 
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(crate::this_program()?);
         setting.own_variables.restore(&mut command);
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
@@ -103,10 +105,16 @@ impl Evaluator {
             crate_folder,
             sources,
             impls,
+            shows_as_set: false,
             runner,
         };
-        let rustc = format!(":build_env RUSTC_WORKSPACE_WRAPPER={}", setting.rustc.display());
-        let ready = evaluator.context.execute(&rustc).and_then(|_| evaluator.link_lab());
+        let programs = format!(
+            ":build_env RUSTC_WORKSPACE_WRAPPER={}\n:build_env {}={}",
+            setting.rustc.display(),
+            compile::CARGO,
+            evaluator.toolchain.cargo_path().display()
+        );
+        let ready = evaluator.context.execute(&programs).and_then(|_| evaluator.link_lab());
         ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
         Ok(evaluator)
     }
@@ -150,15 +158,28 @@ impl Evaluator {
         let rust = dependencies::blank(commands) + rust;
         let parsed = cell::parse(&rust);
         let renamed = self.impls.name(&parsed.items());
-        let insertions = [renamed.insertions, parsed.renamed_imports()].concat();
-        let annotated = types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
-        diagnostics::clear(&self.crate_folder);
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
-        self.sources.lock().unwrap().begin(source, &annotated, &renamed.cut);
-        match self.context.execute_with_callbacks(&annotated.code, callbacks) {
-            Ok(more) => outputs.merge(more),
-            Err(Error::CompilationErrors(errors)) => return Err(self.compile_error(errors, &annotated)),
-            Err(error) => return Err(Failed::Evcxr(error)),
+        // How evcxr shows results can be set.
+        let is_set = [":fmt", ":types"].iter().any(|command| commands.contains(command));
+        self.shows_as_set |= is_set;
+        let mut shown = if self.shows_as_set { Vec::new() } else { parsed.show_result() };
+        loop {
+            let insertions = [renamed.insertions.clone(), parsed.renamed_imports(), shown.clone()].concat();
+            let annotated =
+                types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
+            diagnostics::clear(&self.crate_folder);
+            self.sources.lock().unwrap().begin(source.clone(), &annotated, &renamed.cut);
+            match self.context.execute_with_callbacks(&annotated.code, callbacks) {
+                Ok(more) => break outputs.merge(more),
+                Err(Error::CompilationErrors(errors)) => {
+                    let cannot_show = self.diagnostics().iter().any(|diagnostic| diagnostic.is_of_showing);
+                    // Then evcxr knows how, or says why not.
+                    if !(cannot_show && !std::mem::take(&mut shown).is_empty()) {
+                        return Err(self.compile_error(errors, &annotated));
+                    }
+                }
+                Err(error) => return Err(Failed::Evcxr(error)),
+            }
         }
         self.sources.lock().unwrap().accept();
         self.used = true;
@@ -173,15 +194,18 @@ impl Evaluator {
         Ok(outputs)
     }
 
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        diagnostics::read(&self.crate_folder, &self.sources.lock().unwrap()).0
+    }
+
     /// What rustc says of a cell that does not compile.
     fn compile_error(&mut self, errors: Vec<CompilationError>, annotated: &Annotated) -> Failed {
-        let read = || diagnostics::read(&self.crate_folder, &self.sources.lock().unwrap()).0;
-        let diagnostics = read();
+        let diagnostics = self.diagnostics();
         if diagnostics.iter().any(|diagnostic| diagnostic.is_error && diagnostic.is_of_cell) {
             return Failed::Compiler(diagnostics);
         }
         // evcxr compiles `use` declarations in pieces that cannot be found again, but checks them as they stand.
-        let checked = self.context.check(&annotated.code).map(|_| read()).unwrap_or_default();
+        let checked = self.context.check(&annotated.code).map(|_| self.diagnostics()).unwrap_or_default();
         match checked.iter().any(|diagnostic| diagnostic.is_error) {
             true => Failed::Compiler(checked),
             false if diagnostics.iter().any(|diagnostic| diagnostic.is_error) => {
@@ -222,19 +246,9 @@ fn point(link: &Path, target: &Path) -> Result<()> {
     symlink(target, link).with_context(|| format!("cannot write {}", link.display()))
 }
 
-/// Runs before the first cell. evcxr reports the error of a failed `?` by `eprintln!("{}", error)`; this macro takes
-/// exactly that call, and the one by which evcxr says that a variable is lost, and leaves all others as they are. The `?`
-/// makes evcxr expect more of them, which otherwise costs the first cell that has one a second compilation.
-const PRELUDE: &str = r#"
-macro_rules! eprintln {
-    (@ error $error:tt) => { lab::kernel::report_error(&$error) };
-    (@ $other:tt $error:tt) => { ::std::eprintln!("{}", $error) };
-    ("{}", $error:tt) => { eprintln!(@ $error $error) };
-    ("The type of the variable {name} was redefined, so was lost.",) => {};
-    ($($arguments:tt)*) => { ::std::eprintln!($($arguments)*) };
-}
-Ok::<(), String>(())?;
-"#;
+/// Runs before the first cell. The `?` makes evcxr expect more of them, which otherwise costs the first cell that has one a
+/// second compilation.
+const PRELUDE: &str = "Ok::<(), String>(())?;";
 
 /// The process that runs the cells, of whichever generation, as other threads may handle it.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ mod child;
 // The tests use more of it than the runner does.
 #[expect(dead_code)]
 mod client;
+mod compile;
 mod cuda;
 mod cursor;
 mod dependencies;
@@ -21,6 +22,7 @@ mod evaluator;
 #[cfg_attr(not(test), expect(dead_code))]
 #[path = "../notebooks/lab/src/display/format.rs"]
 mod format;
+mod gate;
 mod history;
 mod html;
 mod impls;
@@ -111,6 +113,16 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    CargoOfCells {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    RustcOfCells {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 /// How long the end of a session may take.
@@ -144,6 +156,8 @@ fn run() -> Result<u8> {
         Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,
         Command::CleanUp { folder } => clean_up(&folder),
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
+        Command::CargoOfCells { arguments } => return compile::cargo(&arguments),
+        Command::RustcOfCells { arguments } => return compile::rustc(&arguments),
     }
     Ok(0)
 }
@@ -156,11 +170,15 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
     let directory = SessionDirectory::create(&warm::cache()?.join("sessions"))?;
     let tools = directory.path().join("tools");
     toolchain::write_tools(&tools)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let first = [tools.join(toolchain::FIRST_ON_PATH)];
     let own = [
-        ("CARGO", tools.join("cargo")),
-        ("RUSTC", tools.join("rustc")),
-        ("EVCXR_TMPDIR", directory.path().join(directory::CELLS)),
-        ("EVCXR_CONFIG_DIR", directory.path().to_owned()),
+        ("CARGO", tools.join("cargo").into()),
+        ("RUSTC", tools.join("rustc").into()),
+        ("PATH", std::env::join_paths(first.into_iter().chain(std::env::split_paths(&path)))?),
+        ("EVCXR_TMPDIR", directory.path().join(directory::CELLS).into()),
+        ("EVCXR_CONFIG_DIR", directory.path().into()),
+        (compile::PROGRAM, this_program()?.into()),
     ];
     // SAFETY: this process has started no thread yet.
     let own_variables = unsafe { OwnVariables::set(&own) };
@@ -178,8 +196,15 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
 /// Ends this process and has its folder removed. The session's thread may still be at work, start compilers and write: it
 /// ends when another program, which is this one again, takes the place of this one.
 fn become_cleaner(folder: &Path) -> Result<()> {
-    let this = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
-    Err(process::Command::new(this).arg("clean-up").arg(folder).exec()).context("cannot clean up")
+    Err(process::Command::new(this_program()?).arg("clean-up").arg(folder).exec()).context("cannot clean up")
+}
+
+/// This very program, even when its file has been replaced by that of a new version.
+fn this_program() -> Result<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Ok(format!("/proc/{}/exe", process::id()).into()),
+        false => std::env::current_exe().context("this program does not know its own path"),
+    }
 }
 
 /// Removes the folder of a session whose process this one was.

@@ -3,6 +3,7 @@
 
 use crate::analyzer::Analyzer;
 use crate::evaluator::Setting;
+use crate::gate::Gate;
 use crate::history;
 use crate::iopub::{self, IoPub};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
@@ -24,13 +25,20 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use zeromq::{SocketRecv, SocketSend};
 
 /// How often to look whether the process that started the kernel is still there.
 const PARENT_CHECK: Duration = Duration::from_secs(1);
 
+/// How long clients have for the last replies.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Serves until a client asks for shutdown, a signal comes, or the parent process is gone.
 pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> {
+    let gate = Gate::open(connection, &setting.folder).await?;
+    let connection = &gate.behind;
     let id = uuid::Uuid::new_v4().to_string();
     let iopub_socket = create_kernel_iopub_xpub_connection(connection, &id).await.context("iopub socket")?;
     let shell = create_kernel_shell_connection(connection, &id).await.context("shell socket")?;
@@ -56,12 +64,13 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
         Desk { session, analyzer, iopub, replies, end: end.clone(), rust: Arc::clone(&rust) }
     };
     let ((shell_out, shell_in), (control_out, control_in)) = (shell.split(), control.split());
-    tokio::spawn(iopub::write(iopub_socket, published, iopub.budget()));
-    tokio::spawn(stdin::serve(stdin_socket, questions));
-    tokio::spawn(beat(heartbeat));
-    tokio::spawn(send(shell_out, to_shell));
+    let mut others = JoinSet::new();
+    others.spawn(iopub::write(iopub_socket, published, iopub.budget()));
+    others.spawn(stdin::serve(stdin_socket, questions));
+    others.spawn(beat(heartbeat));
+    others.spawn(send(shell_out, to_shell));
+    others.spawn(desk(shell_replies).serve(shell_in));
     let control_sent = tokio::spawn(send(control_out, to_control));
-    let on_shell = tokio::spawn(desk(shell_replies).serve(shell_in));
     let on_control = tokio::spawn(desk(control_replies).serve(control_in));
 
     let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -75,11 +84,12 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
         () = parent_is_gone() => {}
     }
     session.shut_down();
-    on_shell.abort();
     on_control.abort();
     // The last replies are on their way while these tasks have something to send.
     let _ = on_control.await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), control_sent).await;
+    let _ = timeout(LAST_WORDS, control_sent).await;
+    others.shutdown().await;
+    let _ = timeout(LAST_WORDS, gate.close()).await;
     Ok(())
 }
 
@@ -91,11 +101,11 @@ async fn parent_is_gone() {
     }
 }
 
-/// Sends back whatever comes.
+/// Sends back whatever comes. A client that sends nonsense, or is gone, is no reason not to do so for the others.
 async fn beat(mut heartbeat: KernelHeartbeatConnection) {
-    while let Ok(beat) = heartbeat.socket.recv().await {
-        if heartbeat.socket.send(beat).await.is_err() {
-            return;
+    loop {
+        if let Ok(beat) = heartbeat.socket.recv().await {
+            let _ = heartbeat.socket.send(beat).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A cell as its author knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// What to call it: its number in brackets.
     pub name: String,
@@ -170,7 +170,7 @@ impl Sources {
     pub fn begin(&mut self, source: Source, annotated: &Annotated, cut: &[(String, String)]) {
         let (source, annotated) = (Arc::new(source), Arc::new(annotated.clone()));
         let parsed = cell::parse(&annotated.code);
-        self.has_result = parsed.has_result;
+        self.has_result = parsed.result.is_some();
         for (before, after) in cut {
             let Some(piece) = self.items.iter().find(|piece| piece.text() == before) else { continue };
             let mut annotated = Annotated::clone(&piece.annotated);

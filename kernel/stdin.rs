@@ -55,8 +55,9 @@ pub async fn serve(mut socket: KernelStdinConnection, mut questions: UnboundedRe
                 asked = question;
             }
             reply = socket.read() => {
-                if let (Ok(JupyterMessage { content: JupyterMessageContent::InputReply(reply), .. }), Some(question)) =
-                    (reply, asked.take())
+                // Anything else is no answer: the question still waits for one.
+                if let Ok(JupyterMessage { content: JupyterMessageContent::InputReply(reply), .. }) = reply
+                    && let Some(question) = asked.take()
                 {
                     // The session no longer waits only when it has ended.
                     let _ = question.answer.send(reply.value);

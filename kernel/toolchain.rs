@@ -15,11 +15,15 @@ use std::process::Command;
 
 /// The compiler that cargo is told to use for cells.
 pub const RUSTC_OF_CELLS: &str = "rustc-of-cells";
+/// The folder that comes first on the kernel's search path.
+pub const FIRST_ON_PATH: &str = "path";
 
 /// Programs that stand in for the real ones.
-const TOOLS: [(&str, &str); 3] = [
+const TOOLS: [(&str, &str); 5] = [
     ("cargo", include_str!("tools/cargo.sh")),
     ("rustc", include_str!("tools/rustc.sh")),
+    ("path/rustup", include_str!("tools/rustup.sh")),
+    ("cargo-of-cells", include_str!("tools/cargo-of-cells.sh")),
     (RUSTC_OF_CELLS, include_str!("tools/rustc-of-cells.sh")),
 ];
 
@@ -37,7 +41,9 @@ pub struct Toolchain {
 impl Toolchain {
     /// Finds the toolchain that evcxr will use too.
     pub fn find() -> Result<Self> {
-        let (cargo, rustc) = (tool("cargo"), tool("rustc"));
+        let rustc = rustc();
+        let cargo = Some(rustc.with_file_name("cargo")).filter(|cargo| cargo.is_file());
+        let cargo = cargo.unwrap_or_else(|| "cargo".into());
         let output = Command::new(&rustc).arg("-vV").output();
         let output = output.context("Rust is not installed, or not on the PATH: see https://rustup.rs")?;
         let version = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -53,6 +59,11 @@ impl Toolchain {
         Ok(format!("-Clink-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&output.stdout).trim()))
     }
 
+    /// The path of cargo.
+    pub fn cargo_path(&self) -> &Path {
+        &self.cargo
+    }
+
     /// cargo, to be run in a folder, unaffected by settings for rust-analyzer.
     pub fn cargo(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.cargo);
@@ -62,17 +73,17 @@ impl Toolchain {
 }
 
 /// The program itself rather than rustup's proxy, which costs 30 ms at each call.
-fn tool(name: &str) -> PathBuf {
-    let output = Command::new("rustup").args(["which", name]).output();
+fn rustc() -> PathBuf {
+    let output = Command::new("rustup").args(["which", "rustc"]).output();
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().into(),
-        _ => name.into(),
+        _ => "rustc".into(),
     }
 }
 
 /// Writes the programs that stand in for the real ones.
 pub fn write_tools(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder.join(FIRST_ON_PATH))?;
     for (name, script) in TOOLS {
         let path = folder.join(name);
         fs::write(&path, script)?;
@@ -90,7 +101,7 @@ impl OwnVariables {
     ///
     /// # Safety
     /// There must be no other thread yet.
-    pub unsafe fn set(variables: &[(&'static str, PathBuf)]) -> Self {
+    pub unsafe fn set(variables: &[(&'static str, OsString)]) -> Self {
         let before = variables.iter().map(|(name, _)| (*name, env::var_os(name))).collect();
         for (name, value) in variables {
             // SAFETY: the caller says that there is no other thread.

@@ -7,6 +7,7 @@
 
 use crate::annotated::Annotated;
 use crate::cell::{self, Binding};
+use crate::compile;
 use evcxr::CommandContext;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -27,7 +28,7 @@ pub fn annotate(
     if last.is_empty() {
         return Ok(annotated);
     }
-    let probe = probe(&annotated.code, parsed.has_result, &last);
+    let probe = probe(&annotated.code, parsed.result.is_some(), &last);
     let Ok(messages) = context.check(&probe) else { return Ok(annotated) };
     let types: HashMap<String, String> =
         messages.iter().filter_map(|error| answer(&error.message())).collect();
@@ -51,7 +52,7 @@ fn last_of_each_name(bindings: &[Binding]) -> Vec<&Binding> {
 /// The cell with a question to rustc for each variable behind it. Questions are type errors, and rustc looks at
 /// borrows and moves only where there are none, so the variables may have been moved by then.
 fn probe(cell: &str, has_result: bool, bindings: &[&Binding]) -> String {
-    let mut probe = format!(":build_env TAPER_SPELL_TYPES=1\n{cell}");
+    let mut probe = format!(":build_env {}=1\n{cell}", compile::SPELL_TYPES);
     probe.push_str(if has_result { "\n;" } else { "\n" });
     for Binding { name, .. } in bindings {
         let _ = write!(

@@ -207,7 +207,7 @@ impl Worker {
             if content.silent {
                 continue;
             }
-            if parsed.has_result || parsed.code_start == content.code.len() {
+            if parsed.result.is_some() || parsed.code_start == content.code.len() {
                 self.iopub.result(data, self.count, request);
             } else {
                 let metadata = Map::new();

@@ -2,6 +2,9 @@
 //!
 //! All cells of a session share this crate and one dynamic standard library, so what is done here is done for them.
 
+pub mod result;
+pub mod variables;
+
 use crate::display::format::{self, Failure, Request};
 use crate::{backtrace, data, interrupt};
 use std::any::TypeId;

@@ -1,0 +1,3 @@
+#!/bin/sh
+# cargo for evcxr. See compile.rs.
+PATH=${PATH#*:} exec "$TAPER_PROGRAM" cargo-of-cells "$@"
