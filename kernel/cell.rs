@@ -19,8 +19,8 @@ pub struct Cell {
     pub pieces: Vec<Piece>,
     /// The expression that the cell ends in, if it does: its value is the cell's result.
     pub result: Option<Range<usize>>,
-    /// Whether all of it is Rust.
-    pub is_valid: bool,
+    /// What is wrong with its syntax first of all, and the byte of the cell.
+    pub syntax_error: Option<(String, usize)>,
 }
 
 /// A statement, an item, or the final expression.
@@ -48,7 +48,7 @@ impl Cell {
 impl Cell {
     /// What has the result shown by `lab`, as texts to insert; evcxr would compile the cell twice to find out how.
     pub fn show_result(&self) -> Vec<(usize, String)> {
-        let result = self.result.as_ref().filter(|_| self.is_valid);
+        let result = self.result.as_ref().filter(|_| self.syntax_error.is_none());
         let texts = |range: &Range<usize>| {
             [(range.start, format!("lab::{SHOW_RESULT}!(")), (range.end, ");".into())].to_vec()
         };
@@ -89,15 +89,18 @@ pub struct Binding {
 pub fn parse(cell: &str) -> Cell {
     let code_start = code_start(cell);
     let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION);
-    let is_valid = file.errors().is_empty();
     let body = file.tree().items().find_map(|item| match item {
         ast::Item::Fn(function) => function.body()?.stmt_list(),
         _ => None,
     });
-    let offset = |position: TextSize| (usize::from(position) + code_start).saturating_sub(PRELUDE.len());
-    let range =
-        |range: TextRange| -> Range<usize> { offset(range.start())..offset(range.end()).min(cell.len()) };
-    let mut parsed = Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), result: None, is_valid };
+    let offset = |position: TextSize| {
+        (usize::from(position) + code_start).saturating_sub(PRELUDE.len()).min(cell.len())
+    };
+    let range = |range: TextRange| -> Range<usize> { offset(range.start())..offset(range.end()) };
+    let mut errors = file.errors().into_iter();
+    let syntax_error = errors.next().map(|error| (error.to_string(), offset(error.range().start())));
+    let mut parsed =
+        Cell { code_start, bindings: Vec::new(), pieces: Vec::new(), result: None, syntax_error };
     let Some(body) = body else { return parsed };
     for node in body.syntax().children() {
         parsed.pieces.push(Piece { range: range(node.text_range()), node });
@@ -234,6 +237,16 @@ mod tests {
             [(38, " use a::b as c;".into()), (38, " use a as e;".into())]
         );
         assert_eq!(imports("use a::{self, b as c};"), []);
+    }
+
+    #[test]
+    fn the_first_error_of_the_syntax_is_found_within_the_cell() {
+        for (cell, place) in [("let x = 1;\n}", 11), ("use std::{", 10), ("let", 3), ("#[", 2)] {
+            let parsed = parse(cell);
+            assert_eq!(parsed.syntax_error.map(|(_, place)| place), Some(place), "{cell}");
+            assert!(parsed.pieces.iter().all(|piece| cell.get(piece.range.clone()).is_some()), "{cell}");
+        }
+        assert_eq!(parse(":vars\nlet x = 1; x").syntax_error, None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub fn run() -> Result<()> {
     // evcxr asks for backtraces, which candle and anyhow then print with every error.
     // SAFETY: this process has started no thread yet.
     unsafe { env::remove_var("RUST_BACKTRACE") };
+    go_first();
     let kernel = kernel_socket()?;
     hand_over_output(&kernel).context("cannot hand the output to the kernel")?;
     end_with_kernel(kernel);
@@ -75,6 +76,12 @@ pub fn pretend() -> Result<()> {
         println!("{COMPLETE}");
     }
     Ok(())
+}
+
+/// When memory runs out Linux is to end this process, rather than the kernel or Jupyter: it is the cells that use it.
+fn go_first() {
+    // Elsewhere there is no such file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
 }
 
 fn kernel_socket() -> Result<UnixStream> {

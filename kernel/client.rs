@@ -11,7 +11,10 @@ use jupyter_zmq_client::{
     create_client_shell_connection_with_identity, create_client_stdin_connection_with_identity,
     peek_ports_with_listeners, peer_identity_for_session,
 };
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -51,7 +54,9 @@ impl Client {
             signature_scheme: "hmac-sha256".into(),
             kernel_name: None,
         };
-        std::fs::write(&file, serde_json::to_string(&connection)?)?;
+        // The key in it is a secret, and so is the folder.
+        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
+        opened.write_all(serde_json::to_string(&connection)?.as_bytes())?;
         drop(listeners);
         let process = command.arg(&file).stdin(Stdio::null()).spawn().context("cannot start the kernel")?;
         let mut client = Self::connect(process, connection, folder).await?;

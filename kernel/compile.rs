@@ -8,6 +8,7 @@
 //! What evcxr has written is improved on the way: see [`improved`].
 
 use anyhow::{Context, Result};
+use serde_json::json;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,10 @@ pub const CARGO: &str = "TAPER_CARGO";
 pub const SPELL_TYPES: &str = "TAPER_SPELL_TYPES";
 /// evcxr's name for the crate.
 const CRATE: &str = "ctx";
+const MANIFEST: &str = "Cargo.toml";
+const SOURCE: &str = "src/lib.rs";
+/// Makes the crate a workspace of its own.
+const WORKSPACE: &str = "\n[workspace]\n";
 /// The messages of the compiler, for `diagnostics.rs`.
 pub const DIAGNOSTICS: &str = "diagnostics.json";
 
@@ -33,8 +38,9 @@ const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
 /// `cargo build` and `cargo check` in the folder of a cell's crate; anything else is cargo's.
 pub fn cargo(arguments: &[String]) -> Result<u8> {
     let has = |argument: &str| arguments.iter().any(|given| given == argument);
-    let manifest = fs::read_to_string("Cargo.toml").unwrap_or_default();
-    let is_alone = manifest.split("[dependencies]").nth(1).is_some_and(|rest| rest.trim().is_empty());
+    let manifest = fs::read_to_string(MANIFEST)?;
+    let dependencies = manifest.split("[dependencies]").nth(1).and_then(|rest| rest.split(WORKSPACE).next());
+    let is_alone = dependencies.is_some_and(|dependencies| dependencies.trim().is_empty());
     let emit = match (has("build"), has("check")) {
         // A wrapper is there for the sake of cargo's cache.
         _ if !is_alone || env::var_os("RUSTC_WRAPPER").is_some() => return real_cargo(arguments),
@@ -45,7 +51,7 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
     let opt_level = manifest.lines().find_map(|line| line.strip_prefix("opt-level = ")).unwrap_or("2");
     let mut command = Command::new(env::var_os("RUSTC").context("RUSTC is not set")?);
     command
-        .args(["--crate-name", CRATE, "--edition=2024", "src/lib.rs", "--crate-type", "cdylib"])
+        .args(["--crate-name", CRATE, "--edition=2024", SOURCE, "--crate-type", "cdylib"])
         .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
         .args(["--emit", emit, "--out-dir", OUT])
         .args(["-Cdebug-assertions=on", "-Ccodegen-units=1", "-Crpath"])
@@ -66,6 +72,30 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
     Ok(status)
 }
 
+/// What `cargo metadata` says of the crate, for the rust-analyzer inside evcxr: that it is there, and nothing of others.
+/// <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>
+pub fn describe() -> Result<()> {
+    let folder = env::current_dir()?;
+    let target = json!({
+        "kind": ["cdylib"], "crate_types": ["cdylib"], "name": CRATE, "src_path": folder.join(SOURCE), "edition": "2024",
+        "doc": true, "doctest": false, "test": true,
+    });
+    let package = json!({
+        "name": CRATE, "version": "1.0.0", "id": CRATE, "license": null, "license_file": null, "description": null,
+        "source": null, "dependencies": [], "targets": [target], "features": {}, "manifest_path": folder.join(MANIFEST),
+        "metadata": null, "publish": null, "authors": [], "categories": [], "keywords": [], "readme": null,
+        "repository": null, "homepage": null, "documentation": null, "edition": "2024", "links": null,
+        "default_run": null, "rust_version": null,
+    });
+    let description = json!({
+        "packages": [package], "workspace_members": [CRATE], "workspace_default_members": [CRATE], "resolve": null,
+        "target_directory": folder.join("target"), "build_directory": folder.join("target"), "version": 1,
+        "workspace_root": folder, "metadata": null,
+    });
+    println!("{description}");
+    Ok(())
+}
+
 /// The compiler flags that evcxr gives cargo.
 fn flags() -> Vec<String> {
     let encoded = env::var("CARGO_ENCODED_RUSTFLAGS");
@@ -76,6 +106,12 @@ fn flags() -> Vec<String> {
 }
 
 fn real_cargo(arguments: &[String]) -> Result<u8> {
+    let mut manifest = fs::read_to_string(MANIFEST)?;
+    if !manifest.contains(WORKSPACE) {
+        // The folder may be within that of a workspace, which knows nothing of cells.
+        manifest.push_str(WORKSPACE);
+        fs::write(MANIFEST, manifest)?;
+    }
     // Whether the cell has changed is not for the clock to say.
     let target = Path::new("target");
     for folder in [target.to_owned()].into_iter().chain(subfolders(target)) {
@@ -106,9 +142,8 @@ pub fn rustc(arguments: &[String]) -> Result<u8> {
 
 /// Compiles the crate of a cell, in the current folder.
 fn compile(mut command: Command) -> Result<u8> {
-    let source = Path::new("src/lib.rs");
-    let code = fs::read_to_string(source)?;
-    fs::write(source, improved(&code))?;
+    let code = fs::read_to_string(SOURCE)?;
+    fs::write(SOURCE, improved(&code))?;
     if env::var_os(SPELL_TYPES).is_some() {
         // With full paths and never shortened.
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Ztrim-diagnostic-paths=no", "--verbose"]);

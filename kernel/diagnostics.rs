@@ -22,6 +22,8 @@ pub struct Diagnostic {
     pub is_of_cell: bool,
     /// Whether what it says is about the cell in progress first of all.
     pub is_current: bool,
+    /// Whether it says that a crate is missing which the user cannot have asked for.
+    pub is_of_environment: bool,
     /// Whether it says that the cell's result cannot be shown.
     pub is_of_showing: bool,
 }
@@ -63,10 +65,11 @@ fn diagnostic(json: &Value, compiled: &Compiled, sources: &Sources) -> Option<Di
     let is_of_cell = !spans.marked.is_empty();
     let is_current = spans.marked.first().is_some_and(|marked| sources.is_current(&marked.place));
     let rendered = render(json, &message, is_error, &spans, compiled, borrower);
+    let is_of_environment = ["E0460", "E0463"].contains(&code(json)) && message.contains("`lab`");
     let is_of_showing = json["spans"].as_array().into_iter().flatten().any(|span| {
         span["expansion"]["macro_decl_name"].as_str().is_some_and(|name| name.contains(cell::SHOW_RESULT))
     });
-    Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current, is_of_showing })
+    Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current, is_of_environment, is_of_showing })
 }
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.

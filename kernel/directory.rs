@@ -1,8 +1,9 @@
 //! The folder that a session works in, and what killed sessions have left behind.
 
-use anyhow::{Context, Result};
+use crate::{toolchain, warm};
+use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where in it evcxr works: its crate, with the cell in src/lib.rs.
@@ -17,10 +18,22 @@ pub struct SessionDirectory {
 }
 
 impl SessionDirectory {
+    /// Makes a new one, in taper's cache or, where that cannot be written to, among the temporary files.
+    pub fn create() -> Result<Self> {
+        let user = rustix::process::getuid().as_raw();
+        let temporary = std::env::temp_dir().join(format!("taper-{user}"));
+        let in_cache = warm::cache().and_then(|cache| Self::create_in(&cache.join("sessions")));
+        in_cache.or_else(|error| {
+            eprintln!("taper: {error:#}; trying {} instead", temporary.display());
+            Self::create_in(&temporary)
+        })
+    }
+
     /// Makes a new one in `sessions`, readable by its owner only, and removes those whose owners have died.
-    pub fn create(sessions: &Path) -> Result<Self> {
+    fn create_in(sessions: &Path) -> Result<Self> {
         let created = || -> Result<Self> {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(sessions)?;
+            own(sessions)?;
             sweep(sessions)?;
             loop {
                 let name = uuid::Uuid::new_v4().simple().to_string();
@@ -28,18 +41,40 @@ impl SessionDirectory {
                 let lock = File::create(&lock_path)?;
                 // Between the two calls another session may have taken it for a leftover: then try again.
                 if lock.try_lock().is_ok() && lock_path.exists() {
-                    let path = sessions.join(name);
-                    fs::DirBuilder::new().mode(0o700).create(&path)?;
-                    return Ok(Self { path, _lock: lock });
+                    let directory = Self { path: sessions.join(name), _lock: lock };
+                    let made = directory.make();
+                    return made.inspect_err(|_| remove(&directory.path)).map(|()| directory);
                 }
             }
         };
         created().with_context(|| format!("cannot make a session folder in {}", sessions.display()))
     }
 
+    fn make(&self) -> Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(&self.path)?;
+        toolchain::write_tools(&self.tools())
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The programs that stand in for the real ones.
+    pub fn tools(&self) -> PathBuf {
+        self.path.join("tools")
+    }
+}
+
+/// Sees to it that nobody else reads the folder, or has it.
+fn own(folder: &Path) -> Result<()> {
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != rustix::process::getuid().as_raw() {
+        bail!("it is not a folder of this user");
+    }
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 /// Removes a session's folder. The lock goes last: as long as it is there, a folder that could not be removed is tried
@@ -70,12 +105,12 @@ mod tests {
     #[test]
     fn only_the_folders_of_the_dead_are_swept() {
         let sessions = tempfile::tempdir().unwrap();
-        let alive = SessionDirectory::create(sessions.path()).unwrap();
-        let dead = SessionDirectory::create(sessions.path()).unwrap();
+        let alive = SessionDirectory::create_in(sessions.path()).unwrap();
+        let dead = SessionDirectory::create_in(sessions.path()).unwrap();
         let dead_path = dead.path().to_owned();
         fs::write(dead_path.join("file"), "x").unwrap();
         drop(dead);
-        let new = SessionDirectory::create(sessions.path()).unwrap();
+        let new = SessionDirectory::create_in(sessions.path()).unwrap();
         assert!(alive.path().exists() && new.path().exists());
         assert!(!dead_path.exists());
         remove(&new.path);

@@ -18,9 +18,24 @@ pub fn plain(name: &str, text: &str) -> ReplyError {
     message::error(name, text, lines)
 }
 
+/// What the system says when a disk is full.
+const FULL: &str = "No space left on device";
+
+/// The disk is full on which cells are compiled.
+fn disk_full() -> ReplyError {
+    // This process sets it for evcxr.
+    let folder = std::env::var("EVCXR_TMPDIR").unwrap_or_default();
+    let text = "there is no space left on the disk where cells are compiled";
+    plain(
+        "DiskFull",
+        &format!("{text} ({folder}). Free some and run the cell again; everything is as it was."),
+    )
+}
+
 /// An error of evcxr's own.
 pub fn from_evcxr(error: &Error) -> ReplyError {
     match error {
+        Error::Message(text) if text.contains(FULL) => disk_full(),
         Error::TypeRedefinedVariablesLost(names) => plain(
             "VariablesLost",
             &format!("their types were redefined, so they are gone: {}", names.join(", ")),
@@ -36,6 +51,9 @@ pub fn from_evcxr(error: &Error) -> ReplyError {
 /// The errors of a cell that does not compile, if they say anything of it.
 pub fn from_compiler(diagnostics: &[Diagnostic]) -> Option<ReplyError> {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.is_error);
+    if errors().any(|diagnostic| diagnostic.rendered.contains(FULL)) {
+        return Some(disk_full());
+    }
     let of_cell: Vec<_> = errors().filter(|diagnostic| diagnostic.is_of_cell).collect();
     let shown = if of_cell.is_empty() { errors().collect() } else { of_cell };
     let traceback = shown.iter().map(|diagnostic| diagnostic.rendered.clone()).collect();
@@ -49,7 +67,7 @@ pub fn process_ended(status: &str, lost: &[String]) -> ReplyError {
     let reason = if signal("SIGSEGV") || signal("SIGBUS") {
         "it accessed memory that it must not (a segmentation fault), as only `unsafe` code and faulty libraries can"
     } else if signal("SIGABRT") {
-        "it aborted, as after a stack overflow, a panic within a panic, or `std::process::abort()`"
+        "it aborted, as when stack or memory run out, after a panic within a panic, or by `std::process::abort()`"
     } else if signal("SIGKILL") {
         "it was killed, perhaps because the machine ran out of memory"
     } else if status.starts_with("exit status") {

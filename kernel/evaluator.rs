@@ -148,6 +148,9 @@ impl Evaluator {
         let code = resolved.code;
         let (commands, rust) = code.split_at(cell::parse(&code).code_start);
         let mut outputs = EvalOutputs::new();
+        if commands.lines().any(|line| line.trim() == ":quit") {
+            return Err(Failed::Quit);
+        }
         if !commands.trim().is_empty() {
             let done = self.context.execute(commands);
             outputs.merge(done.map_err(Failed::Evcxr)?);
@@ -155,10 +158,24 @@ impl Evaluator {
         if rust.is_empty() {
             return Ok(outputs);
         }
+        if !self.environment.is_whole() {
+            return Err(Failed::Environment);
+        }
         let rust = dependencies::blank(commands) + rust;
         let parsed = cell::parse(&rust);
         let renamed = self.impls.name(&parsed.items());
         let source = Source { name: name.to_owned(), code: cell.to_owned() };
+        if let Some((message, place)) = &parsed.syntax_error {
+            // evcxr passes over much that it does not understand, and would say that all is well.
+            let annotated = Annotated::new(&rust, Vec::new());
+            diagnostics::clear(&self.crate_folder);
+            self.sources.lock().unwrap().begin(source, &annotated, &[]);
+            let errors = self.context.check(&rust).map_err(Failed::Evcxr)?;
+            return Err(match errors.is_empty() {
+                true => Failed::Syntax(message.clone(), rust[..*place].matches('\n').count() + 1),
+                false => self.compile_error(errors, &annotated),
+            });
+        }
         // How evcxr shows results can be set.
         let is_set = [":fmt", ":types"].iter().any(|command| commands.contains(command));
         self.shows_as_set |= is_set;
@@ -201,6 +218,9 @@ impl Evaluator {
     /// What rustc says of a cell that does not compile.
     fn compile_error(&mut self, errors: Vec<CompilationError>, annotated: &Annotated) -> Failed {
         let diagnostics = self.diagnostics();
+        if diagnostics.iter().any(|diagnostic| diagnostic.is_of_environment) {
+            return Failed::Environment;
+        }
         if diagnostics.iter().any(|diagnostic| diagnostic.is_error && diagnostic.is_of_cell) {
             return Failed::Compiler(diagnostics);
         }
@@ -314,6 +334,12 @@ pub enum Failed {
     Compiler(Vec<Diagnostic>),
     /// A new variable has a type that cannot be kept.
     Unnameable(String),
+    /// A piece of the cell is no Rust: what is wrong, and in which line.
+    Syntax(String, usize),
+    /// The cell asks for the end of the kernel.
+    Quit,
+    /// What cells are linked with is not what was built.
+    Environment,
     /// The notebook's `lab` cannot be had.
     Dependency(anyhow::Error),
 }
@@ -326,6 +352,15 @@ impl Failed {
             Self::Compiler(diagnostics) => errors::from_compiler(&diagnostics)
                 .unwrap_or_else(|| errors::plain("CompileError", "the cell does not compile")),
             Self::Unnameable(text) => errors::plain("TypeError", &text),
+            Self::Syntax(message, line) => errors::plain("CompileError", &format!("{message} (line {line})")),
+            Self::Quit => errors::plain(
+                "CommandError",
+                "`:quit` would end the kernel, and with it all variables. Jupyter's menu can do that: Kernel, Shut Down",
+            ),
+            Self::Environment => errors::plain(
+                "KernelError",
+                "the warm environment has been removed or damaged: run `taper install`, and then this cell again",
+            ),
             Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
         }
     }

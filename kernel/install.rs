@@ -55,7 +55,7 @@ pub fn install(Install { place, cuda, without_driver }: &Install) -> Result<()> 
     if let Some(cuda) = &cuda {
         println!("Building with {}. candle's kernels alone take minutes.", cuda.describe());
     }
-    build_environment(cuda.as_ref(), &Lab::embedded())?;
+    with_progress(cuda.as_ref(), &Lab::embedded(), Environment::repair)?;
     let folder = kernels.join(NAMES[usize::from(cuda.is_some())]);
     write_kernelspec(&folder, cuda.as_ref())?;
     println!(
@@ -94,8 +94,15 @@ fn remove(what: &str, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the warm environment of a `lab`, with a progress bar, unless it is there.
+/// Builds the warm environment of a `lab`, unless it is there.
 pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
+    with_progress(cuda, lab, Environment::build)
+}
+
+type Build = fn(&Toolchain, Option<&Cuda>, &Lab, warm::Report) -> Result<Environment>;
+
+/// Builds the warm environment with a progress bar.
+fn with_progress(cuda: Option<&Cuda>, lab: &Lab, build: Build) -> Result<()> {
     let toolchain = Toolchain::find()?;
     add_rust_sources();
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
@@ -108,7 +115,7 @@ pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let built = Environment::build(&toolchain, cuda, lab, &mut report);
+    let built = build(&toolchain, cuda, lab, &mut report);
     bar.finish_and_clear();
     built.map(drop)
 }

@@ -113,6 +113,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    #[command(hide = true)]
+    DescribeCells,
     #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
     CargoOfCells {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -147,6 +149,11 @@ fn run() -> Result<u8> {
         }
         return Ok(0);
     }
+    // With its `:cache`, evcxr has cargo call this program instead of the compiler.
+    let command = std::env::args().nth(1).unwrap_or_default();
+    if !["cargo-of-cells", "rustc-of-cells"].contains(&command.as_str()) {
+        evcxr::runtime_hook();
+    }
     match Arguments::parse().command {
         Command::Install(arguments) => install::install(&arguments)?,
         Command::Uninstall(place) => install::uninstall(&place)?,
@@ -156,6 +163,7 @@ fn run() -> Result<u8> {
         Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,
         Command::CleanUp { folder } => clean_up(&folder),
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
+        Command::DescribeCells => compile::describe()?,
         Command::CargoOfCells { arguments } => return compile::cargo(&arguments),
         Command::RustcOfCells { arguments } => return compile::rustc(&arguments),
     }
@@ -167,9 +175,8 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
         .with_context(|| format!("cannot read the connection file {}", connection_file.display()))?;
     let connection = serde_json::from_str(&connection)
         .with_context(|| format!("{} is no connection file", connection_file.display()))?;
-    let directory = SessionDirectory::create(&warm::cache()?.join("sessions"))?;
-    let tools = directory.path().join("tools");
-    toolchain::write_tools(&tools)?;
+    let directory = SessionDirectory::create()?;
+    let tools = directory.tools();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let first = [tools.join(toolchain::FIRST_ON_PATH)];
     let own = [

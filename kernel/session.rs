@@ -60,6 +60,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Forgets what cells have defined, but not that they have run.
+    pub fn forget(&mut self) {
+        *self = Self { inputs: std::mem::take(&mut self.inputs), ..Self::default() };
+    }
+
     /// Adds what a cell has defined; `variables` are all there are.
     pub fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
         let parsed = cell::parse(cell);

@@ -49,6 +49,9 @@ incremental = false
 pub struct Environment {
     /// The shared library.
     library: PathBuf,
+    /// How many bytes it has.
+    #[serde(default)]
+    size: u64,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
     /// Where the linker finds libraries of other languages, in the form of its option `-L`.
@@ -74,21 +77,30 @@ impl Environment {
         home.ready().with_context(|| format!("the warm environment is not built: run `{install}`"))
     }
 
-    /// Compiles `lab`; what is compiled already is kept, so this can be stopped and started at any time.
+    /// Compiles `lab`, unless that was done.
     pub fn build(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
         let home = Home::of(toolchain, cuda, lab)?;
-        if let Some(environment) = home.ready() {
-            return Ok(environment);
+        match home.ready() {
+            Some(environment) => Ok(environment),
+            None => Self::repair(toolchain, cuda, lab, report),
         }
+    }
+
+    /// Compiles what is missing of `lab`; what is there is kept, so this can be stopped and started at any time.
+    pub fn repair(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
+        let home = Home::of(toolchain, cuda, lab)?;
         fs::create_dir_all(&home.root).with_context(|| format!("cannot create {}", home.root.display()))?;
         let lock = File::create(home.root.join("lock"))?;
         lock.lock().context("cannot wait for another build of the environment")?;
-        if let Some(environment) = home.ready() {
-            return Ok(environment);
-        }
         home.write_package(lab)?;
         let (library, native) = home.compile(toolchain, report)?;
         home.finish(&library, native, toolchain)
+    }
+
+    /// Whether nothing of it has been removed or cut short.
+    pub fn is_whole(&self) -> bool {
+        let size = fs::metadata(&self.library).map(|library| library.len());
+        size.is_ok_and(|size| size == self.size) && self.dependencies.iter().all(|folder| folder.is_dir())
     }
 
     /// Whether cells that ask for this `lab` can be linked with it.
@@ -175,7 +187,7 @@ impl Home {
     fn ready(&self) -> Option<Environment> {
         let description = fs::read(self.labs().join("environment.json")).ok()?;
         let environment: Environment = serde_json::from_slice(&description).ok()?;
-        environment.library.exists().then_some(environment)
+        environment.is_whole().then_some(environment)
     }
 
     fn write_package(&self, lab: &Lab) -> Result<()> {
@@ -257,10 +269,14 @@ impl Home {
         let folder = self.labs();
         fs::create_dir_all(&folder)?;
         let name = library.file_name().context("the library has no name")?;
-        fs::copy(library, folder.join(name)).context("cannot copy the library")?;
+        // Whoever has loaded the one before goes on with it.
+        let new = folder.join("new");
+        let size = fs::copy(library, &new).context("cannot copy the library")?;
+        fs::rename(&new, folder.join(name)).context("cannot copy the library")?;
         let target = self.root.join("target");
         let environment = Environment {
             library: folder.join(name),
+            size,
             dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
             native,
             package: self.package(),

@@ -13,8 +13,10 @@ use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
 };
 use serde_json::{Map, Value, json};
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use tokio::sync::mpsc::UnboundedSender;
@@ -155,7 +157,12 @@ impl Worker {
             },
         };
         let name = format!("[{}]", self.count);
-        let evaluated = evaluator.run(&name, &content.code, &mut callbacks);
+        let evaluated =
+            panic::catch_unwind(AssertUnwindSafe(|| evaluator.run(&name, &content.code, &mut callbacks)));
+        let evaluated = match evaluated {
+            Ok(evaluated) => evaluated,
+            Err(payload) => return Err(self.start_over(&*payload)),
+        };
 
         let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
         let (failure, printed) = evaluator.runner.outcome();
@@ -196,6 +203,22 @@ impl Worker {
             )),
             Err(failed) => Err(failed.into_reply()),
         }
+    }
+
+    /// What evaluates cells has panicked, which is a bug of taper or evcxr: nothing of it can be trusted any more.
+    fn start_over(&mut self, payload: &(dyn Any + Send)) -> ReplyError {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref().copied()).unwrap_or("no text");
+        self.shared.log.lock().unwrap().forget();
+        self.evaluator = Err(anyhow!("not started"));
+        self.start_evaluator();
+        errors::plain(
+            "KernelError",
+            &format!(
+                "the kernel failed at this cell ({text}), and has started over: variables, functions and types are gone. \
+                 Run the cells that define them again."
+            ),
+        )
     }
 
     /// Publishes the results of a cell; returns the text of the last one.

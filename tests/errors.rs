@@ -95,6 +95,13 @@ async fn a_question_mark_that_meets_an_error_is_an_error() {
     kernel.shut_down().await.unwrap();
 }
 
+/// A cell that uses more memory than it is allowed to, which is 8 GiB.
+const ALL_MEMORY: &str = "unsafe extern \"C\" { fn setrlimit(what: i32, limits: *const [u64; 2]) -> i32; }
+let space = if cfg!(target_os = \"linux\") { 9 } else { 5 };
+assert_eq!(unsafe { setrlimit(space, &[8 << 30; 2]) }, 0);
+let mut all = Vec::new();
+loop { all.push(Vec::<u8>::with_capacity(1 << 26)) }";
+
 #[tokio::test]
 async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
     let mut kernel = kernel().await;
@@ -117,6 +124,13 @@ async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
             "it accessed memory that it must not",
             "The variable `x1` is gone;",
         ),
+        (
+            "fn deep(n: u64) -> u64 { std::hint::black_box([n; 64])[7] + deep(n + 1) } deep(0)",
+            "as when stack or memory run out",
+            "The variable `x2` is gone;",
+        ),
+        (ALL_MEMORY, "as when stack or memory run out", "The variable `x3` is gone;"),
+        ("std::process::exit(0)", "(exit status: 0): it called", "The variable `x4` is gone;"),
     ];
     for (number, (code, reason, lost)) in cases.into_iter().enumerate() {
         let error = failure(&mut kernel, code).await;

@@ -1,45 +1,13 @@
 //! From the start of a kernel to its end, whoever ends it.
 
 use crate::client::Client;
-use crate::support::{kernel, kernel_command, run, share_environments, taper};
+use crate::support::{
+    command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, taper, wait_until,
+};
 use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ShutdownRequest};
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::timeout;
-
-/// The id of the process that runs the kernel's cells.
-async fn runner(kernel: &mut Client) -> u32 {
-    let result = &run(kernel, "std::process::id()").await[2];
-    result.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap()
-}
-
-fn is_alive(process: u32) -> bool {
-    // `kill -0` asks without harm; a process that only waits to be noticed by its parent counts as dead.
-    let state = Command::new("ps").args(["-o", "state=", "-p", &process.to_string()]).output().unwrap();
-    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
-    !state.is_empty() && !state.starts_with('Z')
-}
-
-async fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// A kernel with sessions of its own, in `cache`.
-fn command_with_cache(cache: &Path) -> Command {
-    share_environments(cache);
-    let mut command = kernel_command();
-    command.env("TAPER_CACHE", cache);
-    command
-}
-
-fn sessions(cache: &Path) -> usize {
-    std::fs::read_dir(cache.join("sessions")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count()
-}
 
 #[tokio::test]
 async fn two_kernels_do_not_touch_each_other() {

@@ -19,6 +19,7 @@ mod download;
 mod drawn_digits;
 mod errors;
 mod execution;
+mod faults;
 mod features;
 mod gradients;
 mod input;

@@ -8,6 +8,7 @@ use jupyter_protocol::{
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The program under test.
 pub fn taper() -> Command {
@@ -47,6 +48,42 @@ pub fn kernel_command() -> Command {
     let mut command = taper();
     command.args(["kernel", "--connection-file"]).current_dir(root().join("notebooks"));
     command
+}
+
+/// The id of the process that runs the kernel's cells.
+pub async fn runner(kernel: &mut Client) -> u32 {
+    let result = &run(kernel, "std::process::id()").await[2];
+    result.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap()
+}
+
+/// Whether there is a process of this id.
+pub fn is_alive(process: u32) -> bool {
+    // `kill -0` asks without harm; a process that only waits to be noticed by its parent counts as dead.
+    let state = Command::new("ps").args(["-o", "state=", "-p", &process.to_string()]).output().unwrap();
+    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+/// Waits for what must come true within moments.
+pub async fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A kernel with sessions of its own, in `cache`.
+pub fn command_with_cache(cache: &Path) -> Command {
+    share_environments(cache);
+    let mut command = kernel_command();
+    command.env("TAPER_CACHE", cache);
+    command
+}
+
+/// How many sessions there are in `cache`.
+pub fn sessions(cache: &Path) -> usize {
+    std::fs::read_dir(cache.join("sessions")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count()
 }
 
 /// A kernel of its own.

@@ -1,7 +1,4 @@
 #!/bin/sh
-# `cargo` for the rust-analyzer inside evcxr: it shall see the cell and nothing else. See toolchain.rs.
-[ "$1" = metadata ] || exit 1
-case " $* " in
-*" --no-deps "*) exec cargo "$@" ;;
-*) exec cargo "$@" --no-deps ;;
-esac
+# cargo for the rust-analyzer inside evcxr, which shall see the cell and nothing else. See compile.rs.
+[ "$1" = metadata ] && exec "$TAPER_PROGRAM" describe-cells
+exit 1
