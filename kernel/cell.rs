@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_first_error_of_the_syntax_is_found_within_the_cell() {
-        for (cell, place) in [("let x = 1;\n}", 11), ("use std::{", 10), ("let", 3), ("#[", 2)] {
+        for (cell, place) in [("let x = 1;\n}", 12), ("use std::{", 10), ("let", 3), ("#[", 2)] {
             let parsed = parse(cell);
             assert_eq!(parsed.syntax_error.map(|(_, place)| place), Some(place), "{cell}");
             assert!(parsed.pieces.iter().all(|piece| cell.get(piece.range.clone()).is_some()), "{cell}");

@@ -147,57 +147,59 @@ impl Evaluator {
         }
         let code = resolved.code;
         let (commands, rust) = code.split_at(cell::parse(&code).code_start);
-        let mut outputs = EvalOutputs::new();
+        let mut outputs = self.run_commands(commands)?;
+        if !rust.is_empty() {
+            let source = Source { name: name.to_owned(), code: cell.to_owned() };
+            outputs.merge(self.run_rust(source, &(dependencies::blank(commands) + rust), callbacks)?);
+        }
+        Ok(outputs)
+    }
+
+    fn run_commands(&mut self, commands: &str) -> Result<EvalOutputs, Failed> {
+        if commands.trim().is_empty() {
+            return Ok(EvalOutputs::new());
+        }
         if commands.lines().any(|line| line.trim() == ":quit") {
             return Err(Failed::Quit);
         }
-        if !commands.trim().is_empty() {
-            let done = self.context.execute(commands);
-            outputs.merge(done.map_err(Failed::Evcxr)?);
-        }
-        if rust.is_empty() {
-            return Ok(outputs);
-        }
+        self.shows_as_set |= [":fmt", ":types"].iter().any(|command| commands.contains(command));
+        self.context.execute(commands).map_err(Failed::Evcxr)
+    }
+
+    /// Compiles and runs the Rust code of a cell.
+    fn run_rust(
+        &mut self,
+        source: Source,
+        code: &str,
+        callbacks: &mut EvalCallbacks,
+    ) -> Result<EvalOutputs, Failed> {
         if !self.environment.is_whole() {
             return Err(Failed::Environment);
         }
-        let rust = dependencies::blank(commands) + rust;
-        let parsed = cell::parse(&rust);
-        let renamed = self.impls.name(&parsed.items());
-        let source = Source { name: name.to_owned(), code: cell.to_owned() };
+        let parsed = cell::parse(code);
         if let Some((message, place)) = &parsed.syntax_error {
-            // evcxr passes over much that it does not understand, and would say that all is well.
-            let annotated = Annotated::new(&rust, Vec::new());
-            diagnostics::clear(&self.crate_folder);
-            self.sources.lock().unwrap().begin(source, &annotated, &[]);
-            let errors = self.context.check(&rust).map_err(Failed::Evcxr)?;
-            return Err(match errors.is_empty() {
-                true => Failed::Syntax(message.clone(), rust[..*place].matches('\n').count() + 1),
-                false => self.compile_error(errors, &annotated),
-            });
+            return Err(self.refuse(source, code, message, *place));
         }
-        // How evcxr shows results can be set.
-        let is_set = [":fmt", ":types"].iter().any(|command| commands.contains(command));
-        self.shows_as_set |= is_set;
+        let renamed = self.impls.name(&parsed.items());
         let mut shown = if self.shows_as_set { Vec::new() } else { parsed.show_result() };
-        loop {
+        let outputs = loop {
             let insertions = [renamed.insertions.clone(), parsed.renamed_imports(), shown.clone()].concat();
             let annotated =
-                types::annotate(&mut self.context, &rust, insertions).map_err(Failed::Unnameable)?;
-            diagnostics::clear(&self.crate_folder);
-            self.sources.lock().unwrap().begin(source.clone(), &annotated, &renamed.cut);
+                types::annotate(&mut self.context, code, insertions).map_err(Failed::Unnameable)?;
+            self.expect(source.clone(), &annotated, &renamed.cut);
             match self.context.execute_with_callbacks(&annotated.code, callbacks) {
-                Ok(more) => break outputs.merge(more),
+                Ok(outputs) => break outputs,
                 Err(Error::CompilationErrors(errors)) => {
                     let cannot_show = self.diagnostics().iter().any(|diagnostic| diagnostic.is_of_showing);
-                    // Then evcxr knows how, or says why not.
-                    if !(cannot_show && !std::mem::take(&mut shown).is_empty()) {
+                    if !cannot_show || shown.is_empty() {
                         return Err(self.compile_error(errors, &annotated));
                     }
+                    // Then evcxr knows how, or says why not.
+                    shown.clear();
                 }
                 Err(error) => return Err(Failed::Evcxr(error)),
             }
-        }
+        };
         self.sources.lock().unwrap().accept();
         self.used = true;
         self.impls = renamed.after;
@@ -209,6 +211,26 @@ impl Evaluator {
             }));
         }
         Ok(outputs)
+    }
+
+    /// Prepares for what the compiler will have to say of a cell.
+    fn expect(&self, source: Source, annotated: &Annotated, cut: &[(String, String)]) {
+        diagnostics::clear(&self.crate_folder);
+        self.sources.lock().unwrap().begin(source, annotated, cut);
+    }
+
+    /// What is wrong with a cell that is no Rust. evcxr passes over much that it does not understand, and would run the
+    /// rest.
+    fn refuse(&mut self, source: Source, code: &str, message: &str, place: usize) -> Failed {
+        let annotated = Annotated::new(code, Vec::new());
+        self.expect(source, &annotated, &[]);
+        match self.context.check(code) {
+            Ok(errors) if errors.is_empty() => {
+                Failed::Syntax(message.to_owned(), code[..place].matches('\n').count() + 1)
+            }
+            Ok(errors) => self.compile_error(errors, &annotated),
+            Err(error) => Failed::Evcxr(error),
+        }
     }
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
