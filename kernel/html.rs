@@ -1,10 +1,9 @@
 //! Executed notebooks as web pages that need no network, and an index of them.
 
 use crate::{jupyter, notebook, warm};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jupyter_protocol::MediaType;
 use nbformat::v4::{Cell, Notebook, Output};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,20 +16,19 @@ pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
             return Ok(());
         }
     };
+    let templates = tempfile::tempdir()?;
+    for (name, text) in TEMPLATE {
+        warm::write(&templates.path().join("taper").join(name), text)?;
+    }
     let (mut rows, mut chart) = (String::new(), String::new());
     for path in notebooks {
         let mut nbconvert = Command::new(&python);
-        nbconvert.args(["-m", "nbconvert", "--to", "html", "--log-level", "ERROR", "--embed-images"]);
-        // Nothing is loaded from elsewhere: the page must open without network.
-        nbconvert.args([
-            "--HTMLExporter.require_js_url=",
-            "--HTMLExporter.mathjax_url=",
-            "--HTMLExporter.mermaid_js_url=",
-        ]);
+        nbconvert
+            .args(["-m", "nbconvert", "--to", "html", "--log-level", "ERROR", "--embed-images"])
+            .args(["--template", "taper", "--TemplateExporter.extra_template_basedirs"])
+            .arg(templates.path());
         jupyter::step(nbconvert.arg(path))?;
         let page = path.with_extension("html");
-        let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
-        warm::write(&page, &text.replacen("</head>", &format!("{STYLE}</head>"), 1))?;
         let name = page.file_name().unwrap_or_default().to_string_lossy();
         let notebook = notebook::read(path)?;
         let title =
@@ -77,9 +75,9 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// nbconvert sets code that is part of an output in the letters of prose.
-const STYLE: &str = "<style>.jp-OutputArea-output .highlight pre \
-    { font-family: var(--jp-code-font-family); font-size: var(--jp-code-font-size); line-height: var(--jp-code-line-height); }</style>\n";
+/// nbconvert's template of the pages.
+const TEMPLATE: [(&str, &str); 2] =
+    [("conf.json", include_str!("html/conf.json")), ("index.html.j2", include_str!("html/index.html.j2"))];
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">

@@ -1,7 +1,9 @@
-//! `cargo bench --bench kernel`: the start of taper and of the stock kernel, in turn, in one run.
+//! `cargo bench --bench kernel`: taper and the stock kernel, in turn, in one run.
 //!
-//! Prints medians and ratios. The stock kernel gets its own compilation cache, filled by a first start that does not
-//! count; the warm environment of taper is built before. Nothing is asserted: the machine decides.
+//! Prints Markdown tables of medians, 95th percentiles and ratios. The stock kernel has its own compilation cache on, filled
+//! by a first start that does not count; the warm environment of taper is built before. Both get the same cells but for the
+//! path of the crates. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often each kernel is started,
+//! `REPEATS` (5) how often it runs each kind of cell.
 
 #[path = "../kernel/client.rs"]
 #[allow(dead_code)]
@@ -9,80 +11,106 @@ mod client;
 
 use anyhow::{Context, Result, ensure};
 use client::Client;
+use jupyter_protocol::{CompleteRequest, InspectRequest, JupyterMessage, JupyterMessageContent};
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 5;
 const FIRST_TENSOR: &str = "use candle_core::{DType, Device, Tensor};
 let t = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;
 println!(\"{t}\");";
-/// What is timed once a kernel is up: name and cell.
-const CELLS: [(&str, &str); 5] = [
-    ("second tensor", "let u = (&t + 1.0)?;"),
-    ("print", "println!(\"{u}\");"),
-    ("arithmetic", "1 + 1"),
-    ("struct and impl", "struct P { x: f32 } impl P { fn double(&self) -> f32 { 2.0 * self.x } }"),
-    ("compile error", "let wrong: i32 = \"text\";"),
+
+/// What the cells below use.
+const SETUP: &str = "use plotters::prelude::*;
+let rerun = 1;";
+
+const PLOT: &str = "let mut svg = String::new();
+{
+    let area = SVGBackend::with_string(&mut svg, (400, 300)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area).build_cartesian_2d(0.0..6.3, -1.0..1.0)?;
+    chart.draw_series(LineSeries::new((0..NUMBER).map(|i| { let x = i as f64 / 10.0; (x, x.sin()) }), &RED))?;
+}
+println!(\"EVCXR_BEGIN_CONTENT image/svg+xml\\n{svg}\\nEVCXR_END_CONTENT\");";
+
+/// The kinds of cell, by name. `NUMBER` is another number each time, so that no two cells are the same; but that is what
+/// running one again means.
+const CELLS: [(&str, &str); 10] = [
+    ("arithmetic", "NUMBER + 1"),
+    ("`let`", "let a_NUMBER = NUMBER;"),
+    ("struct and impl", "struct P { x: f32 }\nimpl P { fn f(&self) -> f32 { NUMBER as f32 * self.x } }"),
+    ("closure", "(0..NUMBER).map(|i| i * 2).filter(|i| i % 3 == 0).sum::<i32>()"),
+    ("tensor maths", "((&t + NUMBER as f64)? * 2.0)?.sum_all()?.to_scalar::<f32>()?"),
+    ("plot", PLOT),
+    ("error", "let wrong: i32 = \"NUMBER\";"),
+    ("`?`", "let n_NUMBER: i32 = \"NUMBER\".parse()?;"),
+    ("print loop", "for i in 0..NUMBER { println!(\"{i}\"); }"),
+    ("re-run", "rerun + 1"),
 ];
 
-/// Seconds to the first answer and to the first tensor, for each cell, and MiB of all processes.
+/// A kernel, and what its first cells say to have candle and plotters.
+struct Kernel {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+    first: &'static str,
+    second: &'static str,
+}
+
+/// All times in seconds.
+#[derive(Default)]
 struct Measured {
-    ready: f64,
-    first_tensor: f64,
-    cells: Vec<f64>,
-    memory: f64,
+    kernel_info: Vec<f64>,
+    first_tensor: Vec<f64>,
+    cells: [Vec<f64>; CELLS.len()],
+    first_completion: Vec<f64>,
+    completion: Vec<f64>,
+    inspection: Vec<f64>,
+    restart: Vec<f64>,
+    /// MiB of all its processes, before and after completion.
+    memory: Vec<f64>,
+    memory_with_completion: Vec<f64>,
 }
 
 fn main() -> Result<()> {
     // cargo passes `--bench`, and builds this target for `cargo test` too.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    let stock = build_stock()?;
-    let taper = env!("CARGO_BIN_EXE_taper");
+    let taper = Path::new(env!("CARGO_BIN_EXE_taper"));
     let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix");
     let installed = Command::new(taper).arg("install").arg("--prefix").arg(prefix).status()?;
     ensure!(installed.success(), "taper install failed");
+    let ours = Kernel {
+        program: taper.to_owned(),
+        arguments: &["kernel", "--connection-file"],
+        first: ":dep lab = { path = \"lab\" }\nuse lab::candle_core;\n",
+        second: "use lab::plotters;\n",
+    };
+    let stock = Kernel {
+        program: build_stock()?,
+        arguments: &["--control_file"],
+        first: ":cache 4000\n:dep candle-core = \"=0.11.1\"\n",
+        second: ":dep plotters = { version = \"0.3\", default-features = false, features = [\"svg_backend\", \"line_series\"] }\n",
+    };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let start = |program: &str, arguments: &[&str], setup: &str| -> Result<Measured> {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks"));
-        runtime.block_on(measure(&mut command, setup))
-    };
-    let of_taper = || {
-        start(
-            taper,
-            &["kernel", "--connection-file"],
-            ":dep lab = { path = \"lab\" }\nuse lab::candle_core;\n",
-        )
-    };
-    let stock = stock.to_str().context("a path that is no text")?;
-    let of_stock = || start(stock, &["--control_file"], ":cache 4000\n:dep candle-core = \"=0.11.1\"\n");
-
+    let (rounds, repeats) = (setting("ROUNDS", 3)?, setting("REPEATS", 5)?);
     eprintln!("filling the stock kernel's cache");
-    let empty = of_stock()?.first_tensor;
-    let (mut tapers, mut stocks) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        eprintln!("round {round} of {ROUNDS}");
-        tapers.push(of_taper()?);
-        stocks.push(of_stock()?);
+    let mut empty = Measured::default();
+    runtime.block_on(measure(&stock, 0, &mut empty))?;
+    let (mut tapers, mut stocks) = (Measured::default(), Measured::default());
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        runtime.block_on(measure(&ours, repeats, &mut tapers))?;
+        runtime.block_on(measure(&stock, repeats, &mut stocks))?;
     }
-    println!("| median of {ROUNDS} | taper | stock | taper / stock |");
-    println!("|---|---:|---:|---:|");
-    let row = |name: &str, unit: &str, value: &dyn Fn(&Measured) -> f64| {
-        let (ours, theirs) = (median(tapers.iter().map(value)), median(stocks.iter().map(value)));
-        println!("| {name} | {ours:.2} {unit} | {theirs:.2} {unit} | {:.2} |", ours / theirs);
-    };
-    row("start to kernel_info", "s", &|measured| measured.ready);
-    row("start to first tensor", "s", &|measured| measured.first_tensor);
-    for (index, (name, _)) in CELLS.iter().enumerate() {
-        row(name, "s", &|measured| measured.cells[index]);
-    }
-    row("memory of all its processes", "MiB", &|measured| measured.memory);
-    println!("\nThe stock kernel's first tensor with its cache empty: {empty:.0} s.");
+    print(&tapers, &stocks, rounds, repeats);
+    println!("\nThe stock kernel's first tensor with its cache empty: {:.0} s.", empty.first_tensor[0]);
     Ok(())
+}
+
+fn setting(name: &str, default: usize) -> Result<usize> {
+    env::var(name).map_or(Ok(default), |value| value.parse().with_context(|| format!("{name}={value}")))
 }
 
 /// cargo builds examples for tests, but not for benchmarks.
@@ -91,44 +119,122 @@ fn build_stock() -> Result<PathBuf> {
         .args(["build", "--release", "--locked", "--example", "stock"])
         .status()?;
     ensure!(built.success(), "the stock kernel does not build");
-    let program = Path::new(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("stock");
-    Ok(program)
+    Ok(Path::new(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("stock"))
 }
 
-async fn measure(command: &mut Command, setup: &str) -> Result<Measured> {
+/// Starts a kernel and adds what it takes, from its start to a restart.
+async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Result<()> {
     let start = Instant::now();
-    let mut kernel = Client::start(command).await?;
-    let ready = start.elapsed().as_secs_f64();
-    let good = kernel.run(&format!("{setup}{FIRST_TENSOR}"), |_| Ok(())).await?;
-    ensure!(good, "the first cell failed");
-    let first_tensor = start.elapsed().as_secs_f64();
-    let mut cells = Vec::new();
-    for (_, code) in CELLS {
-        let start = Instant::now();
-        kernel.run(code, |_| Ok(())).await?;
-        cells.push(start.elapsed().as_secs_f64());
+    let mut client = kernel.start().await?;
+    measured.kernel_info.push(start.elapsed().as_secs_f64());
+    ensure!(client.run(&format!("{}{FIRST_TENSOR}", kernel.first), |_| Ok(())).await?, "no first tensor");
+    measured.first_tensor.push(start.elapsed().as_secs_f64());
+    ensure!(client.run(&format!("{}{SETUP}", kernel.second), |_| Ok(())).await?, "no plotters");
+    for number in 1..=repeats {
+        for ((name, code), times) in CELLS.iter().zip(&mut measured.cells) {
+            let code = code.replace("NUMBER", &(10 * number).to_string());
+            let start = Instant::now();
+            let good = client.run(&code, |_| Ok(())).await?;
+            times.push(start.elapsed().as_secs_f64());
+            ensure!(good != (*name == "error"), "the cell `{name}` went wrong");
+        }
     }
-    let memory = memory(kernel.process.id())?;
-    kernel.shut_down().await?;
+    measured.memory.push(memory(client.process.id())?);
+    let complete = || CompleteRequest { code: "t.to_sca".into(), cursor_pos: 8 }.into();
+    let inspect =
+        || InspectRequest { code: "Tensor::zeros".into(), cursor_pos: 10, detail_level: None }.into();
+    measured.first_completion.push(ask(&mut client, complete()).await?);
+    for _ in 0..repeats {
+        measured.completion.push(ask(&mut client, complete()).await?);
+        measured.inspection.push(ask(&mut client, inspect()).await?);
+    }
+    measured.memory_with_completion.push(memory(client.process.id())?);
+    let start = Instant::now();
+    client.shut_down().await?;
+    let mut client = kernel.start().await?;
+    ensure!(client.run("1 + 1", |_| Ok(())).await?, "no cell after a restart");
+    measured.restart.push(start.elapsed().as_secs_f64());
+    client.shut_down().await?;
     // The next kernel shall not have to share the machine with what this one leaves to do.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    Ok(Measured { ready, first_tensor, cells, memory })
+    Ok(())
 }
 
-/// MiB of a process and its children.
+impl Kernel {
+    async fn start(&self) -> Result<Client> {
+        let mut command = Command::new(&self.program);
+        let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks");
+        Client::start(command.args(self.arguments).current_dir(notebooks)).await
+    }
+}
+
+/// Seconds to the reply of a request.
+async fn ask(client: &mut Client, content: JupyterMessageContent) -> Result<f64> {
+    let start = Instant::now();
+    let request = JupyterMessage::new(content, None);
+    let id = request.header.msg_id.clone();
+    client.shell.send(request).await?;
+    client.reply_to(&id).await?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// MiB of a process and its descendants.
 fn memory(process: u32) -> Result<f64> {
     let output =
         Command::new("ps").args(["-A", "-o", "pid=,ppid=,rss="]).output().context("cannot run ps")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let rows: Vec<Vec<u64>> =
         text.lines().map(|line| line.split_whitespace().filter_map(|n| n.parse().ok()).collect()).collect();
-    let id = u64::from(process);
-    let ours = rows.iter().filter(|row| row.len() == 3 && (row[0] == id || row[1] == id));
-    Ok(ours.map(|row| row[2] as f64 / 1024.0).sum())
+    let mut family = vec![u64::from(process)];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(rows.iter().filter(|row| row.len() == 3 && row[1] == parent).map(|row| row[0]));
+        next += 1;
+    }
+    let of_family = rows.iter().filter(|row| row.len() == 3 && family.contains(&row[0]));
+    Ok(of_family.map(|row| row[2] as f64 / 1024.0).sum())
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn print(ours: &Measured, theirs: &Measured, rounds: usize, repeats: usize) {
+    println!("| | taper | 95 % | stock | 95 % | taper / stock |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    let row = |name: &str, unit: &str, ours: &[f64], theirs: &[f64]| {
+        let [own, own_95, their, their_95] = [(ours, 50), (ours, 95), (theirs, 50), (theirs, 95)]
+            .map(|(times, percent)| percentile(times, percent));
+        let digits = if unit == "MiB" { 0 } else { 2 };
+        println!(
+            "| {name} | {own:.digits$} {unit} | {own_95:.digits$} | {their:.digits$} {unit} | {their_95:.digits$} | {:.2} |",
+            own / their
+        );
+    };
+    row("start to kernel_info", "s", &ours.kernel_info, &theirs.kernel_info);
+    row("start to first tensor", "s", &ours.first_tensor, &theirs.first_tensor);
+    for (((name, _), ours), theirs) in CELLS.iter().zip(&ours.cells).zip(&theirs.cells) {
+        row(name, "s", ours, theirs);
+    }
+    row("first completion", "s", &ours.first_completion, &theirs.first_completion);
+    row("completion", "s", &ours.completion, &theirs.completion);
+    row("inspection", "s", &ours.inspection, &theirs.inspection);
+    row("restart to the first result", "s", &ours.restart, &theirs.restart);
+    row("memory", "MiB", &ours.memory, &theirs.memory);
+    row("memory after completion", "MiB", &ours.memory_with_completion, &theirs.memory_with_completion);
+    let ratios: Vec<f64> = ours
+        .cells
+        .iter()
+        .zip(&theirs.cells)
+        .map(|(ours, theirs)| percentile(ours, 50) / percentile(theirs, 50))
+        .collect();
+    println!(
+        "\nMedians of {rounds} starts, and of {} cells of each kind. Median ratio of all kinds of cells: {:.2}, largest {:.2}.",
+        rounds * repeats,
+        percentile(&ratios, 50),
+        percentile(&ratios, 100)
+    );
+}
+
+/// The value that so many percent do not exceed.
+fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[(values.len() * percent).div_ceil(100).max(1) - 1]
 }
