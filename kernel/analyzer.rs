@@ -7,6 +7,7 @@ use crate::cursor::{byte_position, char_position, path_at};
 use crate::iopub::IoPub;
 use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
 use crate::session::{Log, Session};
+use crate::this_program;
 use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
 use jupyter_protocol::{
@@ -199,8 +200,10 @@ struct Process {
 
 impl Process {
     fn start(folder: &Path, own_variables: &OwnVariables, cuda: bool) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(this_program()?);
         own_variables.restore(&mut command);
+        // Of several heaps each keeps what rust-analyzer needs but once.
+        command.env("MALLOC_ARENA_MAX", "1");
         command.arg("analyzer").arg(folder).args(cuda.then_some("--cuda"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = child.stdin.take().context("no pipe to the analyzer")?;

@@ -54,20 +54,15 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
         .args(["--crate-name", CRATE, "--edition=2024", SOURCE, "--crate-type", "cdylib"])
         .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
         .args(["--emit", emit, "--out-dir", OUT])
-        .args(["-Cdebug-assertions=on", "-Ccodegen-units=1", "-Crpath"])
+        .args(["-Cdebug-assertions=on", "-Ccodegen-units=4", "-Crpath"])
         .arg(format!("-Copt-level={opt_level}"))
         .args(flags());
     let status = compile(command)?;
     if status == 0 && emit == "link" {
-        let library = env::current_dir()?.join(OUT).join(format!(
-            "{}ctx{}",
-            env::consts::DLL_PREFIX,
-            env::consts::DLL_SUFFIX
-        ));
-        fs::write(
-            env::var_os(PATH_FILE).context("evcxr has changed")?,
-            library.as_os_str().as_encoded_bytes(),
-        )?;
+        let name = format!("{}{CRATE}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        let library = env::current_dir()?.join(OUT).join(name);
+        let path_file = env::var_os(PATH_FILE).context("evcxr has changed")?;
+        fs::write(path_file, library.as_os_str().as_encoded_bytes())?;
     }
     Ok(status)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, copy};
 use tokio::net::{TcpListener, TcpStream, UnixStream, tcp::OwnedWriteHalf, unix::OwnedReadHalf};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 
 /// How many bytes a message of a client may have.
 const LARGEST: u64 = 256 << 20;
@@ -32,7 +32,9 @@ const LONG: u8 = 2;
 pub struct Gate {
     /// Where the sockets are to be that answer.
     pub behind: ConnectionInfo,
-    listening: Vec<AbortHandle>,
+    /// With the socket behind each.
+    listeners: Vec<(TcpListener, PathBuf)>,
+    accepting: JoinSet<()>,
     /// Whether the connections are to end; they listen to it as long as they are there.
     closing: watch::Sender<bool>,
     _folder: File,
@@ -43,8 +45,7 @@ impl Gate {
     pub async fn open(connection: &ConnectionInfo, folder: &Path) -> Result<Self> {
         let opened = File::open(folder)?;
         let mut behind = connection.clone();
-        let mut listening = Vec::new();
-        let (closing, closes) = watch::channel(false);
+        let mut listeners = Vec::new();
         // Sockets that are files are guarded by the permissions of their folder.
         if connection.transport == Transport::TCP {
             behind.transport = Transport::IPC;
@@ -60,16 +61,23 @@ impl Gate {
                 let (ip, port) = (connection.ip.as_str(), std::mem::replace(port, number));
                 let listener = TcpListener::bind((ip, port)).await;
                 let listener = listener.with_context(|| format!("cannot listen at {ip}:{port}"))?;
-                let socket = PathBuf::from(format!("{}-{number}", behind.ip));
-                listening.push(tokio::spawn(accept(listener, socket, closes.clone())).abort_handle());
+                listeners.push((listener, format!("{}-{number}", behind.ip).into()));
             }
         }
-        Ok(Self { behind, listening, closing, _folder: opened })
+        let (accepting, closing) = (JoinSet::new(), watch::Sender::new(false));
+        Ok(Self { behind, listeners, accepting, closing, _folder: opened })
+    }
+
+    /// Lets clients in, who have had to wait until now: there must be the sockets.
+    pub fn let_in(&mut self) {
+        for (listener, socket) in self.listeners.drain(..) {
+            self.accepting.spawn(accept(listener, socket, self.closing.subscribe()));
+        }
     }
 
     /// Ends the connections, when all that the kernel has sent has gone on.
-    pub async fn close(self) {
-        self.listening.iter().for_each(AbortHandle::abort);
+    pub async fn close(mut self) {
+        self.accepting.shutdown().await;
         self.closing.send_replace(true);
         self.closing.closed().await;
     }

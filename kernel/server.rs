@@ -37,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until a client asks for shutdown, a signal comes, or the parent process is gone.
 pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> {
-    let gate = Gate::open(connection, &setting.folder).await?;
+    let mut gate = Gate::open(connection, &setting.folder).await?;
     let connection = &gate.behind;
     let id = uuid::Uuid::new_v4().to_string();
     let iopub_socket = create_kernel_iopub_xpub_connection(connection, &id).await.context("iopub socket")?;
@@ -45,6 +45,7 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     let control = create_kernel_control_connection(connection, &id).await.context("control socket")?;
     let stdin_socket = create_kernel_stdin_connection(connection, &id).await.context("stdin socket")?;
     let heartbeat = create_kernel_heartbeat_connection(connection).await.context("heartbeat socket")?;
+    gate.let_in();
 
     let (iopub, published) = IoPub::new();
     let (stdin, questions) = Stdin::new();

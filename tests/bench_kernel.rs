@@ -178,21 +178,32 @@ async fn ask(client: &mut Client, content: JupyterMessageContent) -> Result<f64>
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// MiB of a process and its descendants.
+/// MiB of a process and its descendants; what they share counts once.
 fn memory(process: u32) -> Result<f64> {
-    let output =
-        Command::new("ps").args(["-A", "-o", "pid=,ppid=,rss="]).output().context("cannot run ps")?;
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().context("cannot run ps")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let rows: Vec<Vec<u64>> =
-        text.lines().map(|line| line.split_whitespace().filter_map(|n| n.parse().ok()).collect()).collect();
-    let mut family = vec![u64::from(process)];
+    let number = |field: Option<&str>| field.and_then(|field| field.parse::<u32>().ok());
+    let pairs: Vec<_> = text
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            Some((number(fields.next())?, number(fields.next())?))
+        })
+        .collect();
+    let mut family = vec![process];
     let mut next = 0;
     while let Some(&parent) = family.get(next) {
-        family.extend(rows.iter().filter(|row| row.len() == 3 && row[1] == parent).map(|row| row[0]));
+        family.extend(pairs.iter().filter(|(_, of)| *of == parent).map(|(id, _)| *id));
         next += 1;
     }
-    let of_family = rows.iter().filter(|row| row.len() == 3 && family.contains(&row[0]));
-    Ok(of_family.map(|row| row[2] as f64 / 1024.0).sum())
+    Ok(family.into_iter().filter_map(proportional_share).sum())
+}
+
+/// MiB of a process, with its part of what it shares with others.
+fn proportional_share(process: u32) -> Option<f64> {
+    let memory = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+    let share = memory.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(share.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
 }
 
 fn print(ours: &Measured, theirs: &Measured, rounds: usize, repeats: usize) {

@@ -341,10 +341,28 @@ fn within(wrapper: &[&str], command: &Command) -> Command {
     wrapped
 }
 
+/// A folder of the user's, where the kernel is started, with two files.
+fn users_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").unwrap();
+    folder
+}
+
+/// Sees to it that the folder is as it was.
+fn assert_untouched(folder: &Path) {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["Cargo.toml", "notes.txt"]);
+    assert_eq!(fs::read_to_string(folder.join("notes.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(folder.join("Cargo.toml")).unwrap(), "[workspace]\n");
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_of_and_nothing_is_lost() {
-    let cache = tempfile::tempdir().unwrap();
-    let command = command_with_cache(cache.path());
+    let (cache, users) = (tempfile::tempdir().unwrap(), users_folder());
+    let mut command = command_with_cache(cache.path());
+    command.current_dir(users.path());
     let disk = cache.path().join("sessions");
     fs::create_dir(&disk).unwrap();
     // A disk of 2 MiB, which only the kernel sees.
@@ -386,6 +404,7 @@ async fn a_full_disk_is_told_of_and_nothing_is_lost() {
         .flat_map(|own| fs::read_dir(own.path()).unwrap())
         .collect();
     assert!(left.is_empty(), "{left:?}");
+    assert_untouched(users.path());
 }
 
 #[tokio::test]
@@ -468,8 +487,9 @@ async fn an_environment_that_is_unfinished_damaged_or_removed_is_told_of_and_men
     wait_until("the build does not start", || environment.join("warm/build.log").exists()).await;
     stopped.kill().unwrap();
     stopped.wait().unwrap();
-    let mut command = kernel_command();
-    let mut kernel = Client::start(command.env("TAPER_CACHE", cache.path())).await.unwrap();
+    let (mut command, users) = (kernel_command(), users_folder());
+    command.env("TAPER_CACHE", cache.path()).current_dir(users.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
     let messages = run(&mut kernel, "1 + 1").await;
     assert_eq!(messages[2], "error KernelError: the warm environment is not built: run `taper install`");
     assert!(install().status().unwrap().success());
@@ -497,6 +517,7 @@ async fn an_environment_that_is_unfinished_damaged_or_removed_is_told_of_and_men
     assert_eq!(run(&mut kernel, "kept + 1").await[2], damaged);
     kernel.shut_down().await.unwrap();
     assert_eq!(sessions(cache.path()), 0);
+    assert_untouched(users.path());
 }
 
 /// Replaces a file by its first half. The process that has loaded it goes on with the whole one.
