@@ -66,9 +66,14 @@ fn diagnostic(json: &Value, compiled: &Compiled, sources: &Sources) -> Option<Di
     let is_current = spans.marked.first().is_some_and(|marked| sources.is_current(&marked.place));
     let rendered = render(json, &message, is_error, &spans, compiled, borrower);
     let is_of_environment = ["E0460", "E0463"].contains(&code(json)) && message.contains("`lab`");
-    let is_of_showing = json["spans"].as_array().into_iter().flatten().any(|span| {
-        span["expansion"]["macro_decl_name"].as_str().is_some_and(|name| name.contains(cell::SHOW_RESULT))
-    });
+    let mut macros = json["spans"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|span| span["expansion"]["macro_decl_name"].as_str());
+    // Or the macro itself is not to be had, for the user has something else of the name `lab`.
+    let is_of_showing =
+        message.contains(cell::SHOW_RESULT) || macros.any(|name| name.contains(cell::SHOW_RESULT));
     Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current, is_of_environment, is_of_showing })
 }
 
