@@ -173,9 +173,7 @@ impl Evaluator {
         code: &str,
         callbacks: &mut EvalCallbacks,
     ) -> Result<EvalOutputs, Failed> {
-        if !self.environment.is_whole() {
-            return Err(Failed::Environment);
-        }
+        self.check_folders()?;
         let parsed = cell::parse(code);
         if let Some((message, place)) = &parsed.syntax_error {
             return Err(self.refuse(source, code, message, *place));
@@ -211,6 +209,20 @@ impl Evaluator {
             }));
         }
         Ok(outputs)
+    }
+
+    /// Sees to it that there is what cells are linked with, and where they are compiled. Whoever cleans up a cache may remove
+    /// both.
+    fn check_folders(&self) -> Result<(), Failed> {
+        if !self.environment.is_whole() {
+            return Err(Failed::Environment);
+        }
+        if fs::symlink_metadata(&self.lab_link).is_err() {
+            return Err(Failed::Folder);
+        }
+        // What is wrong with it shows when it is written to.
+        let _ = fs::create_dir_all(self.crate_folder.join("src"));
+        Ok(())
     }
 
     /// Prepares for what the compiler will have to say of a cell.
@@ -362,6 +374,8 @@ pub enum Failed {
     Quit,
     /// What cells are linked with is not what was built.
     Environment,
+    /// The session's folder is gone.
+    Folder,
     /// The notebook's `lab` cannot be had.
     Dependency(anyhow::Error),
 }
@@ -382,6 +396,10 @@ impl Failed {
             Self::Environment => errors::plain(
                 "KernelError",
                 "the warm environment has been removed or damaged: run `taper install`, and then this cell again",
+            ),
+            Self::Folder => errors::plain(
+                "KernelError",
+                "the folder of this session has been removed, and no cell can be compiled any more: restart the kernel",
             ),
             Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
         }

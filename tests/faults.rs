@@ -266,6 +266,24 @@ async fn sessions_are_their_owners_alone() {
     kernel.shut_down().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_session_goes_on_without_its_cells_and_says_when_it_cannot() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    run(&mut kernel, "let kept = 1;").await;
+    let entries = fs::read_dir(cache.path().join("sessions")).unwrap().flatten();
+    let session = entries.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    fs::remove_dir_all(session.join("cells")).unwrap();
+    assert_eq!(run(&mut kernel, "kept + 1").await[2], "result 2: 2");
+    fs::remove_dir_all(&session).unwrap();
+    let messages = run(&mut kernel, "kept + 1").await;
+    let expected = "error KernelError: the folder of this session has been removed, and no cell can be compiled any more: \
+                    restart the kernel";
+    assert_eq!(messages[2], expected);
+    kernel.shut_down().await.unwrap();
+    assert_eq!(fs::read_dir(cache.path().join("sessions")).unwrap().count(), 0);
+}
+
 /// The addresses, in hexadecimal, and ports where a process listens for TCP connections.
 fn listening(process: u32) -> Vec<(String, u16)> {
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
