@@ -20,6 +20,15 @@ const LOGOS: [(&str, &[u8]); 2] = [
     ("logo-64x64.png", include_bytes!("../assets/logo-64x64.png")),
 ];
 
+/// The kernelspec that Jupyter finds first, if there is one.
+pub fn registered() -> Option<PathBuf> {
+    let path = env::var_os("JUPYTER_PATH").unwrap_or_default();
+    let users = [user_data().ok(), sys_prefix().ok().map(|prefix| prefix.join("share/jupyter"))];
+    let all = ["/usr/local/share/jupyter", "/usr/share/jupyter"].map(PathBuf::from);
+    let folders = env::split_paths(&path).chain(users.into_iter().flatten()).chain(all);
+    folders.map(|folder| folder.join("kernels").join(NAMES[0]).join("kernel.json")).find(|file| file.exists())
+}
+
 /// Where the kernelspec goes.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(multiple = false)]

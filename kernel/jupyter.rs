@@ -12,6 +12,8 @@ use std::time::Duration;
 /// What is installed, and in which versions.
 const REQUIREMENTS: &str = include_str!("../notebooks/requirements.txt");
 
+const PYTHON: &str = "python3";
+
 /// Opens JupyterLab on a folder, with the kernel registered for it. Returns its exit code.
 pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     install::build_environment(None, &Lab::embedded())?;
@@ -29,17 +31,24 @@ pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     Ok(status.code().unwrap_or(1) as u8)
 }
 
-/// A Python that has JupyterLab and nbconvert.
+/// A Python that has JupyterLab and nbconvert, if there is one: the user's, or taper's own.
+pub fn found() -> Result<Option<PathBuf>> {
+    let candidates = [PathBuf::from(PYTHON), own_folder()?.join("bin/python")];
+    Ok(candidates.into_iter().find(|python| has_jupyter(python)))
+}
+
+/// Where taper installs Jupyter for itself.
+fn own_folder() -> Result<PathBuf> {
+    Ok(warm::cache()?.join(format!("python-{}", warm::digest([REQUIREMENTS.as_bytes()]))))
+}
+
+/// A Python that has JupyterLab and nbconvert; they are installed if need be.
 pub fn python() -> Result<PathBuf> {
-    let present = PathBuf::from("python3");
-    if has_jupyter(&present) {
-        return Ok(present);
+    if let Some(python) = found()? {
+        return Ok(python);
     }
-    let folder = warm::cache()?.join(format!("python-{}", warm::digest([REQUIREMENTS.as_bytes()])));
+    let folder = own_folder()?;
     let own = folder.join("bin/python");
-    if has_jupyter(&own) {
-        return Ok(own);
-    }
     println!("Jupyter is not on this machine: installing it for taper alone in {}.", folder.display());
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} installing Jupyter, {elapsed}")?);
@@ -47,7 +56,7 @@ pub fn python() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let requirements = folder.join("requirements.txt");
     warm::write(&requirements, REQUIREMENTS)?;
-    step(Command::new(&present).args(["-m", "venv", "--clear"]).arg(folder.join("."))).context(
+    step(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(folder.join("."))).context(
         "Jupyter needs Python 3 with the module venv (on Debian and Ubuntu the package python3-venv)",
     )?;
     warm::write(&requirements, REQUIREMENTS)?;

@@ -16,6 +16,7 @@ mod cursor;
 mod dependencies;
 mod diagnostics;
 mod directory;
+mod doctor;
 mod errors;
 mod evaluator;
 // The kernel reads what `lab` writes.
@@ -91,6 +92,11 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Check what taper needs, and say how to mend what is not as it should be
+    ///
+    /// Looks for Rust, a linker, the warm environment, the kernel's registration, Jupyter, the digits, a GPU and space on
+    /// the disk. The exit code is 1 if something is missing that taper needs.
+    Doctor,
     /// Serve a notebook; Jupyter starts this
     Kernel {
         /// The file in which Jupyter says where to listen
@@ -159,6 +165,7 @@ fn run() -> Result<u8> {
         Command::Uninstall(place) => install::uninstall(&place)?,
         Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
+        Command::Doctor => return Ok(u8::from(!doctor::examine()?)),
         Command::Kernel { connection_file, cuda } => kernel(&connection_file, cuda)?,
         Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,
         Command::CleanUp { folder } => clean_up(&folder),

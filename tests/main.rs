@@ -15,6 +15,7 @@ mod cuda;
 mod data;
 mod device;
 mod display;
+mod doctor;
 mod download;
 mod drawn_digits;
 mod errors;
