@@ -232,3 +232,20 @@ async fn a_user_who_cannot_be_asked_is_not() {
     assert_eq!((&reply["status"], &reply["ename"]), (&json!("error"), &json!("StdinNotImplementedError")));
     kernel.shut_down().await.unwrap();
 }
+
+#[tokio::test]
+async fn results_are_shown_as_they_show_themselves_or_as_the_user_has_set() {
+    let mut kernel = kernel().await;
+    // With an import in the cell, where rustc could propose others.
+    let shown = "use std::collections::BTreeMap;\nlet map = BTreeMap::from([(1, \"one\")]);\nmap";
+    assert_eq!(run(&mut kernel, shown).await[2], "result 1: {1: \"one\"}");
+    let card = "struct Card;\nimpl Card { fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/plain\\nace\\nEVCXR_END_CONTENT\") } }\nCard";
+    assert_eq!(run(&mut kernel, card).await[2], "result 2: ace");
+    let messages = run(&mut kernel, "Box::new(Card)").await;
+    assert_eq!(messages[2], "result 3: ace");
+    let messages = run(&mut kernel, ":fmt {:#?}\n(1, map.len())").await;
+    assert!(messages.contains(&"result 4: (\n    1,\n    1,\n)".to_owned()), "{messages:?}");
+    let messages = run(&mut kernel, "let moved = vec![1]; drop(moved); 7").await;
+    assert_eq!(messages[2], "result 5: 7");
+    kernel.shut_down().await.unwrap();
+}

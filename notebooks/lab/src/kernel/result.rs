@@ -11,32 +11,27 @@ use std::io::{self, Write};
 #[macro_export]
 macro_rules! __show_result {
     ($value:expr) => {{
+        // A type's own method goes first. The trait is not to be seen elsewhere: rustc would propose it wherever evcxr finds
+        // out that a type has no such method, and evcxr would take the proposal for an error of the cell.
+        trait __ShowDebug {
+            fn evcxr_display(&self)
+            where
+                Self: ::std::fmt::Debug,
+            {
+                $crate::kernel::result::show_debug(&self)
+            }
+        }
+        impl<T: ?Sized> __ShowDebug for T {}
         // As in `panic!()`, which has no value.
         #[allow(unreachable_code)]
         match &$value {
-            value => {
-                // A type's own method goes first.
-                use $crate::kernel::result::ShowDebug as _;
-                value.evcxr_display()
-            }
+            value => value.evcxr_display(),
         };
     }};
 }
 
-/// What is shown of values that do not show themselves.
-pub trait ShowDebug {
-    fn evcxr_display(&self)
-    where
-        Self: Debug,
-    {
-        write_text(&format!("{self:?}"));
-    }
-}
-
-impl<T: ?Sized> ShowDebug for T {}
-
-/// In evcxr's display format.
-fn write_text(text: &str) {
+/// Shows a value in its `Debug` form, in evcxr's display format.
+pub fn show_debug(value: &dyn Debug) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "EVCXR_BEGIN_CONTENT text/plain\n{text}\nEVCXR_END_CONTENT");
+    let _ = writeln!(out, "EVCXR_BEGIN_CONTENT text/plain\n{value:?}\nEVCXR_END_CONTENT");
 }
