@@ -8,23 +8,22 @@ use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
 use crate::impls::Impls;
 use crate::iopub::IoPub;
-use crate::relay::{self, Progress};
+use crate::relay;
+use crate::runner::Runner;
 use crate::sources::{Source, Sources};
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
-use crate::{cell, child, compile, dependencies, diagnostics, directory, errors, processes};
+use crate::{cell, child, compile, dependencies, diagnostics, directory, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
-use rustix::process::Signal;
-use serde_json::{Map, Value};
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 /// What a session is given.
@@ -92,7 +91,7 @@ impl Evaluator {
         let (context, _) =
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
-        let runner = Runner { child: context.process_handle(), progress };
+        let runner = Runner::new(context.process_handle(), progress);
         let impls = Impls::default();
         let mut evaluator = Self {
             context,
@@ -303,63 +302,6 @@ fn point(link: &Path, target: &Path) -> Result<()> {
 /// Runs before the first cell. The `?` makes evcxr expect more of them, which otherwise costs the first cell that has one a
 /// second compilation.
 const PRELUDE: &str = "Ok::<(), String>(())?;";
-
-/// The process that runs the cells, of whichever generation, as other threads may handle it.
-#[derive(Clone)]
-pub struct Runner {
-    child: Arc<Mutex<Child>>,
-    progress: Arc<Mutex<Progress>>,
-}
-
-impl Runner {
-    /// Whether a cell is running, rather than being compiled.
-    pub fn is_running(&self) -> bool {
-        self.progress.lock().unwrap().running
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.lock().unwrap().id()
-    }
-
-    /// Asks the cell to end: what looks for interrupts does.
-    pub fn interrupt(&self) {
-        self.signal(Signal::INT);
-    }
-
-    /// The user has answered the cell's question, or will not.
-    pub fn answered(&self) {
-        self.progress.lock().unwrap().asking = false;
-    }
-
-    /// Ends the process and the programs that cells have started; evcxr starts another one.
-    pub fn kill(&self) {
-        self.progress.lock().unwrap().killed = true;
-        // Stopped, it does not go on when a program that it waits for is ended.
-        self.signal(Signal::STOP);
-        processes::end_descendants(self.id(), None);
-        let _ = self.child.lock().unwrap().kill();
-    }
-
-    /// Whether the process that ran the last cell was ended by [`kill`](Self::kill).
-    pub fn was_killed(&self) -> bool {
-        self.progress.lock().unwrap().killed
-    }
-
-    fn signal(&self, signal: Signal) {
-        processes::signal(self.id(), signal);
-    }
-
-    /// Forgets the last cell.
-    pub fn begin(&self) {
-        *self.progress.lock().unwrap() = Progress::default();
-    }
-
-    /// How the last cell failed, if it did, and what it displayed last.
-    pub fn outcome(&self) -> (Option<Failure>, Option<Map<String, Value>>) {
-        let mut progress = self.progress.lock().unwrap();
-        (progress.failure.take(), progress.result.take())
-    }
-}
 
 /// Why a cell could not be evaluated.
 pub enum Failed {

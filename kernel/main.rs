@@ -40,6 +40,7 @@ mod recorder;
 mod relay;
 mod replies;
 mod run;
+mod runner;
 mod server;
 mod session;
 mod sources;

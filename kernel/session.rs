@@ -1,9 +1,10 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
-use crate::evaluator::{Runner, Setting};
+use crate::evaluator::Setting;
 use crate::iopub::IoPub;
 use crate::message::JupyterMessage;
+use crate::runner::Runner;
 use crate::stdin::Stdin;
 use crate::worker::Worker;
 use crate::{cell, dependencies, processes};

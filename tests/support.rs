@@ -86,6 +86,24 @@ pub fn sessions(cache: &Path) -> usize {
     std::fs::read_dir(cache.join("sessions")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count()
 }
 
+/// A folder of the user's, where the kernel is started, with two files.
+pub fn users_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").unwrap();
+    folder
+}
+
+/// Sees to it that the folder is as it was.
+pub fn assert_untouched(folder: &Path) {
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["Cargo.toml", "notes.txt"]);
+    assert_eq!(std::fs::read_to_string(folder.join("notes.txt")).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(folder.join("Cargo.toml")).unwrap(), "[workspace]\n");
+}
+
 /// A kernel of its own.
 pub async fn kernel() -> Client {
     Client::start(&mut kernel_command()).await.unwrap()
