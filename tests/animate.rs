@@ -1,6 +1,6 @@
 //! Frames become an animated PNG, and a player around it.
 
-use crate::browser::chromium;
+use crate::jupyterlab::chromium;
 use crate::plots::{attributes, base64};
 use crate::python::program;
 use crate::support::root;

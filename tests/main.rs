@@ -4,7 +4,6 @@ mod animate;
 mod architecture;
 mod bad_shapes;
 mod batches;
-mod browser;
 #[path = "../kernel/client.rs"]
 mod client;
 mod clients;
@@ -28,6 +27,7 @@ mod input;
 mod inside;
 mod install;
 mod interrupt;
+mod jupyterlab;
 mod life;
 mod numbers;
 mod ops;

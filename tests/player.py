@@ -7,11 +7,8 @@ far below, a lower one of three frames at four a second. Frame n, counted from 0
 import sys
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from jupyterlab import chromium, expect
 
-# No sandbox in containers, no graphics card, and no calls home.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 PAGE = Path(sys.argv[2]).as_uri()
 PIXEL = "canvas => canvas.getContext('2d').getImageData(7, 5, 1, 1).data.join()"
 
@@ -186,14 +183,12 @@ def without_scripts_it_is_an_image(browser):
 
 
 asked = []
-with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path=sys.argv[1], args=FLAGS)
+with chromium(sys.argv[1]) as browser:
     expect.set_options(timeout=10_000)
     for check in [it_plays, it_steps, it_waits_for_those_who_prefer_stillness, without_scripts_it_is_an_image]:
         try:
             check(browser)
         except Exception as error:
             sys.exit(f"{check.__name__}: {error}")
-    browser.close()
 others = {address for address in asked if address != PAGE and not address.startswith("data:")}
 assert not others, others

@@ -2,6 +2,7 @@
 
 use crate::python::{Workplace, say};
 use crate::support::root;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What Chromium is called on the systems that have one.
@@ -42,9 +43,36 @@ fn jupyterlab_shows_text_pictures_progress_questions_and_errors() {
             "let numbers = vec![1, 2];\nlet index = numbers.len() + 5;\nnumbers[index]",
         ],
     );
-    let script = root().join("tests/browser.py");
-    let screenshot = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyterlab.png");
-    let arguments = [&script, &chromium, &screenshot].map(|path| path.to_str().unwrap());
-    let (good, text) = workplace.run("python", &arguments);
-    assert!(good, "see {} and\n{text}", screenshot.display());
+    in_jupyterlab(&workplace, workplace.path(), "live_in_jupyterlab.py", &chromium);
+}
+
+/// What a person does with `01_first_light` and `03_architecture`, for five epochs on 6,000 digits that `lab` draws.
+#[test]
+fn the_course_works_in_jupyterlab() {
+    let Some(chromium) = chromium("JupyterLab") else { return };
+    let workplace = Workplace::new();
+    let notebooks = workplace.path().join("notebooks");
+    fs::create_dir(&notebooks).unwrap();
+    std::os::unix::fs::symlink(root().join("assets"), workplace.path().join("assets")).unwrap();
+    for name in ["01_first_light.ipynb", "03_architecture.ipynb"] {
+        let notebook = fs::read_to_string(root().join("notebooks").join(name)).unwrap();
+        let small =
+            [("60_000;", "6_000;"), ("= 10_000;", "= 1_000;"), ("EPOCHS: usize = 1;", "EPOCHS: usize = 5;")];
+        let notebook = small.iter().fold(notebook, |text, (from, to)| text.replace(from, to));
+        fs::write(notebooks.join(name), notebook).unwrap();
+    }
+    in_jupyterlab(&workplace, &notebooks, "course_in_jupyterlab.py", &chromium);
+}
+
+/// Runs a script that uses JupyterLab on a folder, and leaves screenshots.
+fn in_jupyterlab(workplace: &Workplace, folder: &Path, script: &str, chromium: &Path) {
+    let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    fs::create_dir_all(&screenshots).unwrap();
+    let script = root().join("tests").join(script);
+    let mut command = workplace.command("python");
+    command.args([script.as_path(), chromium, &screenshots]).current_dir(folder);
+    let output = command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "see {} and\n{text}", screenshots.display());
+    say(String::from_utf8_lossy(&output.stdout).trim_end());
 }

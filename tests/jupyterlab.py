@@ -1,0 +1,128 @@
+"""JupyterLab in a browser, for the scripts that use it as a person does."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+# No sandbox in containers, no graphics card, and no calls home.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PATIENCE = 60_000
+
+
+@contextmanager
+def chromium(path):
+    """The browser of this machine."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        expect.set_options(timeout=PATIENCE)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def jupyterlab():
+    """JupyterLab on this folder; gives the address of its page."""
+    settings = Path(os.environ["JUPYTER_CONFIG_DIR"], "labconfig/page_config.json")
+    settings.parent.mkdir(parents=True)
+    # Whether the user would like to get news.
+    disabled = {"@jupyterlab/apputils-extension:announcements": True}
+    settings.write_text(json.dumps({"disabledExtensions": disabled}))
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        yield address_of(server)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def address_of(server):
+    said = []
+    for line in server.stderr:
+        said.append(line)
+        if address := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", line):
+            return address[0]
+    sys.exit("JupyterLab did not start:\n" + "".join(said))
+
+
+def open_page(browser):
+    """An empty page, which remembers its sockets."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.sockets = []
+    page.on("websocket", lambda socket: page.sockets.append(socket))
+    return page
+
+
+def kernel_socket(page):
+    """What connects the page with the kernel that was started last."""
+    return [socket for socket in page.sockets if "/api/kernels/" in socket.url][-1]
+
+
+def choose(page, menu, *entries):
+    """Chooses from JupyterLab's menus."""
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    for entry in entries:
+        page.locator(".lm-Menu-item").filter(has_text=re.compile(f"^{re.escape(entry)}")).last.click()
+
+
+class Notebook:
+    """The notebook in front on a page. Its code cells are counted from 1."""
+
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        # Cells that are run before the kernel is there are not run.
+        page.get_by_role("button", name="Rust (taper) | Idle").wait_for()
+
+    def is_idle(self):
+        """The kernel has nothing to do."""
+        self.root.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+
+    def cell(self, number):
+        return self.root.locator(".jp-CodeCell").nth(number - 1)
+
+    def cell_with(self, text):
+        return self.root.locator(".jp-CodeCell").filter(has_text=text).first
+
+    def run_all(self):
+        choose(self.page, "Run", "Run All Cells")
+
+    def type(self, cell, text):
+        """Replaces the text of a cell by what is typed into it."""
+        editor = cell.locator(".cm-content")
+        editor.click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        # Typed, the editor would close brackets and indent.
+        self.page.keyboard.insert_text(text)
+        return editor
+
+    def add(self):
+        """Adds a cell at the end."""
+        cells = self.root.locator(".jp-CodeCell")
+        count = cells.count()
+        self.root.get_by_role("button", name="Click to add a cell.").click()
+        expect(cells).to_have_count(count + 1)
+        return cells.last
+
+    def run(self, text):
+        """Runs text in a new cell at the end."""
+        cell = self.cell(self.root.locator(".jp-CodeCell").count() + 1)
+        self.type(self.add(), text)
+        self.page.keyboard.press("ControlOrMeta+Enter")
+        return cell
+
+
+def prompt(cell):
+    return cell.locator(".jp-InputPrompt")
+
+
+def output(cell):
+    return cell.locator(".jp-OutputArea")
