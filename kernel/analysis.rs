@@ -7,11 +7,14 @@ use crate::toolchain::{OwnVariables, Toolchain};
 use crate::warm::Environment;
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
+use regex::{Captures, Regex};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::{env, fs, io};
 
 /// The crates that rust-analyzer reads beside std: what notebooks name, and what their signatures are made of.
@@ -86,10 +89,21 @@ fn answer(context: &mut CommandContext, question: Question) -> Answer {
             Err(_) => Answer::Nothing,
         },
         Question::Inspect { code, position } => match context.hover_at(&code, position) {
-            Ok((text, html)) if text != "No documentation found" => Answer::Help { text, html },
+            Ok((text, html)) if text != "No documentation found" => {
+                Answer::Help { text, html: without_hidden_lines(&html).into_owned() }
+            }
             _ => Answer::Nothing,
         },
     }
+}
+
+/// Documentation without those lines of its examples that are there for the compiler alone,
+/// <https://doc.rust-lang.org/rustdoc/write-documentation/documentation-tests.html#hiding-portions-of-the-example>.
+fn without_hidden_lines(html: &str) -> Cow<'_, str> {
+    static BLOCK: LazyLock<Regex> = LazyLock::new(|| Regex::new("(?s)<pre>.*?</pre>").expect("a pattern"));
+    static HIDDEN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("(?m)(^|<code[^>]*>)#(?: .*)?\n").expect("a pattern"));
+    BLOCK.replace_all(html, |block: &Captures| HIDDEN.replace_all(&block[0], "$1").into_owned())
 }
 
 /// What cargo says of the environment's package, cut down to the crates that are shown.
@@ -164,4 +178,17 @@ fn add_crates(metadata: &mut Value, crates: Value) -> Option<()> {
     let kinds = serde_json::json!([{ "kind": null, "target": null }]);
     cells["deps"].as_array_mut()?.push(serde_json::json!({ "name": "lab", "pkg": lab, "dep_kinds": kinds }));
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_lines_of_examples_are_left_out() {
+        let html =
+            "# one\n<pre><code class=\"a\"># use two;\n#[three]\n#\nfour\n# five\n</code></pre>\n# six\n";
+        let shown = "# one\n<pre><code class=\"a\">#[three]\nfour\n</code></pre>\n# six\n";
+        assert_eq!(without_hidden_lines(html), shown);
+    }
 }

@@ -131,14 +131,19 @@ impl Analysis {
         let code = &request.code;
         let range = path_at(code, byte_position(code, request.cursor_pos));
         let name = &code[range.clone()];
-        // Without its arguments a macro is none.
-        let rest = if name.ends_with('!') { "()" } else { "" };
+        // Without its arguments a macro is none, and a method may be taken for a field. evcxr looks at what is before the
+        // position, and at a parenthesis there.
+        let (asked, rest) = match name.strip_suffix('!') {
+            Some(macro_name) => (macro_name.len(), "()"),
+            None if code[range.end..].starts_with('(') => (name.len() + 1, "()"),
+            None => (name.len(), ""),
+        };
         let mut answer = Answer::Nothing;
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
                 let (before, _) = with_definitions(log, before);
-                let position = before.len() + name.trim_end_matches('!').len();
+                let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {
                     break;

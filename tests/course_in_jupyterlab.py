@@ -136,7 +136,10 @@ def completes_and_helps(page, notebook):
         page.keyboard.press("Tab")
     notebook.type(last, "net.block1.wei")
     page.keyboard.press("Tab")
-    expect(page.locator(".jp-Completer-item")).to_contain_text(["weight()"])
+    item = page.locator(".jp-Completer-item").filter(has_text="weight()")
+    expect(item).to_contain_text("function")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".jp-Completer-docpanel")).to_contain_text("pub fn weight(&self) -> &Tensor")
     shot(page, "completion")
     page.keyboard.press("Escape")
 
@@ -185,6 +188,7 @@ def plays_by_keyboard(page, player):
 
 
 def goes_dark(page, notebook):
+    page.get_by_role("tab", name=FIRST).click()
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     for name in ["plot::digits(", "Panel::new", "plot::bars("]:

@@ -29,11 +29,14 @@ def chromium(path):
 @contextmanager
 def jupyterlab():
     """JupyterLab on this folder; gives the address of its page."""
-    settings = Path(os.environ["JUPYTER_CONFIG_DIR"], "labconfig/page_config.json")
-    settings.parent.mkdir(parents=True)
+    settings = Path(os.environ["JUPYTER_CONFIG_DIR"], "labconfig")
+    settings.mkdir(parents=True)
     # Whether the user would like to get news.
     disabled = {"@jupyterlab/apputils-extension:announcements": True}
-    settings.write_text(json.dumps({"disabledExtensions": disabled}))
+    settings.joinpath("page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
+    # What is highlighted in the list of completions is explained beside it; that is off by default.
+    changed = {"@jupyterlab/completer-extension:manager": {"showDocumentationPanel": True}}
+    settings.joinpath("default_setting_overrides.json").write_text(json.dumps(changed))
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:

@@ -138,6 +138,11 @@ async fn inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not() {
     for (code, expected) in [
         ("let n = 5u8; n.is_power_of_two()", "Returns true if and only if self == 2^k"),
         ("let v = vec![1, ", "Creates a Vec containing the arguments"),
+        ("struct S { f: u8 } impl S { fn f(&self) -> u8 { 1 } } let s = S { f: 1 }; s.f", "f: u8"),
+        (
+            "struct S { f: u8 } impl S { fn f(&self) -> u8 { 1 } } let s = S { f: 1 }; s.f()",
+            "fn f(&self) -> u8",
+        ),
     ] {
         let request = json!({ "code": code, "cursor_pos": code.chars().count(), "detail_level": 0 });
         let reply = ask(&mut kernel, "inspect_request", request).await;
