@@ -58,6 +58,7 @@ def runs_all(page, notebook):
     seen = [moves(training, since=0)]
     while len(seen) < 3:
         seen.append(moves(training, since=seen[-1]))
+        output(training).get_by_role("progressbar").scroll_into_view_if_needed()
         shot(page, f"panel_{len(seen)}")
     assert seen == sorted(set(seen)), f"the steps should go up: {seen}"
     expect(prompt(training)).to_have_text("[8]:")
@@ -191,6 +192,7 @@ def goes_dark(page, notebook):
     page.get_by_role("tab", name=FIRST).click()
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     for name in ["plot::digits(", "Panel::new", "plot::bars("]:
         notebook.cell_with(name).scroll_into_view_if_needed()
         shot(page, f"dark_{name.split('(')[0].replace('::', '_')}")
