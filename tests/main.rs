@@ -43,6 +43,7 @@ mod queries;
 mod run;
 mod scores;
 mod sockets;
+mod students;
 mod support;
 mod table;
 mod tidy;
