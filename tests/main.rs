@@ -50,3 +50,4 @@ mod tidy;
 mod train;
 mod training_curve;
 mod wire;
+mod worksheets;
