@@ -1,9 +1,10 @@
 //! `taper doctor`: what is there of all that taper needs, and how to mend what is not.
 
 use crate::cuda::Cuda;
+use crate::install;
+use crate::jupyter::JUPYTER;
 use crate::toolchain::Toolchain;
 use crate::warm::{self, Environment};
-use crate::{install, jupyter};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,7 @@ fn kernel() -> Finding {
 
 fn jupyter() -> Finding {
     let version = "import jupyterlab; print('JupyterLab', jupyterlab.__version__)";
-    match jupyter::found() {
+    match JUPYTER.found() {
         Ok(Some(python)) => {
             let version = first_line(Command::new(&python).args(["-c", version])).unwrap_or_default();
             Good(format!("{version}, of {}", python.display()))

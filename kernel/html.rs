@@ -1,6 +1,7 @@
 //! Executed notebooks as web pages that need no network, and an index of them.
 
-use crate::{jupyter, notebook, warm};
+use crate::jupyter::{self, JUPYTER};
+use crate::{notebook, warm};
 use anyhow::Result;
 use jupyter_protocol::MediaType;
 use nbformat::v4::{Cell, Notebook, Output};
@@ -9,7 +10,7 @@ use std::process::Command;
 
 /// Writes a page for each notebook and `index.html`. Without a usable Python it says so and writes none.
 pub fn write(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
-    let python = match jupyter::python() {
+    let python = match JUPYTER.python() {
         Ok(python) => python,
         Err(error) => {
             eprintln!("No HTML was written: {error:#}.");

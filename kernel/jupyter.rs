@@ -1,4 +1,4 @@
-//! Jupyter's own programs: those on this machine, or else a virtual environment in the user's cache.
+//! Jupyter's programs, and nbgrader: those on this machine, or else virtual environments in the user's cache.
 
 use crate::lab::Lab;
 use crate::{install, warm};
@@ -9,15 +9,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What is installed, and in which versions.
-const REQUIREMENTS: &str = include_str!("../notebooks/requirements.txt");
+/// Python packages: the user's, or else taper's own.
+pub struct Packages {
+    name: &'static str,
+    /// What is installed, and in which versions.
+    requirements: &'static str,
+    /// The modules that have to be there.
+    modules: &'static str,
+}
+
+/// JupyterLab and nbconvert.
+pub const JUPYTER: Packages = Packages {
+    name: "Jupyter",
+    requirements: include_str!("../notebooks/requirements.txt"),
+    modules: "jupyterlab, nbconvert",
+};
+
+/// nbgrader and nbconvert, which only `taper students` needs.
+pub const NBGRADER: Packages = Packages {
+    name: "nbgrader",
+    requirements: include_str!("../notebooks/solutions/requirements.txt"),
+    modules: "nbgrader.preprocessors, nbconvert",
+};
 
 const PYTHON: &str = "python3";
 
 /// Opens JupyterLab on a folder, with the kernel registered for it. Returns its exit code.
 pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     install::build_environment(None, &Lab::embedded())?;
-    let python = python()?;
+    let python = JUPYTER.python()?;
     let data = warm::cache()?.join("jupyter");
     install::write_kernelspec(&data.join("kernels/taper"), None)?;
     let mut path = std::ffi::OsString::from(&data);
@@ -31,50 +51,56 @@ pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     Ok(status.code().unwrap_or(1) as u8)
 }
 
-/// A Python that has JupyterLab and nbconvert, if there is one: the user's, or taper's own.
-pub fn found() -> Result<Option<PathBuf>> {
-    let candidates = [PathBuf::from(PYTHON), own_folder()?.join("bin/python")];
-    Ok(candidates.into_iter().find(|python| has_jupyter(python)))
-}
-
-/// Where taper installs Jupyter for itself.
-fn own_folder() -> Result<PathBuf> {
-    Ok(warm::cache()?.join(format!("python-{}", warm::digest([REQUIREMENTS.as_bytes()]))))
-}
-
-/// A Python that has JupyterLab and nbconvert; they are installed if need be.
-pub fn python() -> Result<PathBuf> {
-    if let Some(python) = found()? {
-        return Ok(python);
+impl Packages {
+    /// A Python that has them, if there is one: the user's, or taper's own.
+    pub fn found(&self) -> Result<Option<PathBuf>> {
+        let candidates = [PathBuf::from(PYTHON), self.own_folder()?.join("bin/python")];
+        Ok(candidates.into_iter().find(|python| self.are_in(python)))
     }
-    let folder = own_folder()?;
-    let own = folder.join("bin/python");
-    println!("Jupyter is not on this machine: installing it for taper alone in {}.", folder.display());
-    let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{spinner} installing Jupyter, {elapsed}")?);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let requirements = folder.join("requirements.txt");
-    warm::write(&requirements, REQUIREMENTS)?;
-    step(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(folder.join("."))).context(
-        "Jupyter needs Python 3 with the module venv (on Debian and Ubuntu the package python3-venv)",
-    )?;
-    warm::write(&requirements, REQUIREMENTS)?;
-    let mut pip = Command::new(&own);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements);
-    step(&mut pip).context("pip could not install Jupyter")?;
-    bar.finish_and_clear();
-    Ok(own)
+
+    /// A Python that has them; they are installed if need be.
+    pub fn python(&self) -> Result<PathBuf> {
+        if let Some(python) = self.found()? {
+            return Ok(python);
+        }
+        let (name, folder) = (self.name, self.own_folder()?);
+        let own = folder.join("bin/python");
+        println!("{name} is not on this machine: installing it for taper alone in {}.", folder.display());
+        let bar = ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} installing {msg}, {elapsed}")?)
+            .with_message(name);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let requirements = folder.join("requirements.txt");
+        warm::write(&requirements, self.requirements)?;
+        step(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(folder.join("."))).with_context(|| {
+            format!("{name} needs Python 3 with the module venv (on Debian and Ubuntu the package python3-venv)")
+        })?;
+        warm::write(&requirements, self.requirements)?;
+        let mut pip = Command::new(&own);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&requirements);
+        step(&mut pip)
+            .with_context(|| format!("pip could not install {name}, for which it needs the network"))?;
+        bar.finish_and_clear();
+        Ok(own)
+    }
+
+    /// Where taper installs them for itself.
+    fn own_folder(&self) -> Result<PathBuf> {
+        let digest = warm::digest([self.requirements.as_bytes()]);
+        Ok(warm::cache()?.join(format!("python-{digest}")))
+    }
+
+    fn are_in(&self, python: &Path) -> bool {
+        let mut command = Command::new(python);
+        command.arg("-c").arg(format!("import {}", self.modules));
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
 }
 
-fn has_jupyter(python: &Path) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-c", "import jupyterlab, nbconvert"]).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// Runs a command to its end; its error is what it wrote last.
+/// Runs a command to its end; its error is what it wrote last, in one line.
 pub fn step(command: &mut Command) -> Result<()> {
     let output = command
         .stdin(Stdio::null())
@@ -83,8 +109,8 @@ pub fn step(command: &mut Command) -> Result<()> {
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        bail!("{}", lines[lines.len().saturating_sub(3)..].join("\n"));
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        bail!("{}", lines[lines.len().saturating_sub(3)..].join(" "));
     }
     Ok(())
 }

@@ -45,6 +45,7 @@ mod server;
 mod session;
 mod sources;
 mod stdin;
+mod students;
 mod toolchain;
 mod types;
 mod warm;
@@ -93,6 +94,11 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Make the students' edition of the course: exercises without their solutions
+    ///
+    /// Takes the notebooks in notebooks/solutions/, and leaves out what is marked there as a solution, by nbgrader, which is
+    /// installed for taper alone if you have none. The rest of the course comes along, so the folder can be handed out.
+    Students(students::Students),
     /// Check what taper needs, and say how to mend what is not as it should be
     ///
     /// Looks for Rust, a linker, the warm environment, the kernel's registration, Jupyter, the digits, a GPU and space on
@@ -166,6 +172,7 @@ fn run() -> Result<u8> {
         Command::Uninstall(place) => install::uninstall(&place)?,
         Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
+        Command::Students(arguments) => students::make(&arguments)?,
         Command::Doctor => return Ok(u8::from(!doctor::examine()?)),
         Command::Kernel { connection_file, cuda } => kernel(&connection_file, cuda)?,
         Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,

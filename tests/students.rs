@@ -1,0 +1,242 @@
+//! `taper students`: what is given is there, and nothing of a solution is.
+
+use crate::python::say;
+use crate::run::notebook;
+use crate::support::{installed, root, taper};
+use crate::worksheets::{cells, goes_altogether, is_solution, mark, names, text};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The students' edition, made once for all tests with the nbgrader in the user's cache.
+fn edition() -> &'static Path {
+    static EDITION: OnceLock<PathBuf> = OnceLock::new();
+    EDITION.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("students");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        let output = students(root(), &folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("11 notebooks without their solutions are in "), "{text}");
+        folder
+    })
+}
+
+/// The command for the course in a folder.
+fn students(course: &Path, out: &Path) -> Command {
+    let mut command = taper();
+    command.arg("students").arg("--out").arg(out).current_dir(course);
+    command
+}
+
+#[test]
+fn what_is_given_stays_and_what_is_marked_becomes_an_empty_place() {
+    for name in names() {
+        let with = cells(&root().join("notebooks/solutions").join(&name));
+        let expected: Vec<Value> = with
+            .into_iter()
+            .filter(|cell| !goes_altogether(cell))
+            .map(|mut cell| {
+                if is_solution(&cell) {
+                    let is_code = cell["cell_type"] == "code";
+                    cell["source"] =
+                        json!([if is_code { "// Your code here." } else { "*Your answer here.*" }]);
+                }
+                if cell["cell_type"] == "code" {
+                    (cell["outputs"], cell["execution_count"]) = (json!([]), Value::Null);
+                }
+                cell
+            })
+            .collect();
+        assert_eq!(cells(&edition().join("notebooks/exercises").join(&name)), expected, "{name}");
+    }
+}
+
+/// All strings in a notebook, its outputs among them, or the text of another file, as lines.
+fn lines(path: &Path) -> BTreeSet<String> {
+    let text = match path.extension().is_some_and(|kind| kind == "ipynb") {
+        true => strings(&notebook(path)),
+        false => String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned(),
+    };
+    longer_lines(&text).collect()
+}
+
+fn strings(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text}\n"),
+        Value::Array(values) if values.iter().all(Value::is_string) => format!("{}\n", text(value)),
+        Value::Array(values) => values.iter().map(strings).collect(),
+        Value::Object(values) => values.values().map(strings).collect(),
+        _ => String::new(),
+    }
+}
+
+/// Lines that say something: not `}` or `} else {`.
+fn longer_lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(|line| line.trim().to_owned()).filter(|line| line.len() > 8)
+}
+
+/// All files in a folder and those within it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A cell's source, and the text that it has shown.
+fn said(cell: &Value) -> BTreeSet<String> {
+    let outputs = cell["outputs"].as_array().into_iter().flatten();
+    let shown = outputs.map(|output| text(&output["text"]) + &text(&output["data"]["text/plain"]) + "\n");
+    longer_lines(&(text(&cell["source"]) + "\n" + &shown.collect::<String>())).collect()
+}
+
+#[test]
+fn no_line_of_a_solution_is_left() {
+    let (mut solutions, mut given) = (BTreeSet::new(), BTreeSet::new());
+    for name in names() {
+        for cell in cells(&root().join("notebooks/solutions").join(&name)) {
+            if is_solution(&cell) {
+                solutions.append(&mut said(&cell));
+            } else {
+                assert!(!text(&cell["source"]).to_lowercase().contains("solution"), "{name}: {cell}");
+                given.append(&mut said(&cell));
+            }
+        }
+        // What the course itself says is no secret.
+        cells(&root().join("notebooks").join(&name)).iter().for_each(|cell| given.append(&mut said(cell)));
+    }
+    let secret: BTreeSet<String> = solutions.difference(&given).cloned().collect();
+    let files = files(edition());
+    for path in &files {
+        let left: Vec<_> = lines(path).intersection(&secret).cloned().collect();
+        assert!(left.is_empty(), "{}: {left:?}", path.display());
+    }
+    // The same search finds every one of them where they are.
+    let found: BTreeSet<String> =
+        names().iter().flat_map(|name| lines(&root().join("notebooks/solutions").join(name))).collect();
+    assert!(found.is_superset(&secret), "{:?}", secret.difference(&found).next());
+    say(&format!(
+        "{} lines of solutions, none of them in the {} files for students",
+        secret.len(),
+        files.len()
+    ));
+    assert!(secret.len() > 500, "{}", secret.len());
+}
+
+#[test]
+fn the_course_comes_along_without_its_solutions() {
+    let within: BTreeSet<PathBuf> =
+        files(edition()).iter().map(|path| path.strip_prefix(edition()).unwrap().to_owned()).collect();
+    for path in &within {
+        if !path.starts_with("notebooks/exercises") {
+            assert_eq!(
+                fs::read(edition().join(path)).unwrap(),
+                fs::read(root().join(path)).unwrap(),
+                "{path:?}"
+            );
+        }
+        let folder = path.parent().unwrap().to_str().unwrap();
+        let folders = ["exercises", "peers", "scores"].map(|name| format!("notebooks/{name}"));
+        assert!(
+            ["notebooks", "assets/architecture"].contains(&folder) || folders.contains(&folder.to_owned()),
+            "{path:?}"
+        );
+    }
+    for name in names() {
+        for folder in ["notebooks", "notebooks/exercises"] {
+            assert!(within.contains(&Path::new(folder).join(&name)), "{name}");
+        }
+    }
+    for path in
+        ["notebooks/peers/pytorch.py", "notebooks/peers/requirements.txt", "assets/architecture/16.png"]
+    {
+        assert!(within.contains(Path::new(path)), "{path}");
+    }
+}
+
+/// One that needs the frames of the animation, and one that needs the digits.
+#[test]
+fn students_can_run_what_they_get() {
+    installed();
+    let out = tempfile::tempdir().unwrap();
+    let names = ["02_data.ipynb", "03_architecture.ipynb"];
+    let mut command = taper();
+    command
+        .arg("run")
+        .args(names.map(|name| format!("notebooks/exercises/{name}")))
+        .arg("--out")
+        .arg(out.path());
+    command.args(["-p", "TRAIN_IMAGES", "500", "-p", "TEST_IMAGES", "100"]).current_dir(edition());
+    let output = command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for name in names {
+        let marks = |path: PathBuf| -> Vec<Value> {
+            cells(&path).iter().map(mark).filter(|mark| !mark.is_null()).cloned().collect()
+        };
+        let executed = out.path().join(name);
+        assert!(!strings(&notebook(&executed)).contains("stderr"), "{name}");
+        // So that nbgrader can grade what has been run.
+        assert_eq!(marks(executed), marks(edition().join("notebooks/exercises").join(name)), "{name}");
+    }
+}
+
+/// A notebook with one cell of code.
+fn worksheet(metadata: &Value) -> String {
+    let cell = json!({ "cell_type": "code", "id": "a", "metadata": metadata, "execution_count": null,
+        "source": ["1 + 1"], "outputs": [] });
+    let kernelspec = json!({ "name": "taper", "display_name": "Rust (taper)", "language": "rust" });
+    json!({ "cells": [cell], "metadata": { "kernelspec": kernelspec }, "nbformat": 4, "nbformat_minor": 5 })
+        .to_string()
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (course, cache) = (folder.path().join("course"), folder.path().join("cache"));
+    let path = course.join("notebooks/solutions/n.ipynb");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let refused = |command: &mut Command, expected: &str| {
+        let output = command.env("TAPER_CACHE", &cache).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.starts_with(&format!("taper: {expected}")), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    let out = folder.path().join("out");
+    refused(&mut students(folder.path(), &out), "there is no folder notebooks/solutions/ here: ");
+    fs::write(&path, "no notebook").unwrap();
+    refused(&mut students(&course, &out), "notebooks/solutions/n.ipynb is no notebook: ");
+    fs::write(&path, worksheet(&json!({}))).unwrap();
+    refused(
+        &mut students(&course, &out),
+        "notebooks/solutions/n.ipynb has no cell that is marked as a solution: students would get all of it",
+    );
+    assert!(!out.exists());
+
+    let mark =
+        json!({ "grade": false, "grade_id": "a", "locked": false, "schema_version": 3, "solution": true });
+    fs::write(&path, worksheet(&json!({ "nbgrader": mark }))).unwrap();
+    refused(&mut students(&course, &path.join("out")), "cannot create ");
+    refused(
+        &mut students(&course, &course),
+        &format!("{} is not empty: remove it, or name", course.display()),
+    );
+
+    // Without Python; then with one that has no nbgrader and no network.
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    refused(students(&course, &out).env("PATH", &tools), "nbgrader needs Python 3 with the module venv ");
+    let python = tools.join("python3");
+    let path = std::env::var("PATH").unwrap();
+    let script = format!("#!/bin/sh\nPATH='{path}'\n[ \"$1\" != -c ] && exec python3 \"$@\"\n");
+    fs::write(&python, script).unwrap();
+    fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    refused(
+        students(&course, &out).env("PATH", &tools).env("PIP_NO_INDEX", "1"),
+        "pip could not install nbgrader, for which it needs the network: ERROR: ",
+    );
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+}
