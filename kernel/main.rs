@@ -27,11 +27,13 @@ mod gate;
 mod history;
 mod html;
 mod impls;
+mod index;
 mod input;
 mod install;
 mod iopub;
 mod jupyter;
 mod lab;
+mod maths;
 mod message;
 mod notebook;
 mod output;
@@ -85,6 +87,11 @@ enum Command {
     /// Cells run on the taper kernel, each notebook in a kernel of its own. A failing cell ends its notebook, and
     /// the exit code is then 1. The warm environment is built first if it is not there.
     Run(run::Run),
+    /// Write notebooks as web pages, as they are, and an index page
+    ///
+    /// The pages need no network, no server and no Jupyter: open them, send them, put them on the web. `run` writes them
+    /// too; this is for notebooks that have been run in JupyterLab.
+    Export(html::Export),
     /// Open JupyterLab with the kernel registered
     Lab {
         /// The folder to open
@@ -171,6 +178,7 @@ fn run() -> Result<u8> {
         Command::Install(arguments) => install::install(&arguments)?,
         Command::Uninstall(place) => install::uninstall(&place)?,
         Command::Run(arguments) => return Ok(u8::from(!run::run(&arguments)?)),
+        Command::Export(arguments) => html::export(&arguments)?,
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
         Command::Students(arguments) => students::make(&arguments)?,
         Command::Doctor => return Ok(u8::from(!doctor::examine()?)),

@@ -47,23 +47,24 @@ pub fn run(arguments: &Run) -> Result<bool> {
         let failure = runtime.block_on(execute(path, &mut notebook))?;
         let target = arguments.out.join(path.file_name().context("a notebook needs a name")?);
         notebook::write(&target, notebook)?;
+        println!("wrote {}", target.display());
         if let Some(failure) = failure {
             eprintln!("{}: {failure}", path.display());
             good = false;
         }
         executed.push(target);
     }
-    html::write(&arguments.out, &executed)?;
+    html::write_if_possible(&arguments.out, &executed)?;
     Ok(good)
 }
 
-/// The notebooks to run: those that were named, or those of the course.
-fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The notebooks meant: those that were named, or those of the course.
+pub fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     if !named.is_empty() {
         return Ok(named.to_vec());
     }
     let entries =
-        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks to run")?;
+        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks")?;
     let paths = entries.flatten().map(|entry| entry.path());
     let mut found: Vec<_> =
         paths.filter(|path| path.extension().is_some_and(|kind| kind == "ipynb")).collect();

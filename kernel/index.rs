@@ -1,0 +1,122 @@
+//! The page that leads to the others: the course as a table, and the chart of its scores.
+
+use crate::notebook;
+use jupyter_protocol::MediaType;
+use nbformat::v4::{Cell, Notebook, Output};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// The page, with places for its parts.
+const PAGE: &str = include_str!("html/course.html");
+
+/// The index of some notebooks, given with the names of their pages.
+pub fn index(notebooks: &[(String, Notebook)]) -> String {
+    let rows: String = notebooks.iter().map(|(page, notebook)| row(page, notebook)).collect();
+    let minutes: u32 = notebooks.iter().filter_map(|(_, notebook)| minutes(notebook)).sum();
+    let chart = notebooks.iter().find_map(|(_, notebook)| score_chart(notebook)).unwrap_or_default();
+    let parts = [
+        ("{rows}", rows),
+        ("{chart}", chart),
+        ("{time}", duration(minutes)),
+        ("{version}", env!("CARGO_PKG_VERSION").into()),
+    ];
+    parts.into_iter().fold(PAGE.to_owned(), |page, (place, part)| page.replace(place, &part))
+}
+
+/// What a notebook looks like, its name, what one learns in it, and the minutes that it takes.
+fn row(page: &str, notebook: &Notebook) -> String {
+    let (href, name) =
+        (escape(page), title(notebook).unwrap_or_else(|| page.trim_end_matches(".html").to_owned()));
+    let picture =
+        thumbnail(notebook).map(|source| format!("<img src=\"{source}\" alt=\"\">")).unwrap_or_default();
+    let time = minutes(notebook).map(|minutes| format!("{minutes}\u{a0}min")).unwrap_or_default();
+    format!(
+        "<tr>\n<td>{picture}</td>\n<td><a href=\"{href}\">{}</a>\n{}</td>\n<td>{time}</td>\n</tr>\n",
+        escape(&name),
+        learned(notebook)
+    )
+}
+
+/// A notebook's first heading.
+pub fn title(notebook: &Notebook) -> Option<String> {
+    let texts = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Markdown { .. }));
+    texts
+        .flat_map(|cell| cell.source())
+        .find_map(|line| line.strip_prefix("# "))
+        .map(|title| title.trim().to_owned())
+}
+
+/// How long it takes to read, as its first cell says.
+fn minutes(notebook: &Notebook) -> Option<u32> {
+    static MINUTES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+) minutes").expect("a pattern"));
+    MINUTES.captures(&introduction(notebook)?)?[1].parse().ok()
+}
+
+/// The first list of its first cell as HTML: what the reader will learn.
+fn learned(notebook: &Notebook) -> String {
+    let introduction = introduction(notebook).unwrap_or_default();
+    let is_outside = |event: &Event| !matches!(event, Event::Start(Tag::List(_)));
+    let mut depth = 0;
+    let list = Parser::new(&introduction).skip_while(is_outside).take_while(|event| {
+        let before = depth;
+        match event {
+            Event::Start(Tag::List(_)) => depth += 1,
+            Event::End(TagEnd::List(_)) => depth -= 1,
+            _ => {}
+        }
+        before > 0 || depth > 0
+    });
+    let mut text = String::new();
+    html::push_html(&mut text, list);
+    text
+}
+
+fn introduction(notebook: &Notebook) -> Option<String> {
+    let first = notebook.cells.iter().find(|cell| matches!(cell, Cell::Markdown { .. }))?;
+    Some(first.source().concat())
+}
+
+/// The picture that the cell tagged `thumbnail` has drawn, as a data URI; of an animation a frame.
+fn thumbnail(notebook: &Notebook) -> Option<String> {
+    static PICTURE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"src(?:set)?="(data:[^"]+)""#).expect("a pattern"));
+    let html = drawn(notebook, "thumbnail")?;
+    Some(PICTURE.captures(&html)?[1].to_owned())
+}
+
+/// The picture that the cell tagged `score-chart` has drawn.
+fn score_chart(notebook: &Notebook) -> Option<String> {
+    drawn(notebook, "score-chart")
+}
+
+/// What the cell with a tag has shown, as HTML.
+fn drawn(notebook: &Notebook, tag: &str) -> Option<String> {
+    let outputs = notebook.cells.iter().find_map(|cell| match cell {
+        Cell::Code { outputs, .. } if notebook::has_tag(cell, tag) => Some(outputs),
+        _ => None,
+    })?;
+    outputs.iter().find_map(|output| {
+        let data = match output {
+            Output::DisplayData(display) => &display.data,
+            Output::ExecuteResult(result) => &result.data,
+            _ => return None,
+        };
+        data.content.iter().find_map(|media| match media {
+            MediaType::Html(html) => Some(html.clone()),
+            _ => None,
+        })
+    })
+}
+
+/// `3 h 50 min`
+fn duration(minutes: u32) -> String {
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes}\u{a0}min"),
+        (hours, minutes) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
