@@ -30,8 +30,8 @@ function board(samples, changed) {
     Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
     for (const stroke of strokes) {
       context.beginPath();
-      context.moveTo(...stroke[0]);
-      // A dot is a line to where it begins.
+      // A line without a length would leave no ink: a dot has a hundredth of a pixel.
+      context.moveTo(stroke[0][0] - 0.01, stroke[0][1]);
       for (const point of stroke) context.lineTo(...point);
       context.stroke();
     }

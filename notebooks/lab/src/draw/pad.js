@@ -1,11 +1,15 @@
 // Makes a pad of each `.lab-pad` on the page, in a shadow root, so that neither the page's styles nor other pads meddle.
 const STYLE = `
-  :host { display: block; max-width: 664px; color: inherit; font: 14px/1.4 system-ui, sans-serif; container-type: inline-size; }
+  :host {
+    display: block; max-width: 685px; color: inherit; font: 14px/1.4 system-ui, sans-serif; container-type: inline-size;
+  }
   .pad { display: grid; grid-template-columns: ${SIDE}px minmax(0, 1fr); gap: 16px 28px; }
   .left, .right { display: grid; gap: 10px; align-content: start; }
   .board { position: relative; width: ${SIDE}px; max-width: 100%; }
   canvas { display: block; background: #000; image-rendering: pixelated; }
-  .board canvas, .seen canvas { border-radius: 4px; box-shadow: 0 0 0 1px color-mix(in srgb, currentColor 40%, transparent); }
+  .board canvas, .seen canvas { border-radius: 4px; }
+  /* On a dark page the pad is not to be told from the page otherwise. */
+  .board canvas, .seen canvas { box-shadow: 0 0 0 1px color-mix(in srgb, currentColor 40%, transparent); }
   .board canvas { width: 100%; image-rendering: auto; cursor: crosshair; touch-action: none; }
   .pen {
     position: absolute; width: 16px; height: 16px; margin: -10px; border: 2px solid #6cb6ff; border-radius: 50%;
@@ -29,20 +33,27 @@ const STYLE = `
   .seen b { display: block; font-size: 34px; line-height: 1.1; }
   .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-  th, td { padding: 0; height: 22px; font-weight: inherit; text-align: left; }
+  th, td { padding: 0; height: 27px; font-weight: inherit; text-align: left; }
   th { width: 1.4em; }
-  td:last-child { width: 4.6em; text-align: right; }
-  .bar { height: 13px; background: #0072b2; }
+  td:last-child { width: 5em; text-align: right; }
+  .track { height: 15px; background: color-mix(in srgb, currentColor 8%, transparent); }
+  .bar { height: 100%; background: #0072b2; }
   .best { font-weight: bold; }
   .block { grid-column: 1 / -1; display: grid; gap: 6px; }
-  .maps { display: grid; grid-template-columns: repeat(16, 1fr); gap: 3px; }
-  .maps canvas { width: 100%; }
-  @container (max-width: 560px) {
+  .maps { display: grid; grid-template-columns: repeat(16, minmax(0, 40px)); gap: 3px; }
+  /* So many times the side of a map that all its values are equally large. */
+  .maps canvas { width: min(100%, 40px); }
+  .maps canvas[width="13"] { width: min(100%, 39px); }
+  @container (max-width: 600px) {
     .pad { grid-template-columns: minmax(0, 1fr); }
-    .maps { grid-template-columns: repeat(8, 1fr); }
+    .maps { grid-template-columns: repeat(8, minmax(0, 40px)); }
   }
+  @media (hover: none) { .keys { display: none; } }
   @media print { .samples, .tools, .left p { display: none; } }`;
-const BLANK = { image: new Float32Array(IMAGE ** 2), maps: BLOCKS.map(({ count, side }) => new Float32Array(count * side ** 2)) };
+const BLANK = {
+  image: new Float32Array(IMAGE ** 2),
+  maps: BLOCKS.map(({ count, side }) => new Float32Array(count * side ** 2)),
+};
 const GREYS = Array.from({ length: 256 }, (_, grey) => [grey, grey, grey]);
 
 const percent = probability => `${(100 * probability).toFixed(1)} %`;
@@ -77,8 +88,9 @@ async function build(host, module) {
   const heard = element("p", { className: "heard", role: "status" });
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const [bar, number] = [element("div", { className: "bar" }), element("td")];
+    const track = element("div", { className: "track" }, bar);
     const name = element("th", { scope: "row", textContent: digit });
-    return { bar, number, row: element("tr", {}, name, element("td", {}, bar), number) };
+    return { bar, number, row: element("tr", {}, name, element("td", {}, track), number) };
   });
   const blocks = BLOCKS.map(({ count, side }, block) => {
     const name = `After block ${block + 1}: ${count} maps of ${side} x ${side}`;
@@ -97,7 +109,7 @@ async function build(host, module) {
     paint(seen, (answer ?? BLANK).image, 1, GREYS);
     seen.setAttribute("aria-label", answer ? "What the network sees, 28 x 28 pixels" : "The network sees nothing");
     const result = [element("b", { textContent: best }), `with ${percent(probabilities[best])}`];
-    says.replaceChildren(...(answer ? ["The network says", ...result] : ["Nothing drawn yet"]));
+    says.replaceChildren(...(answer ? ["The network sees this, and says", ...result] : ["Nothing drawn yet"]));
     rows.forEach(({ bar, number, row }, digit) => {
       bar.style.width = `${100 * (probabilities[digit] ?? 0)}%`;
       number.textContent = answer ? percent(probabilities[digit]) : "";
