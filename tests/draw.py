@@ -9,11 +9,8 @@ import math
 import sys
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from jupyterlab import chromium, expect
 
-# No sandbox in containers, no graphics card, and no calls home.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 PAGE = Path(sys.argv[2]).as_uri()
 
 
@@ -204,14 +201,11 @@ def a_browser_that_cannot_compute_says_so(browser):
 CHECKS = [digits_are_drawn, strokes_are_undone_and_samples_make_room, keys_draw, it_fits_a_phone]
 CHECKS += [without_scripts_it_is_a_sentence, a_browser_that_cannot_compute_says_so]
 asked = []
-with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path=sys.argv[1], args=FLAGS)
-    expect.set_options(timeout=20_000)
+with chromium(sys.argv[1]) as browser:
     for check in CHECKS:
         try:
             check(browser)
         except Exception as error:
             sys.exit(f"{check.__name__}: {error}")
-    browser.close()
 others = [address for address in asked if address != PAGE]
 assert not others, others

@@ -52,7 +52,8 @@ function board(samples, changed) {
   function replace(others, areSample = false) {
     strokes = others;
     isSample = areSample;
-    pen.isDown = false;
+    // A second finger may ask for it in the middle of a stroke.
+    isDrawing = pen.isDown = false;
     redraw();
   }
 
