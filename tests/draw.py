@@ -1,5 +1,5 @@
-"""Draws the ten digits on the upper pad of a page with the mouse, and writes down what it says; then uses it by keyboard, on a
-phone, and without scripts.
+"""Draws the ten digits on the upper pad of a page with the mouse, and writes down what it says; then uses it by
+keyboard, on a phone, and without scripts.
 
     python draw.py CHROMIUM PAGE ANSWERS
 """
@@ -72,8 +72,10 @@ class Pad:
 
     def inked(self):
         """How many pixels hold ink."""
-        return self.canvas.evaluate("""canvas =>
-            canvas.getContext("2d").getImageData(0, 0, 280, 280).data.filter((ink, at) => at % 4 === 3 && ink).length""")
+        return self.canvas.evaluate("""canvas => {
+            const pixels = canvas.getContext("2d").getImageData(0, 0, 280, 280).data;
+            return pixels.filter((ink, at) => at % 4 === 3 && ink).length;
+        }""")
 
     def is_empty(self):
         expect(self.heard).to_have_text("Nothing drawn yet")

@@ -7,13 +7,13 @@ const BOX: f64 = 20.0;
 /// The row, and the column, in which the centre of mass of its digit lies.
 const MIDDLE: f64 = 14.0;
 
-/// What is drawn, in the form of MNIST's images: `[28, 28]` in [0, 1], or nothing where there is no ink. `ink` has a byte
-/// for each pixel of a pad, row by row in rows of `width`.
+/// What is drawn, in the form of MNIST's images: `[28, 28]` in [0, 1], or nothing where there is no ink. `ink` has a
+/// byte for each pixel of a pad, row by row in rows of `width`.
 ///
 /// As Yann LeCun, Corinna Cortes and Christopher Burges describe it ("The MNIST database of handwritten digits"): the
-/// digit is scaled, with its proportions, to fit a box of 20 x 20 pixels, the greys come from that, and its centre of mass
-/// is put into the middle of the image. That was done in whole pixels, as the images show: of MNIST's 10,000 test images, enlarged to
-/// the size of a pad, 9,997 come back as they were.
+/// digit is scaled, with its proportions, to fit a box of 20 x 20 pixels, the greys come from that, and its centre of
+/// mass is put into the middle of the image. That was done in whole pixels, as the images show: of MNIST's 10,000 test
+/// images, enlarged to the size of a pad, 9,997 come back as they were.
 pub fn form(ink: &[u8], width: usize) -> Option<Vec<f32>> {
     let inked = || (0..ink.len()).filter(|&at| ink[at] > 0);
     let columns = Extent::of(inked().map(|at| (at % width, ink[at])))?;
@@ -52,8 +52,8 @@ impl Extent {
         self.end - self.start
     }
 
-    /// For each row, or column, of the image: the rows of the pad that it covers, and which part of it each of them makes up.
-    /// `scale` rows of the pad make one of the image.
+    /// For each row, or column, of the image: the rows of the pad that it covers, and which part of it each of them
+    /// makes up. `scale` rows of the pad make one of the image.
     fn shares(&self, scale: f64) -> Vec<Vec<(usize, f64)>> {
         let center = (self.mean - self.start as f64) / scale;
         // Rows above the digit. Where it is symmetric, rounding errors must not decide.

@@ -1,7 +1,7 @@
 //! The course's network in a page. It is compiled to WebAssembly, and `pad.js` of `lab` calls it.
 //!
-//! A page puts bytes where [`room`] says, gives the weights by [`learn`], and what is drawn by [`look`]; the answer then lies
-//! where [`answer`] says.
+//! A page puts bytes where [`room`] says, gives the weights by [`learn`], and what is drawn by [`look`]; the answer then
+//! lies where [`answer`] says.
 
 mod form;
 mod net;
@@ -53,8 +53,8 @@ pub extern "C" fn learn() -> bool {
     })
 }
 
-/// Takes it for the ink on a pad with rows of `width` pixels, a byte for each; returns how many numbers the answer has, which is
-/// 0 where nothing is drawn: the image of 28 x 28 pixels, ten probabilities, the maps after either block.
+/// Takes it for the ink on a pad with rows of `width` pixels, a byte for each; returns how many numbers the answer has,
+/// which is 0 where nothing is drawn: the image of 28 x 28 pixels, ten probabilities, the maps after either block.
 #[unsafe(no_mangle)]
 pub extern "C" fn look(width: usize) -> usize {
     STATE.with_borrow_mut(|state| {

@@ -30,8 +30,8 @@ impl Net {
         })
     }
 
-    /// Of an image `[28, 28]`: the ten probabilities, the 32 maps of 13 x 13 after the first block and the 64 of 5 x 5 after the
-    /// second.
+    /// Of an image `[28, 28]`: the ten probabilities, the 32 maps of 13 x 13 after the first block and the 64 of 5 x 5
+    /// after the second.
     pub fn look(&self, image: &[f32]) -> Result<[Vec<f32>; 3]> {
         let image = Tensor::from_slice(image, (1, 1, 28, 28), &Device::Cpu)?;
         let maps1 = self.block1.forward(&image)?;

@@ -14,8 +14,8 @@ use parameters::PARAMETERS;
 use std::io::Write;
 
 /// A pad for the course's network with these weights. The page computes, by the layers of [`nn`](crate::nn) compiled to
-/// WebAssembly, and asks nobody for anything; it shows the image that the network sees, the ten probabilities, and the maps
-/// after both blocks.
+/// WebAssembly, and asks nobody for anything; it shows the image that the network sees, the ten probabilities, and the
+/// maps after both blocks.
 ///
 /// # Errors
 /// When the weights are not those of the network: `conv1`, `conv2` and `dense`, each with a `weight` and a `bias`.

@@ -8,8 +8,8 @@ async function unpacked(base64) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// The network with these weights, as a function: from the ink on a pad, a byte for each pixel in rows of `width`, to the
-// image that it sees, ten probabilities and the maps of either block. There is no answer where there is no ink.
+// The network with these weights, as a function: from the ink on a pad, a byte for each pixel in rows of `width`, to
+// the image that it sees, ten probabilities and the maps of either block. There is no answer where there is no ink.
 async function network(module, weights) {
   // candle could draw random numbers, which takes functions of the browser. Nothing here calls them.
   const imports = {};

@@ -1,4 +1,5 @@
-// Makes a pad of each `.lab-pad` on the page, in a shadow root, so that neither the page's styles nor other pads meddle.
+// Makes a pad of each `.lab-pad` on the page, in a shadow root, so that neither the page's styles nor other pads
+// meddle.
 const STYLE = `
   :host {
     display: block; max-width: 685px; color: inherit; font: 14px/1.4 system-ui, sans-serif; container-type: inline-size;
