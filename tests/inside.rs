@@ -246,6 +246,7 @@ fn the_notebook_shows_the_inside_of_the_network() {
         "Fall of the label's probability",
         "Gradient of the label's logit",
         "A ",
+        "[a pad to draw a digit on]",
     ] {
         let found = titles.iter().filter(|title| title.starts_with(expected)).count();
         assert!(found > 0, "no \"{expected}\" in {titles:#?}");

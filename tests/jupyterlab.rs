@@ -30,7 +30,7 @@ pub fn chromium(of: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn jupyterlab_shows_text_pictures_progress_questions_and_errors() {
+fn jupyterlab_shows_text_pictures_progress_questions_a_pad_and_errors() {
     let Some(chromium) = chromium("JupyterLab") else { return };
     let workplace = Workplace::new();
     workplace.write_notebook(
@@ -40,6 +40,7 @@ fn jupyterlab_shows_text_pictures_progress_questions_and_errors() {
             "lab::display::svg(r##\"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"120\" height=\"60\">\n  <circle cx=\"60\" cy=\"30\" r=\"25\" fill=\"#cc3300\"/>\n</svg>\"##);",
             "use lab::display::Display;\nfn wait_for(file: &str) {\n    while !std::path::Path::new(file).exists() {\n        std::thread::yield_now();\n    }\n}\nDisplay::html(\"<b>at first</b>\").show_as(\"live\");\nwait_for(\"go on\");\nDisplay::html(\"<b>later on</b>\").update(\"live\");\nwait_for(\"end\");",
             "let mut name = String::new();\nprintln!(\"EVCXR_INPUT_REQUEST:Who are you?\");\nstd::io::stdin().read_line(&mut name)?;\nprintln!(\"hello {}\", name.trim());",
+            "use lab::candle_core::{DType, Device};\nuse lab::nn::{self, VarBuilder, VarMap};\nlet weights = VarMap::new();\n{\n    let layers = VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu);\n    nn::conv_block(1, 32, 3, 2, layers.pp(\"conv1\"))?;\n    nn::conv_block(32, 64, 3, 2, layers.pp(\"conv2\"))?;\n    nn::linear(1600, 10, layers.pp(\"dense\"))?;\n}\nlab::draw::pad(&weights)?",
             "let numbers = vec![1, 2];\nlet index = numbers.len() + 5;\nnumbers[index]",
         ],
     );

@@ -10,7 +10,7 @@ from jupyterlab import Notebook, chromium, expect, jupyterlab, kernel_socket, op
 
 
 def shows_everything(notebook):
-    cells = [notebook.cell(number) for number in range(1, 6)]
+    cells = [notebook.cell(number) for number in range(1, 7)]
     expect(cells[0].locator(".jp-Editor .cm-line").first).to_have_text('println!("three steps");')
     expect(output(cells[0])).to_contain_text("three steps")
     expect(output(cells[0]).locator(".jp-OutputArea-executeResult pre")).to_have_text("6")
@@ -32,14 +32,21 @@ def shows_everything(notebook):
     answer.press("Enter")
     expect(output(cells[3])).to_contain_text("hello Ada")
 
-    expect(output(cells[4])).to_contain_text("panic: index out of bounds: the len is 2 but the index is 7")
-    expect(prompt(cells[4])).to_have_text("[5]:")
+    pad = output(cells[4]).locator(".lab-pad")
+    expect(pad.get_by_role("status")).to_contain_text("The network says")
+    # Keys are the pad's: JupyterLab would delete the cell.
+    for key in ["d", "d", "Delete"]:
+        pad.get_by_role("application").press(key)
+    expect(pad.get_by_role("status")).to_have_text("Nothing drawn yet")
+
+    expect(output(cells[5])).to_contain_text("panic: index out of bounds: the len is 2 but the index is 7")
+    expect(prompt(cells[5])).to_have_text("[6]:")
     notebook.is_idle()
 
 
 def completes_and_helps(page, notebook):
     """Presses Tab behind a name, chooses, and asks what it is."""
-    editor = notebook.type(notebook.cell(6), "let number: u8 = 5; number.is_pow")
+    editor = notebook.type(notebook.cell(7), "let number: u8 = 5; number.is_pow")
     # JupyterLab waits for a second, and the first answer takes longer: rust-analyzer reads std.
     with kernel_socket(page).expect_event("framereceived", lambda frame: b"complete_reply" in frame):
         page.keyboard.press("Tab")

@@ -16,12 +16,15 @@ mod device;
 mod display;
 mod doctor;
 mod download;
+mod draw;
 mod drawn_digits;
 mod environment;
 mod errors;
 mod execution;
 mod faults;
 mod features;
+#[path = "../notebooks/draw/src/form.rs"]
+mod form;
 mod gradients;
 mod input;
 mod inside;

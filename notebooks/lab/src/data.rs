@@ -12,6 +12,7 @@ mod source;
 mod split;
 
 pub use cache::{Known, MNIST};
+pub(crate) use drawn::ways_to_write;
 pub use drawn::{drawn, drawn_sized};
 pub use error::Error;
 pub use export::IdxFolder;

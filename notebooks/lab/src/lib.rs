@@ -12,6 +12,7 @@ pub mod command;
 pub mod data;
 pub mod device;
 pub mod display;
+pub mod draw;
 pub mod init;
 mod interrupt;
 #[doc(hidden)]

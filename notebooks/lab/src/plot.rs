@@ -23,4 +23,5 @@ pub use frames::frames;
 pub use maps::{heat, maps};
 pub use matrix::matrix;
 pub(crate) use pair::pair;
+pub(crate) use palette::Palette;
 pub(crate) use svg::escape;

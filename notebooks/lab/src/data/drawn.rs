@@ -1,4 +1,4 @@
-use super::skeletons::{Point, SKELETONS};
+use super::skeletons::{Point, SKELETONS, Skeleton};
 use super::{Dataset, Error, Split};
 use crate::check_interrupt;
 use crate::random::Random;
@@ -21,6 +21,17 @@ pub fn drawn_sized(seed: u64, train: usize, test: usize) -> Result<Dataset, Erro
     // Far more than anybody draws lies between the streams of the two parts.
     let (train, test) = (draw_all(seed, 0, train)?, draw_all(seed, 1 << 32, test)?);
     Ok(Dataset::new("drawn digits", train, test))
+}
+
+/// For each digit the ways in which people write it, undistorted: strokes, in a box that reaches from (0, 0) at the top left
+/// to (1, 1), each as the points of a line.
+pub(crate) fn ways_to_write() -> [Vec<Vec<Vec<Point>>>; 10] {
+    SKELETONS.map(|skeletons| {
+        let strokes = |skeleton: &Skeleton| skeleton.iter().map(|stroke| smooth(stroke)).collect();
+        let mut ways: Vec<Vec<Vec<Point>>> = skeletons.iter().map(strokes).collect();
+        ways.dedup();
+        ways
+    })
 }
 
 /// Pixels and labels. Every image has a stream of random numbers of its own, so threads can share the work.

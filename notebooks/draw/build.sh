@@ -1,0 +1,33 @@
+#!/bin/sh
+# Compiles this crate to WebAssembly, and puts it into `lab` as text. Wants: rustup target add wasm32-unknown-unknown
+#
+#     build.sh           makes ../lab/src/draw/module.js
+#     build.sh digest    prints the digest of what it is made from, which a test compares
+set -eu
+cd "$(dirname "$0")/../.."
+
+digest() {
+  {
+    find notebooks/draw notebooks/lab/src/nn* notebooks/lab/src/ops* notebooks/lab/src/random.rs \
+      notebooks/lab/src/draw/parameters.rs -type f | LC_ALL=C sort | xargs cat
+    grep -A 1 -E '^name = "(candle-core|candle-nn|gemm-f32|pulp)"$' Cargo.lock
+  } | if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
+}
+
+if [ "${1-}" = digest ]; then
+  digest
+  exit
+fi
+# Messages of panics keep the paths of sources, but not those of this machine.
+flags="-Ctarget-feature=+simd128 --cfg getrandom_backend=\"wasm_js\" --remap-path-prefix=$PWD="
+for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/* "$(rustc --print sysroot)"; do
+  flags="$flags --remap-path-prefix=$folder="
+done
+RUSTFLAGS="$flags" cargo build --locked --package draw --profile page --target wasm32-unknown-unknown
+module=target/wasm32-unknown-unknown/page/draw.wasm
+cat >notebooks/lab/src/draw/module.js <<END
+// Made by notebooks/draw/build.sh from sources with the SHA-256 $(digest).
+const MODULE =
+  "$(gzip -9 -n -c "$module" | base64 | tr -d '\n')";
+END
+wc -c "$module" notebooks/lab/src/draw/module.js

@@ -1,0 +1,10 @@
+/// The parameters of the network that a pad has, by the names that the notebooks give them, and their shapes. Their values
+/// go to the page in this order.
+pub const PARAMETERS: [(&str, &[usize]); 6] = [
+    ("conv1.weight", &[32, 1, 3, 3]),
+    ("conv1.bias", &[32]),
+    ("conv2.weight", &[64, 32, 3, 3]),
+    ("conv2.bias", &[64]),
+    ("dense.weight", &[10, 1600]),
+    ("dense.bias", &[10]),
+];
