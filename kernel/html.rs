@@ -17,15 +17,34 @@ pub struct Export {
     /// The folder for the pages
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+    /// Write slides instead. They need the network when they are shown, for reveal.js
+    #[arg(long)]
+    slides: bool,
 }
 
 /// nbconvert's template of the pages.
 const TEMPLATE: [(&str, &str); 2] =
     [("conf.json", include_str!("html/conf.json")), ("index.html.j2", include_str!("html/index.html.j2"))];
 
-/// Writes the pages of notebooks as they are.
-pub fn export(Export { notebooks, out }: &Export) -> Result<()> {
-    write(out, &run::paths(notebooks)?, &JUPYTER.python()?)
+/// How nbconvert makes slides: wide enough for a line of code, and to be scrolled where a cell is higher.
+const SLIDES: [&str; 5] = [
+    "--to=slides",
+    "--embed-images",
+    "--SlidesExporter.reveal_scroll=True",
+    "--SlidesExporter.reveal_width=1200",
+    "--SlidesExporter.reveal_height=800",
+];
+
+/// Writes the pages, or the slides, of notebooks as they are.
+pub fn export(Export { notebooks, out, slides }: &Export) -> Result<()> {
+    let (paths, python) = (run::paths(notebooks)?, JUPYTER.python()?);
+    match slides {
+        true => {
+            convert(out, &paths, "slides.html", Command::new(python).args(["-m", "nbconvert"]).args(SLIDES))
+                .map(drop)
+        }
+        false => write(out, &paths, &python),
+    }
 }
 
 /// Writes the pages of notebooks that have just been run. Without a usable Python it says so and writes none.
@@ -41,17 +60,29 @@ pub fn write_if_possible(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
 
 /// Writes a page for each notebook, and `index.html`.
 fn write(folder: &Path, paths: &[PathBuf], python: &Path) -> Result<()> {
-    let work = tempfile::tempdir()?;
+    let templates = tempfile::tempdir()?;
     for (name, text) in TEMPLATE {
-        warm::write(&work.path().join("taper").join(name), text)?;
+        warm::write(&templates.path().join("taper").join(name), text)?;
     }
     let mut nbconvert = Command::new(python);
-    nbconvert
-        .args(["-m", "nbconvert", "--to", "html", "--log-level", "ERROR", "--embed-images"])
-        .args(["--template", "taper", "--TemplateExporter.extra_template_basedirs"])
-        .arg(work.path())
-        .arg("--output-dir")
-        .arg(std::path::absolute(folder)?);
+    nbconvert.args(["-m", "nbconvert", "--to=html", "--embed-images", "--template=taper"]);
+    nbconvert.arg("--TemplateExporter.extra_template_basedirs").arg(templates.path());
+    let notebooks = convert(folder, paths, "html", &mut nbconvert)?;
+    let index_page = folder.join("index.html");
+    warm::write(&index_page, &index::index(&notebooks))?;
+    println!("wrote {}", index_page.display());
+    Ok(())
+}
+
+/// Has nbconvert write files with this extension. Returns the notebooks with the names of their files.
+fn convert(
+    folder: &Path,
+    paths: &[PathBuf],
+    extension: &str,
+    nbconvert: &mut Command,
+) -> Result<Vec<(String, Notebook)>> {
+    let work = tempfile::tempdir()?;
+    nbconvert.arg("--log-level=ERROR").arg("--output-dir").arg(std::path::absolute(folder)?);
     let (mut notebooks, mut formulas) = (Vec::new(), Formulas::default());
     for path in paths {
         let name = path.file_name().context("a notebook needs a name")?;
@@ -60,19 +91,16 @@ fn write(folder: &Path, paths: &[PathBuf], python: &Path) -> Result<()> {
             prepared(notebook.clone(), &mut formulas).with_context(|| path.display().to_string())?;
         notebook::write(&work.path().join(name), prepared)?;
         nbconvert.arg(work.path().join(name));
-        notebooks.push((Path::new(name).with_extension("html").to_string_lossy().into_owned(), notebook));
+        notebooks.push((Path::new(name).with_extension(extension).to_string_lossy().into_owned(), notebook));
     }
-    jupyter::step(&mut nbconvert)?;
+    jupyter::step(nbconvert)?;
     for (name, _) in &notebooks {
         let page = folder.join(name);
         let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
         warm::write(&page, &formulas.put_into(&text))?;
         println!("wrote {}", page.display());
     }
-    let index_page = folder.join("index.html");
-    warm::write(&index_page, &index::index(&notebooks))?;
-    println!("wrote {}", index_page.display());
-    Ok(())
+    Ok(notebooks)
 }
 
 /// The notebook as nbconvert gets it: without its formulas, and with its first heading as the name of the page.

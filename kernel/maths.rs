@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_formula_that_is_none_is_named() {
-        let error = format!("{:#}", Formulas::default().take_from("$\\frac{1$").unwrap_err());
-        assert!(error.starts_with("the formula \\frac{1: "), "{error}");
+        let error = format!("{:#}", Formulas::default().take_from("$\\frac{1}$").unwrap_err());
+        assert!(error.starts_with("the formula \\frac{1}: "), "{error}");
     }
 }

@@ -3,7 +3,8 @@
 //! Prints Markdown tables of medians, 95th percentiles and ratios. The stock kernel has its own compilation cache on, filled
 //! by a first start that does not count; the warm environment of taper is built before. Both get the same cells but for the
 //! path of the crates. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often each kernel is started,
-//! `REPEATS` (5) how often it runs each kind of cell.
+//! `REPEATS` (5) how often it runs each kind of cell. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
+//! a Python with PyTorch, Keras and ipykernel.
 
 #[path = "../kernel/client.rs"]
 #[allow(dead_code)]
@@ -46,6 +47,16 @@ const CELLS: [(&str, &str); 10] = [
     ("`?`", "let n_NUMBER: i32 = \"NUMBER\".parse()?;"),
     ("print loop", "for i in 0..NUMBER { println!(\"{i}\"); }"),
     ("re-run", "rerun + 1"),
+];
+
+/// What notebooks in Python say for the same, by the name of the framework.
+const PYTHON_FIRST_TENSOR: [(&str, &str); 2] = [
+    ("PyTorch", "import torch\nt = torch.zeros((2, 3))\nprint(t)"),
+    ("Keras", "import keras\nfrom keras import ops\nt = ops.zeros((2, 3))\nprint(t)"),
+];
+const PYTHON_CELLS: [(&str, &str, &str); 2] = [
+    ("arithmetic", "NUMBER + 1", "NUMBER + 1"),
+    ("tensor maths", "((t + NUMBER) * 2).sum().item()", "float(ops.sum((t + NUMBER) * 2))"),
 ];
 
 /// A kernel, and what its first cells say to have candle and plotters.
@@ -109,6 +120,50 @@ fn main() -> Result<()> {
         "\nBefore that the stock kernel took {:.0} s to its first tensor, with its cache as it was found.",
         before.first_tensor[0]
     );
+    if let Some(python) = env::var_os("PEERS_PYTHON") {
+        runtime.block_on(beside_python(python.into(), &tapers, rounds, repeats))?;
+    }
+    Ok(())
+}
+
+/// Prints what taper takes, measured before, beside Python's kernel with each framework.
+async fn beside_python(python: PathBuf, ours: &Measured, rounds: usize, repeats: usize) -> Result<()> {
+    let mut columns = Vec::new();
+    for (framework, (_, first)) in PYTHON_FIRST_TENSOR.iter().enumerate() {
+        let (mut starts, mut memories, mut cells) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for _ in 0..rounds {
+            let start = Instant::now();
+            let mut command = Command::new(&python);
+            command.args(["-m", "ipykernel_launcher", "-f"]).env("TF_CPP_MIN_LOG_LEVEL", "3");
+            let mut client = Client::start(&mut command).await.context("PEERS_PYTHON has no ipykernel")?;
+            ensure!(client.run(first, |_| Ok(())).await?, "no first tensor in Python");
+            starts.push(start.elapsed().as_secs_f64());
+            for number in 1..=repeats {
+                for ((_, torch, keras), times) in PYTHON_CELLS.iter().zip(&mut cells) {
+                    let code = [torch, keras][framework].replace("NUMBER", &number.to_string());
+                    let start = Instant::now();
+                    ensure!(client.run(&code, |_| Ok(())).await?, "{code} went wrong");
+                    times.push(start.elapsed().as_secs_f64());
+                }
+            }
+            memories.push(memory(client.process.id())?);
+            client.shut_down().await?;
+        }
+        columns.push((starts, cells, memories));
+    }
+    println!("\n| | taper, candle | Python, PyTorch | Python, Keras on TensorFlow |\n|---|---:|---:|---:|");
+    let row = |name: &str, unit: &str, ours: &[f64], theirs: [&[f64]; 2]| {
+        let digits = if unit == "MiB" { 0 } else { 3 };
+        let [own, torch, keras] = [ours, theirs[0], theirs[1]].map(|values| percentile(values, 50));
+        println!("| {name} | {own:.digits$} {unit} | {torch:.digits$} {unit} | {keras:.digits$} {unit} |");
+    };
+    let [torch, keras] = &columns[..] else { unreachable!("there are two") };
+    row("start to first tensor", "s", &ours.first_tensor, [&torch.0, &keras.0]);
+    for (index, (name, _, _)) in PYTHON_CELLS.iter().enumerate() {
+        let at = CELLS.iter().position(|(cell, _)| cell == name).context("no such cell")?;
+        row(name, "s", &ours.cells[at], [&torch.1[index], &keras.1[index]]);
+    }
+    row("memory", "MiB", &ours.memory, [&torch.2, &keras.2]);
     Ok(())
 }
 

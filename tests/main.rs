@@ -37,6 +37,7 @@ mod ops;
 mod output;
 #[path = "../notebooks/lab/src/pace.rs"]
 mod pace;
+mod pages;
 mod peers;
 mod plots;
 mod progress;
