@@ -3,7 +3,8 @@
 
 use crate::analyzer::{Answer, Item, Question};
 use crate::cuda::Cuda;
-use crate::toolchain::{OwnVariables, Toolchain};
+use crate::shared::Shared;
+use crate::toolchain::{OwnVariables, Toolchain, search_path};
 use crate::warm::Environment;
 use anyhow::{Context, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
@@ -30,7 +31,11 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     let environment = Environment::open(&toolchain, cuda.as_ref())?;
     fs::create_dir_all(folder)?;
     let crates = folder.join("crates.json");
-    fs::write(&crates, serde_json::to_vec(&shown_crates(&toolchain, &environment)?)?)?;
+    let shown = match Shared::own().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
+        Some(shown) => shown,
+        None => shown_crates(&toolchain, &environment)?.to_string(),
+    };
+    fs::write(&crates, shown)?;
     // rust-analyzer runs `$CARGO_HOME/bin/cargo` first.
     let home = folder.join("cargo-home");
     let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", env::current_exe()?.display());
@@ -44,6 +49,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
         ("CARGO_HOME", home.into()),
         (USER_CARGO_HOME, user_home.clone().into()),
         (CRATES, crates.into()),
+        ("PATH", search_path(&[])?),
         ("EVCXR_TMPDIR", folder.join("cells").into()),
         ("EVCXR_CONFIG_DIR", folder.into()),
     ];
@@ -107,10 +113,10 @@ fn without_hidden_lines(html: &str) -> Cow<'_, str> {
 }
 
 /// What cargo says of the environment's package, cut down to the crates that are shown.
-fn shown_crates(toolchain: &Toolchain, environment: &Environment) -> Result<Value> {
+pub fn shown_crates(toolchain: &Toolchain, environment: &Environment) -> Result<Value> {
     let output = toolchain
         .cargo(environment.package())
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &toolchain.host])
         .output()?;
     let mut metadata: Value =
         serde_json::from_slice(&output.stdout).context("cargo cannot describe `lab`")?;

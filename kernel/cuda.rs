@@ -355,7 +355,7 @@ mod tests {
             folders: Vec::new(),
             capability: "90a".into(),
         };
-        crate::install::write_kernelspec(folder.path(), Some(&cuda)).unwrap();
+        crate::install::write_kernelspec(folder.path(), Path::new("taper"), Some(&cuda)).unwrap();
         let spec: Value =
             serde_json::from_slice(&fs::read(folder.path().join("kernel.json")).unwrap()).unwrap();
         assert_eq!(spec["display_name"], "Rust (taper, CUDA)");

@@ -3,6 +3,7 @@
 use crate::cuda::Cuda;
 use crate::install;
 use crate::jupyter::JUPYTER;
+use crate::shared::Shared;
 use crate::toolchain::Toolchain;
 use crate::warm::{self, Environment};
 use anyhow::{Result, ensure};
@@ -88,7 +89,12 @@ fn linker() -> Finding {
 
 fn environment(toolchain: &Toolchain) -> Finding {
     match Environment::open(toolchain, None) {
-        Ok(environment) => Good(format!("built: {}", environment.lab_library().display())),
+        Ok(environment) => {
+            let library = environment.lab_library();
+            let is_shared = Shared::own().is_some_and(|shared| library.starts_with(shared.folder()));
+            let whose = if is_shared { " for all users" } else { "" };
+            Good(format!("built{whose}: {}", library.display()))
+        }
         Err(error) => Bad(format!("{error:#}")),
     }
 }

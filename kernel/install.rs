@@ -1,9 +1,11 @@
 //! The kernelspec, by which Jupyter finds the kernel, in and out; and the warm environment with it.
 
+use crate::analysis;
 use crate::cuda::Cuda;
 use crate::lab::Lab;
+use crate::shared::Shared;
 use crate::toolchain::Toolchain;
-use crate::warm::{self, Environment};
+use crate::warm::{self, ENVIRONMENTS, Environment};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -33,7 +35,7 @@ pub fn registered() -> Option<PathBuf> {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(multiple = false)]
 pub struct Place {
-    /// Install below this folder, in share/jupyter/kernels
+    /// Install for all users: program, kernel and environment below this folder, such as /usr/local
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
     /// Install into the Python environment that is active
@@ -55,18 +57,49 @@ pub struct Install {
     /// Build on a machine without the driver, for another one; CUDA_COMPUTE_CAP says for which GPU
     #[arg(long, requires = "cuda")]
     without_driver: bool,
+    /// Build Burn too, which else the first cell builds that asks for it
+    #[arg(long)]
+    burn: bool,
 }
 
 /// Registers the kernel and builds the warm environment. Prints where.
-pub fn install(Install { place, cuda, without_driver }: &Install) -> Result<()> {
+pub fn install(Install { place, cuda, without_driver, burn }: &Install) -> Result<()> {
     let kernels = kernels(place)?;
+    let shared = place.prefix.as_deref().map(Shared::at).transpose()?;
     let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
+    let toolchain = Toolchain::find()?;
+    if let Some(obstacle) = shared.as_ref().map(|shared| shared.obstacle(&toolchain)).transpose()?.flatten() {
+        eprintln!("{obstacle}");
+    }
     if let Some(cuda) = &cuda {
         println!("Building with {}. candle's kernels alone take minutes.", cuda.describe());
     }
-    with_progress(cuda.as_ref(), &Lab::embedded(), Environment::repair)?;
+    let folder = match (&shared, Shared::own()) {
+        (Some(shared), _) => Some(shared.environments()),
+        (None, None) => Some(warm::cache()?.join(ENVIRONMENTS)),
+        // Of what there is for all users nobody needs another one.
+        (None, Some(_)) => None,
+    };
+    let build = |lab: &Lab| {
+        with_progress(&toolchain, lab, |report| match &folder {
+            Some(folder) => Environment::repair(folder, &toolchain, cuda.as_ref(), lab, report),
+            None => Environment::build(&toolchain, cuda.as_ref(), lab, report),
+        })
+    };
+    let environment = build(&Lab::embedded())?;
+    if *burn {
+        build(&Lab::embedded().with(["burn".to_owned()].into()))?;
+    }
     let folder = kernels.join(NAMES[usize::from(cuda.is_some())]);
-    write_kernelspec(&folder, cuda.as_ref())?;
+    match &shared {
+        Some(shared) => {
+            shared.write_program(&toolchain)?;
+            write_kernelspec(&folder, &shared.program(), cuda.as_ref())?;
+            shared.write_sources(&mut analysis::shown_crates(&toolchain, &environment)?)?;
+            shared.open_to_all(&folder)?;
+        }
+        None => write_kernelspec(&folder, &env::current_exe()?, cuda.as_ref())?,
+    }
     println!(
         "Jupyter now has the kernel \"{}\", registered in {}.",
         display_name(cuda.as_ref()),
@@ -75,14 +108,21 @@ pub fn install(Install { place, cuda, without_driver }: &Install) -> Result<()> 
     Ok(())
 }
 
-/// Removes the kernelspecs and everything that was built. Digits that were downloaded stay, and so do the folders of
-/// kernels that are running.
+/// Removes the kernelspecs and everything that was built for them. Digits that were downloaded stay, and so do the folders
+/// of kernels that are running.
 pub fn uninstall(place: &Place) -> Result<()> {
     for name in NAMES {
         remove("kernel", &kernels(place)?.join(name))?;
     }
+    if let Some(prefix) = &place.prefix {
+        let shared = Shared::at(prefix)?;
+        if shared.folder().exists() {
+            remove("program", &shared.program())?;
+        }
+        return remove("warm environment", &shared.folder());
+    }
     let cache = warm::cache()?;
-    remove("warm environment", &cache.join("environments"))?;
+    remove("warm environment", &cache.join(ENVIRONMENTS))?;
     remove("registration for `taper lab`", &cache.join("jupyter"))?;
     for entry in fs::read_dir(&cache).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("python-") {
@@ -93,7 +133,8 @@ pub fn uninstall(place: &Place) -> Result<()> {
 }
 
 fn remove(what: &str, path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
         Ok(()) => println!("Removed the {what} in {}.", path.display()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             println!("There is no {what} in {}.", path.display());
@@ -105,15 +146,17 @@ fn remove(what: &str, path: &Path) -> Result<()> {
 
 /// Builds the warm environment of a `lab`, unless it is there.
 pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
-    with_progress(cuda, lab, Environment::build)
+    let toolchain = Toolchain::find()?;
+    with_progress(&toolchain, lab, |report| Environment::build(&toolchain, cuda, lab, report)).map(drop)
 }
 
-type Build = fn(&Toolchain, Option<&Cuda>, &Lab, warm::Report) -> Result<Environment>;
-
 /// Builds the warm environment with a progress bar.
-fn with_progress(cuda: Option<&Cuda>, lab: &Lab, build: Build) -> Result<()> {
-    let toolchain = Toolchain::find()?;
-    add_rust_sources();
+fn with_progress(
+    toolchain: &Toolchain,
+    lab: &Lab,
+    build: impl FnOnce(warm::Report) -> Result<Environment>,
+) -> Result<Environment> {
+    add_rust_sources(toolchain);
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
         "{spinner} building the warm environment{msg} {wide_bar} {pos}/{len} crates, {elapsed}",
     )?);
@@ -124,19 +167,15 @@ fn with_progress(cuda: Option<&Cuda>, lab: &Lab, build: Build) -> Result<()> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let built = build(&toolchain, cuda, lab, &mut report);
+    let built = build(&mut report);
     bar.finish_and_clear();
-    built.map(drop)
+    built
 }
 
 /// Completion reads the sources of std. Without them all else works.
-fn add_rust_sources() {
-    let has_sources = || {
-        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
-        let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
-        Some(sysroot.join("lib/rustlib/src/rust/library").exists())
-    };
-    if has_sources() == Some(false) {
+fn add_rust_sources(toolchain: &Toolchain) {
+    let sources = toolchain.sysroot().map(|sysroot| sysroot.join("lib/rustlib/src/rust/library"));
+    if sources.is_ok_and(|sources| !sources.exists()) {
         let added = Command::new("rustup").args(["--quiet", "component", "add", "rust-src"]).status();
         if !added.is_ok_and(|status| status.success()) {
             eprintln!("Completion will not know std: `rustup component add rust-src` did not work.");
@@ -148,9 +187,8 @@ fn display_name(cuda: Option<&Cuda>) -> &'static str {
     if cuda.is_some() { "Rust (taper, CUDA)" } else { "Rust (taper)" }
 }
 
-/// Writes the kernelspec into a folder of its own.
-pub fn write_kernelspec(folder: &Path, cuda: Option<&Cuda>) -> Result<()> {
-    let program = env::current_exe().context("this program does not know its own path")?;
+/// Writes the kernelspec of a program into a folder of its own.
+pub fn write_kernelspec(folder: &Path, program: &Path, cuda: Option<&Cuda>) -> Result<()> {
     let mut kernelspec = json!({
         "argv": [program, "kernel", "--connection-file", "{connection_file}"],
         "display_name": display_name(cuda),
@@ -175,7 +213,7 @@ pub fn write_kernelspec(folder: &Path, cuda: Option<&Cuda>) -> Result<()> {
 /// The folder that Jupyter looks for kernels in, <https://docs.jupyter.org/en/latest/use/jupyter-directories.html>.
 fn kernels(place: &Place) -> Result<PathBuf> {
     let data = match place {
-        Place { prefix: Some(prefix), .. } => prefix.join("share/jupyter"),
+        Place { prefix: Some(prefix), .. } => return Ok(Shared::at(prefix)?.kernels()),
         Place { sys_prefix: true, .. } => sys_prefix()?.join("share/jupyter"),
         _ => user_data()?,
     };

@@ -39,7 +39,7 @@ pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     install::build_environment(None, &Lab::embedded())?;
     let python = JUPYTER.python()?;
     let data = warm::cache()?.join("jupyter");
-    install::write_kernelspec(&data.join("kernels/taper"), None)?;
+    install::write_kernelspec(&data.join("kernels/taper"), &env::current_exe()?, None)?;
     let mut path = std::ffi::OsString::from(&data);
     if let Some(present) = env::var_os("JUPYTER_PATH") {
         path.push(":");

@@ -45,6 +45,7 @@ mod run;
 mod runner;
 mod server;
 mod session;
+mod shared;
 mod sources;
 mod stdin;
 mod students;
@@ -75,12 +76,13 @@ struct Arguments {
 enum Command {
     /// Register the kernel "Rust (taper)" with Jupyter and build its warm environment
     ///
+    /// With --prefix all of it goes below one folder, the program too, for all users of the machine to read.
     /// With --cuda it is "Rust (taper, CUDA)", a kernel next to the other one, with an environment of its own.
     /// The environment is the crate `lab` with candle, plotters, image and all they need, compiled once so that no
     /// notebook has to. That takes some minutes; it can be stopped at any moment and goes on where it was.
     /// The kernel is registered in JUPYTER_DATA_DIR or the first folder of JUPYTER_PATH, if they are set.
     Install(install::Install),
-    /// Remove the kernel from Jupyter, and everything that was built
+    /// Remove the kernel from Jupyter, and everything that was built for it
     Uninstall(install::Place),
     /// Run notebooks and write them executed, with their HTML and an index page
     ///
@@ -200,12 +202,11 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
         .with_context(|| format!("{} is no connection file", connection_file.display()))?;
     let directory = SessionDirectory::create()?;
     let tools = directory.tools();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let first = [tools.join(toolchain::FIRST_ON_PATH)];
     let own = [
         ("CARGO", tools.join("cargo").into()),
         ("RUSTC", tools.join("rustc").into()),
-        ("PATH", std::env::join_paths(first.into_iter().chain(std::env::split_paths(&path)))?),
+        ("PATH", toolchain::search_path(&[tools.join(toolchain::FIRST_ON_PATH)])?),
+        (toolchain::RUSTC, toolchain::shared_rustc()),
         ("EVCXR_TMPDIR", directory.path().join(directory::CELLS).into()),
         ("EVCXR_CONFIG_DIR", directory.path().into()),
         (compile::PROGRAM, this_program()?.into()),

@@ -5,6 +5,7 @@
 //! know of no dependencies and no std: it is ready at once and stays small. Completion, which needs the whole
 //! picture, has its own process (`analyzer.rs`).
 
+use crate::shared::Shared;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +18,9 @@ use std::process::Command;
 pub const RUSTC_OF_CELLS: &str = "rustc-of-cells";
 /// The folder that comes first on the kernel's search path.
 pub const FIRST_ON_PATH: &str = "path";
+
+/// The compiler of a shared install, for them.
+pub const RUSTC: &str = "TAPER_RUSTC";
 
 /// Programs that stand in for the real ones.
 const TOOLS: [(&str, &str); 5] = [
@@ -45,7 +49,10 @@ impl Toolchain {
         let cargo = Some(rustc.with_file_name("cargo")).filter(|cargo| cargo.is_file());
         let cargo = cargo.unwrap_or_else(|| "cargo".into());
         let output = Command::new(&rustc).arg("-vV").output();
-        let output = output.context("Rust is not installed, or not on the PATH: see https://rustup.rs")?;
+        let output = output.with_context(|| match rustc.is_absolute() {
+            true => format!("cannot run {}", rustc.display()),
+            false => "Rust is not installed, or not on the PATH: see https://rustup.rs".into(),
+        })?;
         let version = String::from_utf8_lossy(&output.stdout).into_owned();
         let Some(host) = version.lines().find_map(|line| line.strip_prefix("host: ")) else {
             bail!("`rustc -vV` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -57,6 +64,12 @@ impl Toolchain {
     pub fn rpath(&self) -> Result<String> {
         let output = Command::new(&self.rustc).args(["--print", "target-libdir"]).output()?;
         Ok(format!("-Clink-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&output.stdout).trim()))
+    }
+
+    /// The folder of the toolchain.
+    pub fn sysroot(&self) -> Result<PathBuf> {
+        let output = Command::new(&self.rustc).args(["--print", "sysroot"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().into())
     }
 
     /// The path of cargo.
@@ -72,13 +85,33 @@ impl Toolchain {
     }
 }
 
-/// The program itself rather than rustup's proxy, which costs 30 ms at each call.
+/// The program itself rather than rustup's proxy, which costs 30 ms at each call. In a shared install it is the one of
+/// those who made it.
 fn rustc() -> PathBuf {
+    if let Some(programs) = shared_programs() {
+        return programs.join("rustc");
+    }
     let output = Command::new("rustup").args(["which", "rustc"]).output();
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().into(),
         _ => "rustc".into(),
     }
+}
+
+fn shared_programs() -> Option<PathBuf> {
+    Shared::own()?.toolchain()
+}
+
+/// The compiler of a shared install, or nothing.
+pub fn shared_rustc() -> OsString {
+    shared_programs().map(|programs| programs.join("rustc").into()).unwrap_or_default()
+}
+
+/// The search path on which these folders come first, and then the toolchain of a shared install.
+pub fn search_path(first: &[PathBuf]) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = first.iter().cloned().chain(shared_programs());
+    Ok(env::join_paths(folders.chain(env::split_paths(&path)))?)
 }
 
 /// Writes the programs that stand in for the real ones.

@@ -6,6 +6,7 @@
 
 use crate::cuda::Cuda;
 use crate::lab::Lab;
+use crate::shared::Shared;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct Environment {
     features: BTreeSet<String>,
 }
 
+/// Where in the cache they are.
+pub const ENVIRONMENTS: &str = "environments";
+
 /// How far a build is: crates done, crates in total.
 pub type Report<'a> = &'a mut dyn FnMut(usize, usize);
 
@@ -73,22 +77,38 @@ impl Environment {
     /// The environment of the `lab` that this program carries, with or without CUDA.
     pub fn open(toolchain: &Toolchain, cuda: Option<&Cuda>) -> Result<Self> {
         let install = if cuda.is_some() { "taper install --cuda" } else { "taper install" };
-        let home = Home::of(toolchain, cuda, &Lab::embedded())?;
-        home.ready().with_context(|| format!("the warm environment is not built: run `{install}`"))
+        let environment = Self::find(toolchain, cuda, &Lab::embedded())?;
+        environment.with_context(|| format!("the warm environment is not built: run `{install}`"))
     }
 
-    /// Compiles `lab`, unless that was done.
+    /// Compiles `lab` in the user's cache, unless it is there or in the shared install.
     pub fn build(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
-        let home = Home::of(toolchain, cuda, lab)?;
-        match home.ready() {
+        match Self::find(toolchain, cuda, lab)? {
             Some(environment) => Ok(environment),
-            None => Self::repair(toolchain, cuda, lab, report),
+            None => Self::repair(&cache()?.join(ENVIRONMENTS), toolchain, cuda, lab, report),
         }
     }
 
-    /// Compiles what is missing of `lab`; what is there is kept, so this can be stopped and started at any time.
-    pub fn repair(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
-        let home = Home::of(toolchain, cuda, lab)?;
+    /// The environment of a `lab`, of the shared install or in the user's cache.
+    fn find(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Option<Self>> {
+        if let Some(shared) = Shared::own()
+            && let Some(environment) = Home::of(&shared.environments(), toolchain, cuda, lab)?.ready()
+        {
+            return Ok(Some(environment));
+        }
+        Ok(Home::of(&cache()?.join(ENVIRONMENTS), toolchain, cuda, lab)?.ready())
+    }
+
+    /// Compiles what is missing of `lab` below `folder`; what is there is kept, so this can be stopped and started at any
+    /// time.
+    pub fn repair(
+        folder: &Path,
+        toolchain: &Toolchain,
+        cuda: Option<&Cuda>,
+        lab: &Lab,
+        report: Report,
+    ) -> Result<Self> {
+        let home = Home::of(folder, toolchain, cuda, lab)?;
         fs::create_dir_all(&home.root).with_context(|| format!("cannot create {}", home.root.display()))?;
         let lock = File::create(home.root.join("lock"))?;
         lock.lock().context("cannot wait for another build of the environment")?;
@@ -154,12 +174,12 @@ struct Home {
 }
 
 impl Home {
-    fn of(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
+    fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = locked_versions(CARGO_LOCK, "lab");
         let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
         parts.extend(cuda.map(Cuda::identity));
         let key = digest(parts.iter().map(String::as_bytes));
-        let root = cache()?.join("environments").join(key);
+        let root = environments.join(key);
         Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 
@@ -374,7 +394,7 @@ mod tests {
         let toolchain = Toolchain::find().unwrap();
         let home = |features: &[&str]| {
             let features = features.iter().map(|feature| (*feature).to_owned()).collect();
-            Home::of(&toolchain, None, &Lab::embedded().with(features)).unwrap()
+            Home::of(Path::new("/environments"), &toolchain, None, &Lab::embedded().with(features)).unwrap()
         };
         let (plain, both) = (home(&[]), home(&["two", "one"]));
         assert_eq!(plain.root, both.root);

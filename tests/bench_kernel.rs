@@ -9,10 +9,14 @@
 #[path = "../kernel/client.rs"]
 #[allow(dead_code)]
 mod client;
+#[path = "measuring.rs"]
+#[allow(dead_code)]
+mod measuring;
 
 use anyhow::{Context, Result, ensure};
 use client::Client;
 use jupyter_protocol::{CompleteRequest, InspectRequest, JupyterMessage, JupyterMessageContent};
+use measuring::{memory, percentile, setting};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,8 +92,8 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let taper = Path::new(env!("CARGO_BIN_EXE_taper"));
-    let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix");
-    let installed = Command::new(taper).arg("install").arg("--prefix").arg(prefix).status()?;
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
+    let installed = Command::new(taper).arg("install").env("JUPYTER_DATA_DIR", data).status()?;
     ensure!(installed.success(), "taper install failed");
     let ours = Kernel {
         program: taper.to_owned(),
@@ -167,10 +171,6 @@ async fn beside_python(python: PathBuf, ours: &Measured, rounds: usize, repeats:
     Ok(())
 }
 
-fn setting(name: &str, default: usize) -> Result<usize> {
-    env::var(name).map_or(Ok(default), |value| value.parse().with_context(|| format!("{name}={value}")))
-}
-
 /// cargo builds examples for tests, but not for benchmarks.
 fn build_stock() -> Result<PathBuf> {
     let built = Command::new(env!("CARGO"))
@@ -236,34 +236,6 @@ async fn ask(client: &mut Client, content: JupyterMessageContent) -> Result<f64>
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// MiB of a process and its descendants; what they share counts once.
-fn memory(process: u32) -> Result<f64> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().context("cannot run ps")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let number = |field: Option<&str>| field.and_then(|field| field.parse::<u32>().ok());
-    let pairs: Vec<_> = text
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            Some((number(fields.next())?, number(fields.next())?))
-        })
-        .collect();
-    let mut family = vec![process];
-    let mut next = 0;
-    while let Some(&parent) = family.get(next) {
-        family.extend(pairs.iter().filter(|(_, of)| *of == parent).map(|(id, _)| *id));
-        next += 1;
-    }
-    Ok(family.into_iter().filter_map(proportional_share).sum())
-}
-
-/// MiB of a process, with its part of what it shares with others.
-fn proportional_share(process: u32) -> Option<f64> {
-    let memory = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
-    let share = memory.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    Some(share.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
-}
-
 fn print(ours: &Measured, theirs: &Measured, rounds: usize, repeats: usize) {
     println!("| | taper | 95 % | stock | 95 % | taper / stock |");
     println!("|---|---:|---:|---:|---:|---:|");
@@ -299,11 +271,4 @@ fn print(ours: &Measured, theirs: &Measured, rounds: usize, repeats: usize) {
         percentile(&ratios, 50),
         percentile(&ratios, 100)
     );
-}
-
-/// The value that so many percent do not exceed.
-fn percentile(values: &[f64], percent: usize) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[(values.len() * percent).div_ceil(100).max(1) - 1]
 }

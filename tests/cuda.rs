@@ -207,15 +207,15 @@ async fn the_kernel_for_gpus_builds_links_and_computes_on_the_cpu_where_there_is
     let toolkit = real_toolkit(&folder);
     done("the toolkit is there");
 
-    let (prefix, cache) = (folder.join("prefix"), folder.join("cache"));
+    let (data, cache) = (folder.join("jupyter"), folder.join("cache"));
     let mut install = taper();
-    install.args(["install", "--cuda", "--without-driver", "--prefix"]).arg(&prefix);
+    install.args(["install", "--cuda", "--without-driver"]).env("JUPYTER_DATA_DIR", &data);
     install.env("CUDA_HOME", &toolkit).env("CUDA_COMPUTE_CAP", "90").env("TAPER_CACHE", &cache);
     let text = step(&mut install);
     assert!(text.contains("Jupyter now has the kernel \"Rust (taper, CUDA)\""), "{text}");
     done("taper install --cuda");
-    assert!(!prefix.join("share/jupyter/kernels/taper").exists(), "only one kernel was asked for");
-    let spec = fs::read(prefix.join("share/jupyter/kernels/taper-cuda/kernel.json")).unwrap();
+    assert!(!data.join("kernels/taper").exists(), "only one kernel was asked for");
+    let spec = fs::read(data.join("kernels/taper-cuda/kernel.json")).unwrap();
     let spec: Value = serde_json::from_slice(&spec).unwrap();
     assert_eq!(spec["display_name"], "Rust (taper, CUDA)");
     assert_eq!((&spec["argv"][3], &spec["argv"][4]), (&"{connection_file}".into(), &"--cuda".into()));

@@ -16,14 +16,14 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn where_all_is_there_it_says_what_and_where() {
-    let (_, text) = doctor(taper().env("JUPYTER_PATH", installed().join("share/jupyter")));
+    let (_, text) = doctor(taper().env("JUPYTER_PATH", installed()));
     assert_eq!(text.lines().count(), 8);
     assert!(line(&text, "Rust").starts_with("ok  Rust         rustc 1."), "{text}");
     for name in ["linker", "environment", "kernel"] {
         assert!(line(&text, name).starts_with("ok  "), "{text}");
     }
     assert!(line(&text, "environment").ends_with(".so") || cfg!(target_os = "macos"), "{text}");
-    let registered = installed().join("share/jupyter/kernels/taper/kernel.json");
+    let registered = installed().join("kernels/taper/kernel.json");
     assert!(line(&text, "kernel").ends_with(registered.to_str().unwrap()), "{text}");
 }
 

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Copies the environment of all tests to a cache of its own, without the last step of its build; returns its folder.
-async fn unfinished_environment(cache: &Path) -> PathBuf {
+/// Copies the environment of all tests into another folder, without the last step of its build; returns the copy.
+pub async fn unfinished_environment(environments: &Path) -> PathBuf {
     let shared = tempfile::tempdir().unwrap();
     let kernel = Client::start(&mut command_with_cache(shared.path())).await.unwrap();
     wait_until("the session is not linked with `lab`", || linked_lab(shared.path()).is_some()).await;
@@ -17,7 +17,7 @@ async fn unfinished_environment(cache: &Path) -> PathBuf {
     kernel.shut_down().await.unwrap();
     // …/environments/KEY/labs/DIGEST/liblab.so
     let original = link.ancestors().nth(3).unwrap();
-    let copy = cache.join("environments").join(original.file_name().unwrap());
+    let copy = environments.join(original.file_name().unwrap());
     fs::create_dir_all(&copy).unwrap();
     let copied = Command::new("cp").arg("-a").arg(original.join(".")).arg(&copy).status().unwrap();
     assert!(copied.success());
@@ -45,10 +45,10 @@ fn file(folder: &Path, start: &str, end: &str) -> PathBuf {
 #[tokio::test]
 async fn an_environment_that_is_unfinished_damaged_or_removed_is_told_of_and_mended() {
     let cache = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let environment = unfinished_environment(cache.path()).await;
+    let environment = unfinished_environment(&cache.path().join("environments")).await;
     let install = || {
         let mut install = taper();
-        install.arg("install").arg("--prefix").arg(cache.path()).env("TAPER_CACHE", cache.path());
+        install.arg("install").env("JUPYTER_DATA_DIR", cache.path()).env("TAPER_CACHE", cache.path());
         install.stdout(Stdio::null());
         install
     };

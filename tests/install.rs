@@ -18,7 +18,7 @@ fn output(arguments: &[&str], variables: &[(&str, &Path)]) -> (bool, String) {
 
 #[test]
 fn the_kernelspec_is_what_jupyter_reads() {
-    let folder = installed().join("share/jupyter/kernels/taper");
+    let folder = installed().join("kernels/taper");
     let spec: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("kernel.json")).unwrap()).unwrap();
     assert_eq!(spec["display_name"], "Rust (taper)");
@@ -47,22 +47,22 @@ fn jupyters_own_variables_decide_where_it_goes() {
 #[test]
 fn what_is_uninstalled_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let (prefix, cache) = (folder.path().join("prefix"), folder.path().join("cache"));
-    let kernels = ["taper", "taper-cuda"].map(|name| prefix.join("share/jupyter/kernels").join(name));
+    let (data, cache) = (folder.path().join("jupyter"), folder.path().join("cache"));
+    let kernels = ["taper", "taper-cuda"].map(|name| data.join("kernels").join(name));
     let built = ["environments/x", "jupyter/kernels/taper", "python-x/bin"].map(|folder| cache.join(folder));
     let digits = cache.join("mnist");
     for folder in kernels.iter().chain(&built).chain([&digits]) {
         std::fs::create_dir_all(folder).unwrap();
     }
-    let arguments = ["uninstall", "--prefix", prefix.to_str().unwrap()];
-    let (good, text) = output(&arguments, &[("TAPER_CACHE", &cache)]);
+    let variables = [("TAPER_CACHE", cache.as_path()), ("JUPYTER_DATA_DIR", &data)];
+    let (good, text) = output(&["uninstall"], &variables);
     assert!(good && text.matches("Removed the kernel").count() == 2, "{text}");
-    assert!(kernels.iter().all(|kernel| !kernel.exists()) && prefix.join("share/jupyter/kernels").exists());
+    assert!(kernels.iter().all(|kernel| !kernel.exists()) && data.join("kernels").exists());
     assert!(
         built.iter().all(|folder| !folder.exists()) && digits.exists(),
         "what was downloaded is not built"
     );
-    let (good, text) = output(&arguments, &[("TAPER_CACHE", &cache)]);
+    let (good, text) = output(&["uninstall"], &variables);
     assert!(good && text.contains("There is no kernel"), "{text}");
 }
 

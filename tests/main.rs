@@ -46,6 +46,7 @@ mod python;
 mod queries;
 mod run;
 mod scores;
+mod shared;
 mod sockets;
 mod students;
 mod support;

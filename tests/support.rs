@@ -20,14 +20,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Builds the warm environment, the one in the user's cache, once for all tests.
+/// Builds the warm environment, the one in the user's cache, once for all tests. Returns where Jupyter finds the kernel.
 pub fn installed() -> &'static Path {
-    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
-    PREFIX.get_or_init(|| {
-        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix");
-        let status = taper().arg("install").arg("--prefix").arg(&prefix).status().unwrap();
+    static DATA: OnceLock<PathBuf> = OnceLock::new();
+    DATA.get_or_init(|| {
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
+        let status = taper().arg("install").env("JUPYTER_DATA_DIR", &data).status().unwrap();
         assert!(status.success(), "taper install failed");
-        prefix
+        data
     })
 }
 
