@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from jupyterlab import Notebook, choose, chromium, expect, jupyterlab, kernel_socket, open_page, output, prompt
+from jupyterlab import Notebook, choose, chromium, expect, has_run, jupyterlab, kernel_socket, open_page, output, prompt
 
 SCREENSHOTS = Path(sys.argv[2])
 FIRST, SECOND = "01_first_light.ipynb", "03_architecture.ipynb"
-PICTURES = 'img[src^="data:image/svg+xml"], [data-mime-type="image/svg+xml"] img'
 # Long enough that it does not end by itself.
 TRAINING = """let mut panel = Panel::new("Long", &digits.name, 1000, train.len().div_ceil(BATCH));
 for epoch in 0..1000 {
@@ -71,18 +70,6 @@ def moves(training, since):
     step = int(re.search(r"step (\d+)", panel.inner_text())[1])
     expect(prompt(training)).to_have_text("[*]:")
     return step
-
-
-def has_run(notebook, cells, pictures):
-    """All cells, each once and in order, without an error."""
-    for number in range(1, cells + 1):
-        expect(prompt(notebook.cell(number))).to_have_text(f"[{number}]:")
-    notebook.is_idle()
-    expect(notebook.root.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
-    images = notebook.root.locator(f":is({PICTURES})")
-    expect(images).to_have_count(pictures)
-    sizes = images.evaluate_all("images => images.map(image => Math.min(image.naturalWidth, image.naturalHeight))")
-    assert min(sizes) > 50, f"a picture is broken: {sizes}"
 
 
 def restarts_and_runs_all(page, notebook):

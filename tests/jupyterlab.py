@@ -14,6 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 PATIENCE = 60_000
+PICTURES = 'img[src^="data:image/svg+xml"], [data-mime-type="image/svg+xml"] img'
 
 
 @contextmanager
@@ -29,6 +30,17 @@ def chromium(path):
 @contextmanager
 def jupyterlab():
     """JupyterLab on this folder; gives the address of its page."""
+    write_settings()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        yield address_of(server)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def write_settings():
     settings = Path(os.environ["JUPYTER_CONFIG_DIR"], "labconfig")
     settings.mkdir(parents=True)
     # Whether the user would like to get news.
@@ -37,13 +49,6 @@ def jupyterlab():
     # What is highlighted in the list of completions is explained beside it; that is off by default.
     changed = {"@jupyterlab/completer-extension:manager": {"showDocumentationPanel": True}}
     settings.joinpath("default_setting_overrides.json").write_text(json.dumps(changed))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        yield address_of(server)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def address_of(server):
@@ -121,6 +126,18 @@ class Notebook:
         self.type(self.add(), text)
         self.page.keyboard.press("ControlOrMeta+Enter")
         return cell
+
+
+def has_run(notebook, cells, pictures):
+    """All cells, each once and in order, without an error."""
+    for number in range(1, cells + 1):
+        expect(prompt(notebook.cell(number))).to_have_text(f"[{number}]:")
+    notebook.is_idle()
+    expect(notebook.root.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
+    images = notebook.root.locator(f":is({PICTURES})")
+    expect(images).to_have_count(pictures)
+    sizes = images.evaluate_all("images => images.map(image => Math.min(image.naturalWidth, image.naturalHeight))")
+    assert min(sizes) > 50, f"a picture is broken: {sizes}"
 
 
 def prompt(cell):

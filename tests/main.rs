@@ -26,6 +26,7 @@ mod features;
 #[path = "../notebooks/draw/src/form.rs"]
 mod form;
 mod gradients;
+mod hub;
 mod input;
 mod inside;
 mod install;

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// What is installed, and in which versions. The first is included by the second.
-const REQUIREMENTS: [&str; 2] = ["notebooks/requirements.txt", "tests/requirements.txt"];
+/// What is installed, and in which versions. Each is included by the next.
+const REQUIREMENTS: [&str; 3] =
+    ["notebooks/requirements.txt", "deploy/requirements.txt", "tests/requirements.txt"];
 
 /// Variables that say where Jupyter looks and writes.
 const OWN_FOLDERS: [&str; 4] =
@@ -42,7 +43,7 @@ fn make_environment(folder: &Path) -> PathBuf {
         step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
         let mut pip = Command::new(programs.join("python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        step(pip.arg(root().join(REQUIREMENTS[1])));
+        step(pip.arg(root().join(REQUIREMENTS[2])));
         fs::write(complete, "").unwrap();
     }
     programs
@@ -95,7 +96,7 @@ impl Workplace {
     /// One of the environment's programs, to be run in the folder.
     pub fn command(&self, name: &str) -> Command {
         let mut command = program(name);
-        command.current_dir(self.path()).env("JUPYTER_PATH", installed().join("share/jupyter"));
+        command.current_dir(self.path()).env("JUPYTER_PATH", installed());
         command.envs(OWN_FOLDERS.map(|name| (name, self.folder.path().join(name))));
         command
     }
