@@ -33,6 +33,7 @@ mod install;
 mod iopub;
 mod jupyter;
 mod lab;
+mod lock_file;
 mod maths;
 mod message;
 mod notebook;

@@ -6,6 +6,7 @@
 
 use crate::cuda::Cuda;
 use crate::lab::Lab;
+use crate::lock_file;
 use crate::shared::Shared;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
@@ -175,7 +176,7 @@ struct Home {
 
 impl Home {
     fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
-        let versions = locked_versions(CARGO_LOCK, "lab");
+        let versions = lock_file::versions(CARGO_LOCK, "lab");
         let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
         parts.extend(cuda.map(Cuda::identity));
         let key = digest(parts.iter().map(String::as_bytes));
@@ -308,34 +309,6 @@ impl Home {
     }
 }
 
-/// The part of a lock file that concerns a package: a new version elsewhere is no reason to compile it again.
-fn locked_versions(lock: &str, package: &str) -> String {
-    let entries: Vec<&str> = lock.split("\n\n").filter(|entry| entry.starts_with("[[package]]")).collect();
-    let field = |entry: &str, field: &str| -> Option<String> {
-        let line = entry.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(" = "))?;
-        Some(line.trim_matches('"').to_owned())
-    };
-    let mut wanted = vec![package.to_owned()];
-    let mut next = 0;
-    let mut versions = BTreeSet::new();
-    while next < wanted.len() {
-        // A dependency reads `name`, or `name version` where there are several.
-        let (name, version) =
-            wanted[next].split_once(' ').map_or((wanted[next].clone(), None), |(name, version)| {
-                (name.to_owned(), Some(version.to_owned()))
-            });
-        next += 1;
-        let of_name = entries.iter().filter(|entry| field(entry, "name").as_deref() == Some(&name));
-        for entry in of_name.filter(|entry| version.is_none() || field(entry, "version") == version) {
-            if versions.insert(*entry) {
-                let dependencies = entry.lines().filter_map(|line| line.trim().strip_prefix('"'));
-                wanted.extend(dependencies.map(|line| line.trim_end_matches([',', '"']).to_owned()));
-            }
-        }
-    }
-    versions.into_iter().collect::<Vec<_>>().join("\n")
-}
-
 fn shared_library(filenames: &Value) -> Option<PathBuf> {
     let paths = filenames.as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
     paths
@@ -377,17 +350,6 @@ pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_versions_that_a_package_needs_count() {
-        let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1\"\ndependencies = [\n \"b 2\",\n \"c\",\n]\n\n\
-                    [[package]]\nname = \"b\"\nversion = \"1\"\n\n[[package]]\nname = \"b\"\nversion = \"2\"\n\n\
-                    [[package]]\nname = \"c\"\nversion = \"3\"\n\n[[package]]\nname = \"other\"\nversion = \"4\"\n";
-        let versions = locked_versions(lock, "a");
-        assert_eq!(versions.matches("[[package]]").count(), 3);
-        assert!(versions.contains("name = \"b\"\nversion = \"2\"") && !versions.contains("other"));
-        assert!(locked_versions(CARGO_LOCK, "lab").contains("name = \"candle-core\"\nversion = \"0.11.1\""));
-    }
 
     #[test]
     fn features_share_what_is_compiled_and_have_packages_and_results_of_their_own() {
