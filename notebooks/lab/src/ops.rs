@@ -21,6 +21,7 @@ pub use conv2d::{conv2d, conv2d_relu};
 pub use cross_entropy::cross_entropy;
 pub use dropout::dropout;
 pub use max_pool2d::{max_pool2d, max_pool2d_with_stride};
+pub(crate) use processor::arch;
 pub use relu::relu;
 
 use candle_core::{CpuStorage, D, DType, Layout, Result, Storage, Tensor, WithDType, bail};

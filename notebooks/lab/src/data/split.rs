@@ -1,5 +1,6 @@
 use super::resident::Resident;
 use crate::check_interrupt;
+use crate::ops::arch;
 use crate::random::Random;
 use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
@@ -199,8 +200,14 @@ fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, 
 /// From the pixels of `len` images, in pieces.
 fn to_images<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize, device: &Device) -> Result<Tensor> {
     let mut values = Vec::with_capacity(len * Split::AREA);
-    for pixels in pieces {
-        values.extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
-    }
+    // So that the compiler has all vectors of this machine for it.
+    arch().dispatch(
+        #[inline(always)]
+        || {
+            for pixels in pieces {
+                values.extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
+            }
+        },
+    );
     Tensor::from_vec(values, (len, 1, Split::SIDE, Split::SIDE), device)
 }

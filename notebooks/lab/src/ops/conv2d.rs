@@ -1,12 +1,13 @@
 mod backward;
 mod forward;
 mod patches;
+mod places;
 mod size;
 pub(super) mod tile;
 
 pub(super) use backward::backward;
 pub(super) use forward::{pack, taps};
-pub(super) use patches::Places;
+pub(super) use places::Gradient;
 pub(super) use size::Size;
 
 use super::{contiguous, has_kernel, relu, values};
@@ -137,24 +138,13 @@ impl CustomOp3 for Conv2d {
         let dy = dy.contiguous()?;
         let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
         let (y, dy) = (y.as_slice::<f32>()?, dy.as_slice::<f32>()?);
+        let places: Vec<u32> = (0..).take(self.size.pixels()).collect();
+        let gradient = |output: usize| {
+            let this = output * places.len()..(output + 1) * places.len();
+            let relu = self.has_relu.then(|| &y[this.clone()]);
+            Gradient { dy: &dy[this], relu, places: &places }
+        };
         let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
-        let pixels = self.size.pixels();
-        let of = |output: usize| (&y[output * pixels..][..pixels], &dy[output * pixels..][..pixels]);
-        let list = |output, all, places: &mut Places| {
-            let (_, dy) = of(output);
-            places.list((0..).zip(dy).map(|(at, dy)| (all | (*dy != 0.0), at, *dy)));
-        };
-        let list_behind_relu = |output, all, places: &mut Places| {
-            let (y, dy) = of(output);
-            // ReLU lets through what is no number, and its gradient too.
-            let gradients = y.iter().zip(dy).map(|(y, dy)| if *y <= 0.0 { 0.0 } else { *dy });
-            places.list((0..).zip(gradients).map(|(at, dy)| (all | (dy != 0.0), at, dy)));
-        };
-        let wants_x = x.track_op();
-        if self.has_relu {
-            backward(x_values, weight_values, wants_x, &self.size, list_behind_relu).of(x, weight, bias)
-        } else {
-            backward(x_values, weight_values, wants_x, &self.size, list).of(x, weight, bias)
-        }
+        backward(x_values, weight_values, x.track_op(), &self.size, gradient).of(x, weight, bias)
     }
 }

@@ -1,4 +1,5 @@
-use super::patches::{Channel, Patches, Places};
+use super::patches::{Channel, Patches};
+use super::places::{Gradient, Places};
 use super::size::Size;
 use crate::ops::aligned::Aligned;
 use crate::ops::parallel::{self, Output};
@@ -38,20 +39,21 @@ impl Gradients {
     }
 }
 
-/// Lists the places where an output has a gradient: of output `channel + c_out * image`, and all places, even those
-/// with a gradient of 0, if the flag says so.
-pub trait List: Fn(usize, bool, &mut Places) + Sync {}
-impl<F: Fn(usize, bool, &mut Places) + Sync> List for F {}
-
 /// With the gradient dy of the output:
 ///
 /// - dweight\[o, k\] = Σ dy\[n, o, place\] · x\[n, place + k\] over all images and places,
 /// - dbias\[o\] = Σ dy\[n, o, place\],
 /// - dx\[n, place + k\] = Σ weight\[o, k\] · dy\[n, o, place\] over all o and k, if it is wanted.
 ///
-/// Behind ReLU and pools most of dy is 0. So it comes as a list of the places where it is not, and for each of them the
-/// part of the image under the kernel is visited, see [`Patches`].
-pub fn backward(x: &[f32], weight: &[f32], wants_x: bool, size: &Size, list: impl List) -> Gradients {
+/// Behind ReLU and pools most of dy is 0. So the places where it is not are listed, and for each of them the part of the
+/// image under the kernel is visited, see [`Patches`]. `gradient` gives dy of output `o + c_out * n`.
+pub fn backward<'a>(
+    x: &[f32],
+    weight: &[f32],
+    wants_x: bool,
+    size: &Size,
+    gradient: impl Fn(usize) -> Gradient<'a> + Sync,
+) -> Gradients {
     let arch = arch();
     let patches = Patches::new(arch, size);
     let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
@@ -68,7 +70,7 @@ pub fn backward(x: &[f32], weight: &[f32], wants_x: bool, size: &Size, list: imp
             size,
             weights: &weights,
             weights_are_finite,
-            list: &list,
+            gradient: &gradient,
             x: Aligned::zeros(patches.image),
             dx: Aligned::zeros(if wants_x { patches.image } else { 0 }),
             places: Places::new(size),
@@ -98,12 +100,12 @@ fn add(sum: &mut [f32], values: &[f32]) {
 }
 
 /// What a thread has for some images, one after the other, and what it adds their gradients to.
-struct Chunk<'a, L> {
+struct Chunk<'a, G> {
     patches: &'a Patches,
     size: &'a Size,
     weights: &'a [f32],
     weights_are_finite: bool,
-    list: &'a L,
+    gradient: &'a G,
     /// `[height, width, c_in]` with the padding.
     x: Aligned,
     /// As `x`; empty if it is not wanted.
@@ -115,36 +117,41 @@ struct Chunk<'a, L> {
 }
 
 /// One image of a chunk.
-struct Step<'a, 'b, L> {
-    chunk: &'b mut Chunk<'a, L>,
+struct Step<'a, 'b, G> {
+    chunk: &'b mut Chunk<'a, G>,
     /// In the batch.
     index: usize,
     x: &'b [f32],
     dx: Option<&'b mut [f32]>,
 }
 
-impl<L: List> WithSimd for Step<'_, '_, L> {
+impl<'a, G: Fn(usize) -> Gradient<'a>> WithSimd for Step<'_, '_, G> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Chunk { patches, size, weights, weights_are_finite, list, x, dx, places, dweights, bias } =
+        let Chunk { patches, size, weights, weights_are_finite, gradient, x, dx, places, dweights, bias } =
             self.chunk;
         let area = size.height * size.width;
         for (from, to, len) in lines(size) {
-            transpose((&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
+            transpose(simd, (&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
         }
         dx.fill(0.0);
         // 0 times infinity is no number.
         let all = !(*weights_are_finite && is_finite(self.x));
         let weights = weights.chunks_exact(patches.packed).zip(dweights.chunks_exact_mut(patches.packed));
         for (output, ((weights, dweights), dbias)) in weights.zip(bias).enumerate() {
-            list(self.index * size.c_out + output, all, places);
+            let gradient = gradient(self.index * size.c_out + output);
+            if all {
+                places.list_all(&gradient, size)
+            } else {
+                places.list(&gradient)
+            }
             patches.visit(simd, x, places, Channel { weights, dweights, dbias }, dx);
         }
         if let Some(to) = self.dx {
             for (into, from, len) in lines(size) {
-                transpose((&dx[from..], size.c_in), (&mut to[into..], area), len, size.c_in);
+                transpose(simd, (&dx[from..], size.c_in), (&mut to[into..], area), len, size.c_in);
             }
         }
     }

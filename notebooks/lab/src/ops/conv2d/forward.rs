@@ -4,7 +4,7 @@ use crate::ops::aligned::Aligned;
 use crate::ops::parallel::{self, Output};
 use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
-use pulp::{Simd, WithSimd, bytemuck};
+use pulp::{Scalar, Simd, WithSimd, bytemuck};
 use std::borrow::Cow;
 
 /// `y` `[batch, c_out, rows, columns]` of `x` `[batch, c_in, height, width]`, with 0 for what is negative if ReLU follows.
@@ -42,7 +42,7 @@ pub fn taps(size: &Size) -> Taps {
 pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Aligned {
     let mut packed = Aligned::zeros(channels.div_ceil(block) * taps * block);
     for (packed, weight) in packed.chunks_exact_mut(taps * block).zip(weight.chunks(taps * block)) {
-        transpose((weight, taps), (packed, block), weight.len() / taps, taps);
+        transpose(Scalar, (weight, taps), (packed, block), weight.len() / taps, taps);
     }
     packed
 }
@@ -86,17 +86,16 @@ impl WithSimd for Image<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, places, taps, weights, bias, relu, y } = self;
         let block = tile::block::<S>();
-        let mut sums = vec![[simd.splat_f32s(0.0); _]; places.len()];
+        let mut sums = [[simd.splat_f32s(0.0); tile::VECTORS]; tile::KEPT];
         let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
-        for ((y, weights), bias) in
-            y.chunks_mut(block * places.len()).zip(weights).zip(tile::as_sums::<S>(bias))
-        {
-            tile::each::<S>(
-                places,
-                &mut Convolution { simd, x, taps, weights, bias: *bias, relu, sums: &mut sums },
-            );
-            let channels = y.len() / places.len();
-            transpose((bytemuck::cast_slice(&sums), block), (y, places.len()), places.len(), channels);
+        let count = places.len();
+        for ((y, weights), bias) in y.chunks_mut(block * count).zip(weights).zip(tile::as_sums::<S>(bias)) {
+            for (first, places) in (0..).step_by(tile::KEPT).zip(places.chunks(tile::KEPT)) {
+                let (bias, channels, sums) = (*bias, y.len() / count, &mut sums);
+                tile::each::<S>(places, &mut Convolution { simd, x, taps, weights, bias, relu, sums });
+                let sums = bytemuck::cast_slice(sums);
+                transpose(simd, (sums, block), (&mut y[first..], count), places.len(), channels);
+            }
         }
     }
 }

@@ -1,41 +1,10 @@
 use super::forward::corners;
+use super::places::Places;
 use super::size::Size;
 use super::tile;
 use crate::ops::aligned::Aligned;
 use pulp::bytemuck::Pod;
 use pulp::{Arch, Simd, bytemuck};
-
-/// A place of the output, `row · columns + column`, and the gradient there.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    output: u32,
-    gradient: f32,
-}
-
-/// The places of an output channel that have a gradient.
-pub struct Places {
-    places: Vec<Place>,
-    len: usize,
-}
-
-impl Places {
-    /// With room for as many as there are.
-    pub fn new(size: &Size) -> Self {
-        Self { places: vec![Place::default(); size.pixels() + 1], len: 0 }
-    }
-
-    /// Takes those of the places, with the gradients there, of which the flag says that they are needed.
-    #[inline(always)]
-    pub fn list(&mut self, places: impl Iterator<Item = (bool, u32, f32)>) {
-        // Which ones are needed looks random to the processor: no branch could be foreseen.
-        let (room, mut len) = (&mut self.places[..], 0);
-        for (is_needed, output, gradient) in places {
-            room[len] = Place { output, gradient };
-            len += usize::from(is_needed);
-        }
-        self.len = len;
-    }
-}
 
 /// The weights of an output channel, and their gradients, which are added to.
 pub struct Channel<'a> {
@@ -120,7 +89,7 @@ impl Patches {
     #[inline(always)]
     pub fn visit<S: Simd>(&self, simd: S, x: &[f32], places: &Places, channel: Channel, dx: &mut [f32]) {
         let Channel { weights, dweights, dbias } = channel;
-        let (places, corners) = (&places.places[..places.len], &self.corners[..]);
+        let corners = &self.corners[..];
         assert!(x.len() == self.image && [0, self.image].contains(&dx.len()), "an image of another size");
         let (has_whole_vectors, wants_dx) = (self.row == self.padded_row, !dx.is_empty());
         if wants_dx && !has_whole_vectors {
@@ -144,15 +113,15 @@ impl Patches {
     /// Where rows are no whole vectors: the zeros after them must not reach the image, since times infinity they are
     /// no numbers.
     #[inline(always)]
-    fn add_input_by_value(&self, weights: &[f32], places: &[Place], dx: &mut [f32]) {
+    fn add_input_by_value(&self, weights: &[f32], places: &Places, dx: &mut [f32]) {
         let vectors_of_row = self.vectors.len() / (self.packed / self.padded_row);
         let rows = self.vectors.iter().step_by(vectors_of_row);
-        for place in places {
+        for (place, gradient) in places.get() {
             for (weights, start) in weights.chunks_exact(self.padded_row).zip(rows.clone()) {
                 for (dx, weight) in
-                    dx[self.corners[place.output as usize] + start..].iter_mut().zip(&weights[..self.row])
+                    dx[self.corners[place as usize] + start..].iter_mut().zip(&weights[..self.row])
                 {
-                    *dx += place.gradient * weight;
+                    *dx += gradient * weight;
                 }
             }
         }
@@ -167,7 +136,7 @@ fn vectors_at_once<S: Simd>(vectors: usize) -> usize {
 /// As many vectors of the kernel as are done at once.
 struct Group<'a, V> {
     x: &'a [f32],
-    places: &'a [Place],
+    places: &'a Places,
     corners: &'a [usize],
     vectors: &'a [usize],
     weights: &'a [V],
@@ -205,9 +174,9 @@ impl<V: Pod> Group<'_, V> {
         let dweights: &mut [V; N] = self.dweights.try_into().expect("there is one for each vector");
         // Copies, so that they can live in registers.
         let (mut sums, mut sum) = (*dweights, simd.splat_f32s(0.0));
-        for place in self.places {
-            let corner = self.corners[place.output as usize];
-            let gradient = simd.splat_f32s(place.gradient);
+        for (place, gradient) in self.places.get() {
+            let corner = self.corners[place as usize];
+            let gradient = simd.splat_f32s(gradient);
             sum = simd.add_f32s(sum, gradient);
             for n in 0..N {
                 let at = corner + vectors[n];

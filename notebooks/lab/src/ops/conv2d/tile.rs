@@ -23,6 +23,10 @@ pub type Sums<S> = [<S as Simd>::f32s; VECTORS];
 pub const PLACES: usize = 9;
 const PLACES_OF_16_REGISTERS: usize = 6;
 
+/// Places whose sums are kept before they are written where they belong: whole tiles of 9 or 6, and few enough for the
+/// nearest cache.
+pub const KEPT: usize = 36;
+
 /// Channels in a block.
 pub fn block<S: Simd>() -> usize {
     VECTORS * S::F32_LANES

@@ -1,4 +1,3 @@
-use super::NONE;
 use crate::ops::conv2d::tile::{self, Sums, Taps, Tile};
 use crate::ops::conv2d::{Size, pack, taps};
 use crate::ops::parallel::{self, Output};
@@ -6,43 +5,54 @@ use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
 use pulp::{Simd, WithSimd, bytemuck};
 
-/// The pooled values `[batch, c_out, windows]`, and for each of them which value of its window it is, row by row, or [`NONE`]
-/// where ReLU has made 0 of all. These lie in blocks of channels, `[batch, c_out / block, windows, block]`.
-pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Size) -> (Vec<f32>, Vec<u8>) {
+/// The pooled values `[batch, c_out, windows]`, and for each of them where it comes from: its place in the convolution
+/// `[rows, columns]`. It is any of the window where ReLU has made 0 of all.
+pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Size) -> (Vec<f32>, Vec<u32>) {
     let arch = arch();
     let block = tile::block_here(arch);
     let weights = pack(weight, size.c_out, size.kernel(), block);
     let bias = pack(bias, size.c_out, 1, block);
-    let (corners, pixels) = (window_corners(size, window, size.width), pixels(window, size.width));
-    let taps = taps(size);
-    let pooled = size.c_out * corners.len();
-    let blocks = size.c_out.div_ceil(block) * corners.len() * block;
-    let (mut y, mut largest) = (Output::new(size.batch * pooled), Output::new(size.batch * blocks));
-    let images = y.chunks(pooled).zip(largest.chunks(blocks)).zip(x.chunks(size.image()));
+    let (windows, taps) = (Windows::new(size, window), taps(size));
+    let pooled = size.c_out * windows.corners.len();
+    let (mut y, mut largest) = (Output::new(size.batch * pooled), Output::new(size.batch * pooled));
+    let images = y.chunks(pooled).zip(largest.chunks(pooled)).zip(x.chunks(size.image()));
     parallel::for_each(images, |((y, largest), x)| {
-        let (y, largest) = (y.filled(0.0), largest.filled(NONE));
-        let (corners, pixels, taps, weights, bias) = (&corners, &pixels, &taps, &weights, &bias);
-        arch.dispatch(Image { x, corners, pixels, taps, weights, bias, y, largest });
+        let (y, largest) = (y.filled(0.0), largest.filled(0));
+        let (windows, taps, weights, bias) = (&windows, &taps, &weights, &bias);
+        arch.dispatch(Image { x, windows, taps, weights, bias, y, largest });
     });
     (y.finish(), largest.finish())
 }
 
-/// The corners of all windows, row by row, in a plane with rows of `width`.
-pub fn window_corners(size: &Size, window: usize, width: usize) -> Vec<usize> {
-    let (rows, columns) = (size.rows / window, size.columns / window);
-    (0..rows * columns).map(|at| (at / columns * width + at % columns) * window).collect()
+/// The windows of a pool.
+struct Windows {
+    /// Where in an image the corner of each lies, and where in the convolution.
+    corners: Vec<usize>,
+    places: Vec<u32>,
+    /// The values of a window relative to its corner, row by row, as well.
+    pixels: Vec<(usize, u32)>,
 }
 
-/// The values of a window relative to its corner, row by row, in such a plane.
-pub fn pixels(window: usize, width: usize) -> Vec<usize> {
-    (0..window * window).map(|at| at / window * width + at % window).collect()
+impl Windows {
+    fn new(size: &Size, window: usize) -> Self {
+        let (rows, columns) = (size.rows / window, size.columns / window);
+        let grid =
+            |rows, columns| (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)));
+        let in_image = |(row, column)| row * size.width + column;
+        let in_convolution = |(row, column)| (row * size.columns + column) as u32;
+        let corners = || grid(rows, columns).map(|(row, column)| (row * window, column * window));
+        Self {
+            corners: corners().map(in_image).collect(),
+            places: corners().map(in_convolution).collect(),
+            pixels: grid(window, window).map(|at| (in_image(at), in_convolution(at))).collect(),
+        }
+    }
 }
 
 /// Convolution, ReLU and pool of one image. Of the convolution it has only a few places at a time.
 struct Image<'a> {
     x: &'a [f32],
-    corners: &'a [usize],
-    pixels: &'a [usize],
+    windows: &'a Windows,
     taps: &'a Taps,
     /// `[channels / block, taps, block]`.
     weights: &'a [f32],
@@ -50,8 +60,8 @@ struct Image<'a> {
     bias: &'a [f32],
     /// `[channels, windows]`.
     y: &'a mut [f32],
-    /// `[channels / block, windows, block]`.
-    largest: &'a mut [u8],
+    /// As y.
+    largest: &'a mut [u32],
 }
 
 impl WithSimd for Image<'_> {
@@ -59,22 +69,35 @@ impl WithSimd for Image<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, corners, pixels, taps, weights, bias, y, largest } = self;
-        let (block, windows) = (tile::block::<S>(), corners.len());
-        let mut values = vec![[simd.splat_f32s(0.0); _]; windows];
-        let mut from = vec![[simd.splat_u32s(0); _]; windows];
+        let Self { x, windows, taps, weights, bias, y, largest } = self;
+        let (block, count) = (tile::block::<S>(), windows.corners.len());
+        let mut values = [[simd.splat_f32s(0.0); tile::VECTORS]; tile::KEPT];
+        let mut from = [[simd.splat_u32s(0); tile::VECTORS]; tile::KEPT];
         let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
-        let outputs = y.chunks_mut(block * windows).zip(largest.chunks_mut(block * windows));
+        let outputs = y.chunks_mut(block * count).zip(largest.chunks_mut(block * count));
         for ((y, largest), (weights, bias)) in outputs.zip(weights.zip(tile::as_sums::<S>(bias))) {
-            let (values, from) = (&mut values[..], &mut from[..]);
-            tile::each::<S>(
-                corners,
-                &mut Block { simd, x, pixels, taps, weights, bias: *bias, values, from },
-            );
-            let channels = y.len() / windows;
-            transpose((bytemuck::cast_slice(values), block), (y, windows), windows, channels);
-            for (largest, from) in largest.iter_mut().zip(bytemuck::cast_slice::<_, u32>(from)) {
-                *largest = *from as u8;
+            let (bias, channels) = (*bias, y.len() / count);
+            for (first, corners) in (0..).step_by(tile::KEPT).zip(windows.corners.chunks(tile::KEPT)) {
+                let places = &windows.places[first..];
+                let (values, from) = (&mut values, &mut from);
+                tile::each::<S>(
+                    corners,
+                    &mut Block {
+                        simd,
+                        x,
+                        places,
+                        pixels: &windows.pixels,
+                        taps,
+                        weights,
+                        bias,
+                        values,
+                        from,
+                    },
+                );
+                let (values, from) = (bytemuck::cast_slice(values), bytemuck::cast_slice(from));
+                let (y, largest) = (&mut y[first..], bytemuck::cast_slice_mut(&mut largest[first..]));
+                transpose(simd, (values, block), (y, count), corners.len(), channels);
+                transpose(simd, (from, block), (largest, count), corners.len(), channels);
             }
         }
     }
@@ -84,11 +107,13 @@ impl WithSimd for Image<'_> {
 struct Block<'a, S: Simd> {
     simd: S,
     x: &'a [f32],
-    pixels: &'a [usize],
+    /// Of the corners in the convolution.
+    places: &'a [u32],
+    pixels: &'a [(usize, u32)],
     taps: &'a Taps,
     weights: &'a [Sums<S>],
     bias: Sums<S>,
-    /// The largest value of each window, and which one it is.
+    /// The largest value of each window, and its place.
     values: &'a mut [Sums<S>],
     from: &'a mut [[S::u32s; tile::VECTORS]],
 }
@@ -96,13 +121,13 @@ struct Block<'a, S: Simd> {
 impl<S: Simd> Tile for Block<'_, S> {
     #[inline(always)]
     fn tile<const P: usize>(&mut self, first: usize, corners: [usize; P]) {
-        let Self { simd, x, pixels, taps, weights, bias, .. } = *self;
+        let Self { simd, x, places, pixels, taps, weights, bias, .. } = *self;
         // Starting from 0 is ReLU.
         let mut values = [[simd.splat_f32s(0.0); tile::VECTORS]; P];
-        let mut from = [[simd.splat_u32s(u32::from(NONE)); tile::VECTORS]; P];
-        for (pixel, offset) in pixels.iter().enumerate() {
+        let mut from = [[simd.splat_u32s(0); tile::VECTORS]; P];
+        for (offset, place) in pixels {
             let sums = tile::sums(simd, &x[*offset..], corners, taps, weights, bias);
-            let pixel = simd.splat_u32s(pixel as u32);
+            let place = simd.splat_u32s(*place);
             for p in 0..P {
                 for v in 0..tile::VECTORS {
                     let (sum, value) = (sums[p][v], values[p][v]);
@@ -110,9 +135,12 @@ impl<S: Simd> Tile for Block<'_, S> {
                     let larger = simd.greater_than_f32s(sum, value);
                     let replaces = simd.or_m32s(larger, simd.not_m32s(simd.equal_f32s(sum, sum)));
                     values[p][v] = simd.select_f32s(replaces, sum, value);
-                    from[p][v] = simd.select_u32s(replaces, pixel, from[p][v]);
+                    from[p][v] = simd.select_u32s(replaces, place, from[p][v]);
                 }
             }
+        }
+        for (from, corner) in from.iter_mut().zip(&places[first..]) {
+            *from = from.map(|place| simd.add_u32s(place, simd.splat_u32s(*corner)));
         }
         self.values[first..][..P].copy_from_slice(&values);
         self.from[first..][..P].copy_from_slice(&from);
