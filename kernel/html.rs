@@ -2,6 +2,7 @@
 
 use crate::jupyter::{self, JUPYTER};
 use crate::maths::Formulas;
+use crate::nbconvert::{self, TEMPLATE};
 use crate::{index, notebook, run, warm};
 use anyhow::{Context, Result};
 use nbformat::v4::{Cell, Notebook};
@@ -21,10 +22,6 @@ pub struct Export {
     #[arg(long)]
     slides: bool,
 }
-
-/// nbconvert's template of the pages.
-const TEMPLATE: [(&str, &str); 2] =
-    [("conf.json", include_str!("html/conf.json")), ("index.html.j2", include_str!("html/index.html.j2"))];
 
 /// How nbconvert makes slides: wide enough for a line of code, and to be scrolled where a cell is higher.
 const SLIDES: [&str; 5] = [
@@ -61,13 +58,11 @@ pub fn write_if_possible(folder: &Path, notebooks: &[PathBuf]) -> Result<()> {
 /// Writes a page for each notebook, and `index.html`.
 fn write(folder: &Path, paths: &[PathBuf], python: &Path) -> Result<()> {
     let templates = tempfile::tempdir()?;
-    for (name, text) in TEMPLATE {
-        warm::write(&templates.path().join("taper").join(name), text)?;
-    }
-    let mut nbconvert = Command::new(python);
-    nbconvert.args(["-m", "nbconvert", "--to=html", "--embed-images", "--template=taper"]);
-    nbconvert.arg("--TemplateExporter.extra_template_basedirs").arg(templates.path());
-    let notebooks = convert(folder, paths, "html", &mut nbconvert)?;
+    nbconvert::write_template(&templates.path().join(TEMPLATE))?;
+    let mut command = Command::new(python);
+    command.args(["-m", "nbconvert", "--to=html", "--embed-images", "--template", TEMPLATE]);
+    command.arg("--TemplateExporter.extra_template_basedirs").arg(templates.path());
+    let notebooks = convert(folder, paths, "html", &mut command)?;
     let index_page = folder.join("index.html");
     warm::write(&index_page, &index::index(&notebooks))?;
     println!("wrote {}", index_page.display());
@@ -79,10 +74,10 @@ fn convert(
     folder: &Path,
     paths: &[PathBuf],
     extension: &str,
-    nbconvert: &mut Command,
+    command: &mut Command,
 ) -> Result<Vec<(String, Notebook)>> {
     let work = tempfile::tempdir()?;
-    nbconvert.arg("--log-level=ERROR").arg("--output-dir").arg(std::path::absolute(folder)?);
+    command.arg("--log-level=ERROR").arg("--output-dir").arg(std::path::absolute(folder)?);
     let (mut notebooks, mut formulas) = (Vec::new(), Formulas::default());
     for path in paths {
         let name = path.file_name().context("a notebook needs a name")?;
@@ -90,10 +85,10 @@ fn convert(
         let prepared =
             prepared(notebook.clone(), &mut formulas).with_context(|| path.display().to_string())?;
         notebook::write(&work.path().join(name), prepared)?;
-        nbconvert.arg(work.path().join(name));
+        command.arg(work.path().join(name));
         notebooks.push((Path::new(name).with_extension(extension).to_string_lossy().into_owned(), notebook));
     }
-    jupyter::step(nbconvert)?;
+    jupyter::step(command)?;
     for (name, _) in &notebooks {
         let page = folder.join(name);
         let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;

@@ -3,6 +3,7 @@
 use crate::analysis;
 use crate::cuda::Cuda;
 use crate::lab::Lab;
+use crate::nbconvert;
 use crate::shared::Shared;
 use crate::toolchain::Toolchain;
 use crate::warm::{self, ENVIRONMENTS, Environment};
@@ -28,7 +29,7 @@ pub fn registered() -> Option<PathBuf> {
     let users = [user_data().ok(), sys_prefix().ok().map(|prefix| prefix.join("share/jupyter"))];
     let all = ["/usr/local/share/jupyter", "/usr/share/jupyter"].map(PathBuf::from);
     let folders = env::split_paths(&path).chain(users.into_iter().flatten()).chain(all);
-    folders.map(|folder| folder.join("kernels").join(NAMES[0]).join("kernel.json")).find(|file| file.exists())
+    folders.map(|folder| kernels(&folder).join(NAMES[0]).join("kernel.json")).find(|file| file.exists())
 }
 
 /// Where the kernelspec goes.
@@ -60,11 +61,15 @@ pub struct Install {
     /// Build Burn too, which else the first cell builds that asks for it
     #[arg(long)]
     burn: bool,
+    /// Have `jupyter nbconvert --to html` and JupyterLab's menu make pages of Rust notebooks that need no network. Sets
+    /// `template_name` in Jupyter's settings; those of other languages stay as they are
+    #[arg(long)]
+    pages: bool,
 }
 
 /// Registers the kernel and builds the warm environment. Prints where.
-pub fn install(Install { place, cuda, without_driver, burn }: &Install) -> Result<()> {
-    let kernels = kernels(place)?;
+pub fn install(Install { place, cuda, without_driver, burn, pages }: &Install) -> Result<()> {
+    let (data, settings) = (data(place)?, settings(place)?);
     let shared = place.prefix.as_deref().map(Shared::at).transpose()?;
     let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
     let toolchain = Toolchain::find()?;
@@ -90,13 +95,20 @@ pub fn install(Install { place, cuda, without_driver, burn }: &Install) -> Resul
     if *burn {
         build(&Lab::embedded().with(["burn".to_owned()].into()))?;
     }
-    let folder = kernels.join(NAMES[usize::from(cuda.is_some())]);
+    let folder = kernels(&data).join(NAMES[usize::from(cuda.is_some())]);
+    let template = nbconvert::folder(&data);
+    nbconvert::write_template(&template)?;
+    if *pages {
+        nbconvert::make_default(&settings)?;
+    }
     match &shared {
         Some(shared) => {
             shared.write_program(&toolchain)?;
             write_kernelspec(&folder, &shared.program(), cuda.as_ref())?;
             shared.write_sources(&mut analysis::shown_crates(&toolchain, &environment)?)?;
-            shared.open_to_all(&folder)?;
+            let written =
+                [folder.clone(), template].into_iter().chain(pages.then(|| nbconvert::file(&settings)));
+            shared.open_to_all(&written.collect::<Vec<_>>())?;
         }
         None => write_kernelspec(&folder, &env::current_exe()?, cuda.as_ref())?,
     }
@@ -105,15 +117,24 @@ pub fn install(Install { place, cuda, without_driver, burn }: &Install) -> Resul
         display_name(cuda.as_ref()),
         folder.display()
     );
+    if *pages {
+        println!(
+            "nbconvert makes pages of Rust notebooks that need no network, by {}.",
+            nbconvert::file(&settings).display()
+        );
+    }
     Ok(())
 }
 
 /// Removes the kernelspecs and everything that was built for them. Digits that were downloaded stay, and so do the folders
 /// of kernels that are running.
 pub fn uninstall(place: &Place) -> Result<()> {
+    let data = data(place)?;
     for name in NAMES {
-        remove("kernel", &kernels(place)?.join(name))?;
+        remove("kernel", &kernels(&data).join(name))?;
     }
+    nbconvert::take_back_default(&settings(place)?)?;
+    remove("template of nbconvert", &nbconvert::folder(&data))?;
     if let Some(prefix) = &place.prefix {
         let shared = Shared::at(prefix)?;
         if shared.folder().exists() {
@@ -210,14 +231,30 @@ pub fn write_kernelspec(folder: &Path, program: &Path, cuda: Option<&Cuda>) -> R
     Ok(())
 }
 
-/// The folder that Jupyter looks for kernels in, <https://docs.jupyter.org/en/latest/use/jupyter-directories.html>.
-fn kernels(place: &Place) -> Result<PathBuf> {
-    let data = match place {
-        Place { prefix: Some(prefix), .. } => return Ok(Shared::at(prefix)?.kernels()),
-        Place { sys_prefix: true, .. } => sys_prefix()?.join("share/jupyter"),
-        _ => user_data()?,
-    };
-    Ok(data.join("kernels"))
+/// The folder that Jupyter looks for data in, <https://docs.jupyter.org/en/latest/use/jupyter-directories.html>.
+fn data(place: &Place) -> Result<PathBuf> {
+    match place {
+        Place { prefix: Some(prefix), .. } => Ok(Shared::at(prefix)?.data()),
+        Place { sys_prefix: true, .. } => Ok(sys_prefix()?.join("share/jupyter")),
+        _ => user_data(),
+    }
+}
+
+fn kernels(data: &Path) -> PathBuf {
+    data.join("kernels")
+}
+
+/// The folder that Jupyter looks for settings in.
+fn settings(place: &Place) -> Result<PathBuf> {
+    match place {
+        Place { prefix: Some(prefix), .. } => Ok(Shared::at(prefix)?.settings()),
+        Place { sys_prefix: true, .. } => Ok(sys_prefix()?.join("etc/jupyter")),
+        _ => {
+            let folder = env::var_os("JUPYTER_CONFIG_DIR").map(PathBuf::from);
+            let folder = folder.or_else(|| dirs::home_dir().map(|home| home.join(".jupyter")));
+            folder.context("there is no home folder for Jupyter's settings: set JUPYTER_CONFIG_DIR")
+        }
+    }
 }
 
 fn sys_prefix() -> Result<PathBuf> {

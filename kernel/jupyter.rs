@@ -1,10 +1,11 @@
 //! Jupyter's programs, and nbgrader: those on this machine, or else virtual environments in the user's cache.
 
 use crate::lab::Lab;
-use crate::{install, warm};
+use crate::{install, nbconvert, warm};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -40,13 +41,19 @@ pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     let python = JUPYTER.python()?;
     let data = warm::cache()?.join("jupyter");
     install::write_kernelspec(&data.join("kernels/taper"), &env::current_exe()?, None)?;
-    let mut path = std::ffi::OsString::from(&data);
-    if let Some(present) = env::var_os("JUPYTER_PATH") {
-        path.push(":");
-        path.push(present);
-    }
+    nbconvert::write_template(&nbconvert::folder(&data))?;
+    let settings = data.join("settings");
+    nbconvert::make_default(&settings)?;
     let mut command = Command::new(python);
-    command.args(["-m", "jupyterlab"]).arg(folder).args(arguments).env("JUPYTER_PATH", path);
+    command.args(["-m", "jupyterlab"]).arg(folder).args(arguments);
+    for (variable, first) in [("JUPYTER_PATH", data), ("JUPYTER_CONFIG_PATH", settings)] {
+        let mut path = OsString::from(first);
+        if let Some(present) = env::var_os(variable) {
+            path.push(":");
+            path.push(present);
+        }
+        command.env(variable, path);
+    }
     let status = command.status().context("cannot start JupyterLab")?;
     Ok(status.code().unwrap_or(1) as u8)
 }

@@ -36,6 +36,7 @@ mod lab;
 mod lock_file;
 mod maths;
 mod message;
+mod nbconvert;
 mod notebook;
 mod output;
 mod processes;

@@ -32,9 +32,14 @@ impl Shared {
         self.prefix.join("bin/taper")
     }
 
-    /// Where its kernels are registered.
-    pub fn kernels(&self) -> PathBuf {
-        self.prefix.join("share/jupyter/kernels")
+    /// Jupyter's data folder there, with the kernels.
+    pub fn data(&self) -> PathBuf {
+        self.prefix.join("share/jupyter")
+    }
+
+    /// Jupyter's settings there.
+    pub fn settings(&self) -> PathBuf {
+        self.prefix.join("etc/jupyter")
     }
 
     /// Where its environments are built, and stay: libraries hold absolute paths.
@@ -82,16 +87,16 @@ impl Shared {
         }
     }
 
-    /// Lets all users read it and the kernelspec of one kernel, whatever the mask of new files was, and nobody but the owner
+    /// Lets all users read it and what was written for Jupyter, whatever the mask of new files was, and nobody but the owner
     /// write.
-    pub fn open_to_all(&self, kernel: &Path) -> Result<()> {
-        for folder in ["bin", "share", "share/jupyter", "share/jupyter/kernels"] {
-            // Who else may write there is not for us to say.
-            allow(&self.prefix.join(folder), 0)?;
+    pub fn open_to_all(&self, written: &[PathBuf]) -> Result<()> {
+        for path in written.iter().chain([&self.program(), &self.folder()]) {
+            // Who else may write to the folders around them is not for us to say.
+            let around = path.ancestors().skip(1).take_while(|folder| *folder != self.prefix);
+            around.into_iter().try_for_each(|folder| allow(folder, 0))?;
+            show_all(path)?;
         }
-        allow(&self.program(), 0o022)?;
-        show_all(&self.folder())?;
-        show_all(kernel)
+        Ok(())
     }
 
     /// What keeps other users from it, and what to do, in one line.

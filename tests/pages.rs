@@ -39,14 +39,47 @@ fn pages_are_for_everybody_and_need_no_network() {
 }
 
 #[test]
-fn plain_pages_of_nbconvert_work_without_network() {
+fn plain_nbconvert_makes_them_too_where_it_is_to() {
     let Some(chromium) = chromium("nbconvert's pages") else { return };
     let workplace = Workplace::new();
-    let notebook = root().join("notebooks/03_architecture.ipynb");
-    let arguments = ["--to", "html", "--output-dir", ".", notebook.to_str().unwrap()];
-    let (good, text) = workplace.run("jupyter-nbconvert", &arguments);
-    assert!(good, "{text}");
+    let settings = workplace.jupyters("JUPYTER_CONFIG_DIR").join("jupyter_config.json");
+    let others = r#"{"NbConvertApp":{"log_level":"ERROR"}}"#;
+    fs::write(&settings, others).unwrap();
+    let install = || {
+        let output = workplace.taper().args(["install", "--pages"]).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let convert = |arguments: &[&str]| {
+        let (good, text) = workplace.run("jupyter-nbconvert", arguments);
+        assert!(good, "{text}");
+    };
+    assert_eq!(install(), (true, String::new()));
+    let names = ["03_architecture", "06_tensorflow_style", "10_inside_the_network"];
+    let notebooks = names.map(|name| root().join("notebooks").join(name).with_extension("ipynb"));
+    let [notebooks @ .., last] = &notebooks.map(|path| path.to_string_lossy().into_owned());
+    convert(&["--to", "html", "--output-dir", ".", &notebooks[0], &notebooks[1], last]);
     read(&chromium, workplace.path(), &["plain"]);
+
+    // Slides, and what is not in Rust, stay as nbconvert has them.
+    convert(&["--to", "slides", "--output-dir", ".", last]);
+    let page = |name: &str| fs::read_to_string(workplace.path().join(name)).unwrap();
+    assert!(page("10_inside_the_network.slides.html").contains("Reveal.initialize"));
+    let python =
+        fs::read_to_string(last).unwrap().replace(r#""language": "rust""#, r#""language": "python""#);
+    fs::write(workplace.path().join("python.ipynb"), python).unwrap();
+    convert(&["--to", "html", "python.ipynb"]);
+    convert(&["--to", "html", "--template", "lab", "--output", "lab", "python.ipynb"]);
+    assert!(page("python.html").contains("mathjax") && page("python.html") == page("lab.html"));
+
+    // With a cache of its own, for the others of the tests is used by them.
+    let mut uninstall = workplace.taper();
+    uninstall.arg("uninstall").env("TAPER_CACHE", workplace.path().join("cache"));
+    assert!(uninstall.status().unwrap().success());
+    let left: Value = serde_json::from_str(&fs::read_to_string(&settings).unwrap()).unwrap();
+    assert_eq!(left, serde_json::from_str::<Value>(others).unwrap());
+    fs::write(&settings, r#"{"HTMLExporter":{"template_name":"classic"}}"#).unwrap();
+    let (good, text) = install();
+    assert!(!good && text.contains("already says that nbconvert's template is \"classic\""), "{text}");
 }
 
 /// How a cell starts a slide, if it does.

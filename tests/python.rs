@@ -1,6 +1,6 @@
 //! Jupyter's own programs, for the tests: a virtual environment that is made once, and folders to work in.
 
-use crate::support::{installed, root};
+use crate::support::{installed, root, taper};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -95,10 +95,24 @@ impl Workplace {
 
     /// One of the environment's programs, to be run in the folder.
     pub fn command(&self, name: &str) -> Command {
-        let mut command = program(name);
+        self.at_home(program(name))
+    }
+
+    /// taper with Jupyter's folders.
+    pub fn taper(&self) -> Command {
+        self.at_home(taper())
+    }
+
+    /// A command in the folder, with Jupyter's folders.
+    fn at_home(&self, mut command: Command) -> Command {
         command.current_dir(self.path()).env("JUPYTER_PATH", installed());
-        command.envs(OWN_FOLDERS.map(|name| (name, self.folder.path().join(name))));
+        command.envs(OWN_FOLDERS.map(|name| (name, self.jupyters(name))));
         command
+    }
+
+    /// One of the folders that Jupyter writes to, by the variable that says so.
+    pub fn jupyters(&self, variable: &str) -> PathBuf {
+        self.folder.path().join(variable)
     }
 
     /// Runs a program; returns whether it succeeded, and what it wrote.

@@ -97,7 +97,7 @@ async fn all_users_share_one_environment_and_none_of_them_writes_to_it() {
     let folder = unfinished_install().await;
     let (prefix, cache) = (folder.path().join("prefix"), folder.path().join("cache"));
     let at_prefix = ["--prefix", prefix.to_str().unwrap()];
-    let (good, text) = with_strict_mask(&[&["install"], &at_prefix[..]].concat(), &cache);
+    let (good, text) = with_strict_mask(&[&["install", "--pages"], &at_prefix[..]].concat(), &cache);
     assert!(good && text.contains("Jupyter now has the kernel \"Rust (taper)\""), "{text}");
     assert!(!cache.exists(), "nothing of it is in a user's cache");
 

@@ -1,0 +1,100 @@
+//! The look of our pages as a template of nbconvert, where Jupyter finds it, and as what nbconvert uses by itself.
+
+use crate::warm;
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What `--template` calls it.
+pub const TEMPLATE: &str = "taper";
+
+const FILES: [(&str, &str); 3] = [
+    ("conf.json", include_str!("html/conf.json")),
+    ("index.html.j2", include_str!("html/index.html.j2")),
+    ("temml.min.js", include_str!("html/temml.min.js")),
+];
+
+/// The exporters whose template it becomes, and those that are made from one of these and keep their own.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("HTMLExporter", TEMPLATE),
+    ("SlidesExporter", "reveal"),
+    ("WebPDFExporter", "webpdf"),
+    ("QtPDFExporter", "qtpdf"),
+    ("QtPNGExporter", "qtpng"),
+];
+const KEY: &str = "template_name";
+
+/// The folder of the template in one of Jupyter's data folders.
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("nbconvert/templates").join(TEMPLATE)
+}
+
+/// Writes the template into a folder of its own.
+pub fn write_template(folder: &Path) -> Result<()> {
+    FILES.iter().try_for_each(|(name, text)| warm::write(&folder.join(name), text))
+}
+
+/// Has nbconvert and JupyterLab's menu use it, by one of Jupyter's folders of settings. Other settings stay.
+///
+/// # Errors
+/// When there is another template already, or the settings cannot be read.
+pub fn make_default(settings: &Path) -> Result<()> {
+    change(settings, |file, all| {
+        for (exporter, template) in DEFAULTS {
+            let Some(exporter) = all.entry(exporter).or_insert(json!({})).as_object_mut() else {
+                bail!("{} is not as Jupyter has it", file.display());
+            };
+            let present = exporter.entry(KEY).or_insert(template.into());
+            if template == TEMPLATE && present != TEMPLATE {
+                bail!("{} already says that nbconvert's template is {present}", file.display());
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Takes back what [`make_default`] has set.
+pub fn take_back_default(settings: &Path) -> Result<()> {
+    if !file(settings).exists() {
+        return Ok(());
+    }
+    change(settings, |_, all| {
+        let is_ours = all.get("HTMLExporter").is_some_and(|exporter| exporter[KEY] == TEMPLATE);
+        for (exporter, template) in DEFAULTS {
+            let Some(Value::Object(set)) = all.get_mut(exporter).filter(|_| is_ours) else { continue };
+            if set.get(KEY).is_some_and(|present| present == template) {
+                set.remove(KEY);
+            }
+            if set.is_empty() {
+                all.remove(exporter);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The settings of all of Jupyter's programs.
+pub fn file(settings: &Path) -> PathBuf {
+    settings.join("jupyter_config.json")
+}
+
+fn change(settings: &Path, change: impl FnOnce(&Path, &mut Map<String, Value>) -> Result<()>) -> Result<()> {
+    let file = file(settings);
+    let mut all = match fs::read(&file) {
+        Ok(text) => {
+            serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))?
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    let before = all.clone();
+    change(&file, &mut all)?;
+    match all.is_empty() {
+        true if before.is_empty() => Ok(()),
+        true => fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display())),
+        false if all == before => Ok(()),
+        false => warm::write(&file, &format!("{:#}\n", Value::Object(all))),
+    }
+}
