@@ -109,6 +109,9 @@ mod tests {
         let dead = SessionDirectory::create_in(sessions.path()).unwrap();
         let dead_path = dead.path().to_owned();
         fs::write(dead_path.join("file"), "x").unwrap();
+        // As its process's end does. Closing alone does not: a test next to this one may be starting a program, and
+        // until that begins it has a copy of the open file, with the lock.
+        dead._lock.unlock().unwrap();
         drop(dead);
         let new = SessionDirectory::create_in(sessions.path()).unwrap();
         assert!(alive.path().exists() && new.path().exists());
