@@ -13,15 +13,18 @@ use jupyter_zmq_client::{
 };
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long a kernel may take to answer at all.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a kernel is started until its ports are free.
+const TRIES: usize = 3;
 
 /// A kernel process, and the sockets to it.
 pub struct Client {
@@ -31,7 +34,6 @@ pub struct Client {
     pub iopub: ClientIoPubConnection,
     pub control: ClientControlConnection,
     pub stdin: ClientStdinConnection,
-    _folder: TempDir,
 }
 
 impl Client {
@@ -40,40 +42,35 @@ impl Client {
     pub async fn start(command: &mut Command) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the connection file")?;
         let file = folder.path().join("connection.json");
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (ports, listeners) = peek_ports_with_listeners(host, 5).await?;
-        let connection = ConnectionInfo {
-            ip: host.to_string(),
-            transport: Transport::TCP,
-            shell_port: ports[0],
-            iopub_port: ports[1],
-            stdin_port: ports[2],
-            control_port: ports[3],
-            hb_port: ports[4],
-            key: uuid::Uuid::new_v4().to_string(),
-            signature_scheme: "hmac-sha256".into(),
-            kernel_name: None,
-        };
-        // The key in it is a secret, and so is the folder.
-        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-        opened.write_all(serde_json::to_string(&connection)?.as_bytes())?;
-        drop(listeners);
-        let process = command.arg(&file).stdin(Stdio::null()).spawn().context("cannot start the kernel")?;
-        let mut client = Self::connect(process, connection, folder).await?;
-        client.wait_until_ready().await?;
-        Ok(client)
+        command.arg(&file).stdin(Stdio::null());
+        for _ in 1..TRIES {
+            let connection = write_connection(&file).await?;
+            let started = Self::start_once(command, connection.clone()).await;
+            // Another program may take a port before the kernel does.
+            if started.is_ok() || ports_are_free(&connection) {
+                return started;
+            }
+        }
+        Self::start_once(command, write_connection(&file).await?).await
     }
 
-    async fn connect(mut process: Child, connection: ConnectionInfo, folder: TempDir) -> Result<Self> {
+    async fn start_once(command: &mut Command, connection: ConnectionInfo) -> Result<Self> {
+        let process = command.spawn().context("cannot start the kernel")?;
+        let mut client = Self::connect(process, connection).await?;
+        let ready = client.wait_until_ready().await;
+        if ready.is_err() {
+            end(&mut client.process);
+        }
+        ready.map(|()| client)
+    }
+
+    async fn connect(mut process: Child, connection: ConnectionInfo) -> Result<Self> {
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
         let sockets = async {
             // The kernel binds its sockets one after the other; the last one is the heartbeat.
-            while tokio::net::TcpStream::connect((connection.ip.as_str(), connection.hb_port)).await.is_err()
-            {
-                if let Some(status) = process.try_wait()? {
-                    bail!("the kernel ended as soon as it was started ({status})");
-                }
+            while TcpStream::connect((connection.ip.as_str(), connection.hb_port)).await.is_err() {
+                still_runs(&mut process)?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Ok((
@@ -83,9 +80,12 @@ impl Client {
                 create_client_stdin_connection_with_identity(&connection, &session, identity).await?,
             ))
         };
-        let (shell, iopub, control, stdin) =
-            timeout(PATIENCE, sockets).await.context("the kernel does not listen")??;
-        Ok(Self { process, connection, shell, iopub, control, stdin, _folder: folder })
+        let sockets = timeout(PATIENCE, sockets).await.context("the kernel does not listen").flatten();
+        if sockets.is_err() {
+            end(&mut process);
+        }
+        let (shell, iopub, control, stdin) = sockets?;
+        Ok(Self { process, connection, shell, iopub, control, stdin })
     }
 
     /// Waits until requests are answered and their status messages arrive: not every kernel welcomes subscribers, and
@@ -96,7 +96,9 @@ impl Client {
                 let request = JupyterMessage::new(KernelInfoRequest {}, None);
                 let id = request.header.msg_id.clone();
                 self.shell.send(request).await?;
-                self.reply_to(&id).await?;
+                while let Err(_late) = timeout(Duration::from_secs(1), self.reply_to(&id)).await {
+                    still_runs(&mut self.process)?;
+                }
                 let idle = self.until_idle(&id, |_| Ok(()));
                 if let Ok(heard) = timeout(Duration::from_millis(100), idle).await {
                     return heard;
@@ -187,4 +189,45 @@ impl Client {
         tokio::task::spawn_blocking(move || self.process.wait()).await??;
         Ok(())
     }
+}
+
+/// Chooses free ports and a key, and writes them to the file.
+async fn write_connection(file: &Path) -> Result<ConnectionInfo> {
+    let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let (ports, _listeners) = peek_ports_with_listeners(host, 5).await?;
+    let connection = ConnectionInfo {
+        ip: host.to_string(),
+        transport: Transport::TCP,
+        shell_port: ports[0],
+        iopub_port: ports[1],
+        stdin_port: ports[2],
+        control_port: ports[3],
+        hb_port: ports[4],
+        key: uuid::Uuid::new_v4().to_string(),
+        signature_scheme: "hmac-sha256".into(),
+        kernel_name: None,
+    };
+    // The key in it is a secret, and so is the folder.
+    let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    opened.write_all(serde_json::to_string(&connection)?.as_bytes())?;
+    Ok(connection)
+}
+
+fn ports_are_free(connection: &ConnectionInfo) -> bool {
+    let ConnectionInfo { ip, shell_port, iopub_port, stdin_port, control_port, hb_port, .. } = connection;
+    [shell_port, iopub_port, stdin_port, control_port, hb_port]
+        .iter()
+        .all(|port| TcpListener::bind((ip.as_str(), **port)).is_ok())
+}
+
+fn still_runs(process: &mut Child) -> Result<()> {
+    match process.try_wait()? {
+        Some(status) => bail!("the kernel ended as soon as it was started ({status})"),
+        None => Ok(()),
+    }
+}
+
+fn end(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
 }

@@ -5,6 +5,7 @@
 use crate::client::Client;
 use crate::support::{
     assert_untouched, command_with_cache, is_alive, kernel, run, runner, sessions, users_folder, wait_until,
+    within,
 };
 use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::fs::{self, File, FileTimes};
@@ -129,20 +130,6 @@ fn set_times(folder: &Path, time: SystemTime) {
             File::open(entry.path()).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
         }
     }
-}
-
-/// The command with another in front, which starts it: `unshare …`, `setpriv …`.
-fn within(wrapper: &[&str], command: &Command) -> Command {
-    let mut wrapped = Command::new(wrapper[0]);
-    wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => wrapped.env(name, value),
-            None => wrapped.env_remove(name),
-        };
-    }
-    wrapped.current_dir(command.get_current_dir().unwrap());
-    wrapped
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use crate::client::Client;
 use crate::support::{
-    command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, taper, wait_until,
+    command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, wait_until, within,
 };
-use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ShutdownRequest};
-use std::process::{Command, Stdio};
+use jupyter_protocol::{
+    ConnectionInfo, InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ShutdownRequest,
+};
+use std::process::Command;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -69,31 +71,39 @@ async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
 async fn a_kernel_ends_with_its_parent() {
     // A shell starts the kernel, says which process it is, and is killed.
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("connection.json");
-    let listeners: Vec<_> = (0..5).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-    let connection = serde_json::json!({
-        "ip": "127.0.0.1", "transport": "tcp", "key": "k", "signature_scheme": "hmac-sha256",
-        "shell_port": ports[0], "iopub_port": ports[1], "stdin_port": ports[2], "control_port": ports[3], "hb_port": ports[4],
-    });
-    std::fs::write(&file, connection.to_string()).unwrap();
-    drop(listeners);
-    let script = format!(
-        "{:?} kernel --connection-file {file:?} & echo $! > {:?}; wait",
-        taper().get_program(),
-        folder.path().join("id")
-    );
-    let mut shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
-    let port = ("127.0.0.1", ports[4]);
-    wait_until("the kernel does not start", || std::net::TcpStream::connect(port).is_ok()).await;
-    // The kernel may listen before the shell has gone on to write this.
-    let id = || std::fs::read_to_string(folder.path().join("id")).ok()?.trim().parse::<u32>().ok();
+    let said = folder.path().join("id");
+    let mut command = within(&["sh", "-c", "\"$@\" & echo $! > \"$SAID\"; wait", "sh"], &kernel_command());
+    let mut shell = Client::start(command.env("SAID", &said)).await.unwrap().process;
+    // The kernel may answer before the shell has gone on to write this.
+    let id = || std::fs::read_to_string(&said).ok()?.trim().parse::<u32>().ok();
     wait_until("the shell does not say which process the kernel is", || id().is_some()).await;
     let id = id().unwrap();
     assert!(is_alive(id));
     shell.kill().unwrap();
     shell.wait().unwrap();
     wait_until("the kernel outlives its parent", || !is_alive(id)).await;
+}
+
+#[tokio::test]
+async fn a_kernel_whose_port_is_taken_is_started_again() {
+    // The first start waits until a port that it was promised is somebody else's.
+    let folder = tempfile::tempdir().unwrap();
+    let script = "[ -e promised ] || { for file; do :; done; cp \"$file\" new; mv new promised; \
+                  until [ -e taken ]; do sleep 0.01; done; }; exec \"$@\"";
+    let mut command = within(&["sh", "-c", script, "sh"], &kernel_command());
+    let take = async {
+        let promised = || std::fs::read(folder.path().join("promised"));
+        wait_until("the kernel is not started", || promised().is_ok()).await;
+        let connection: ConnectionInfo = serde_json::from_slice(&promised().unwrap()).unwrap();
+        let listener = std::net::TcpListener::bind((connection.ip.as_str(), connection.hb_port)).unwrap();
+        std::fs::write(folder.path().join("taken"), "").unwrap();
+        (listener, connection.hb_port)
+    };
+    let (kernel, (_listener, taken)) = tokio::join!(Client::start(command.current_dir(folder.path())), take);
+    let mut kernel = kernel.unwrap();
+    assert_ne!(kernel.connection.hb_port, taken);
+    assert_eq!(run(&mut kernel, "1 + 1").await[2], "result 1: 2");
+    kernel.shut_down().await.unwrap();
 }
 
 #[tokio::test]

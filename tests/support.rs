@@ -162,3 +162,17 @@ fn types(media: &Media) -> String {
     types.sort_unstable();
     types.join(" ")
 }
+
+/// The command with another in front, which starts it: `unshare …`, `setpriv …`.
+pub fn within(wrapper: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(wrapper[0]);
+    wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped.current_dir(command.get_current_dir().unwrap());
+    wrapped
+}
