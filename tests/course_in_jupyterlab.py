@@ -101,6 +101,7 @@ def stops(page, notebook):
     """The stop button ends a training soon, and what other cells have made is still there."""
     training = notebook.run(TRAINING)
     moves(training)
+    output(training).evaluate("area => area.scrollIntoView()")
     shot(page, "panel")
     stop = notebook.root.get_by_role("button", name="Interrupt the kernel")
     start = time.monotonic()

@@ -39,6 +39,8 @@ mod output;
 #[path = "../notebooks/lab/src/pace.rs"]
 mod pace;
 mod pages;
+#[path = "../notebooks/lab/src/ops/parallel.rs"]
+mod parallel;
 mod peers;
 mod plots;
 mod progress;

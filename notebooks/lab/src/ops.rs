@@ -11,6 +11,7 @@ mod conv_block;
 mod cross_entropy;
 mod dropout;
 mod max_pool2d;
+mod output;
 mod parallel;
 mod processor;
 mod relu;

@@ -1,4 +1,5 @@
-use super::parallel::{self, Output};
+use super::output::Output;
+use super::parallel;
 use super::processor::arch;
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;

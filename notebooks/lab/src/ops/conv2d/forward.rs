@@ -1,7 +1,8 @@
 use super::size::Size;
 use super::tile::{self, Sums, Taps, Tile};
 use crate::ops::aligned::Aligned;
-use crate::ops::parallel::{self, Output};
+use crate::ops::output::Output;
+use crate::ops::parallel;
 use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
 use pulp::{Scalar, Simd, WithSimd, bytemuck};

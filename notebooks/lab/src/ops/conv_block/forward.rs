@@ -1,6 +1,7 @@
 use crate::ops::conv2d::tile::{self, Sums, Taps, Tile};
 use crate::ops::conv2d::{Size, pack, taps};
-use crate::ops::parallel::{self, Output};
+use crate::ops::output::Output;
+use crate::ops::parallel;
 use crate::ops::processor::arch;
 use crate::ops::transpose::transpose;
 use pulp::{Simd, WithSimd, bytemuck};
