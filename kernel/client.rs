@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 /// How long a kernel may take to answer at all.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a kernel is started until its ports are free.
+/// How often a kernel is started when its ports are taken.
 const TRIES: usize = 3;
 
 /// A kernel process, and the sockets to it.
@@ -43,15 +43,16 @@ impl Client {
         let folder = tempfile::tempdir().context("cannot make a folder for the connection file")?;
         let file = folder.path().join("connection.json");
         command.arg(&file).stdin(Stdio::null());
-        for _ in 1..TRIES {
+        let mut tries = 0;
+        loop {
             let connection = write_connection(&file).await?;
             let started = Self::start_once(command, connection.clone()).await;
+            tries += 1;
             // Another program may take a port before the kernel does.
-            if started.is_ok() || ports_are_free(&connection) {
+            if started.is_ok() || tries == TRIES || ports_are_free(&connection) {
                 return started;
             }
         }
-        Self::start_once(command, write_connection(&file).await?).await
     }
 
     async fn start_once(command: &mut Command, connection: ConnectionInfo) -> Result<Self> {
