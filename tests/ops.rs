@@ -65,8 +65,16 @@ fn an_example_by_hand() -> Result<()> {
 
 #[test]
 fn of_equal_values_the_first_gets_the_gradient() -> Result<()> {
-    let x = Var::from_tensor(&Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu)?)?;
-    assert_eq!(gradient(&x, 2)?.flatten_all()?.to_vec1::<f32>()?, [1., 0., 0., 0.]);
+    for (values, first) in [([1f32, 1., 1., 1.], 0), ([0., 1., 1., 0.], 1), ([0., 0., 1., 1.], 2)] {
+        let mut expected = [0.; 4];
+        expected[first] = 1.;
+        // One by our kernel, one composed from candle's operations.
+        for dtype in [DType::F32, DType::F64] {
+            let x = Tensor::new(&values, &Device::Cpu)?.reshape((1, 1, 2, 2))?.to_dtype(dtype)?;
+            let gradient = gradient(&Var::from_tensor(&x)?, 2)?.to_dtype(DType::F32)?;
+            assert_eq!(gradient.flatten_all()?.to_vec1::<f32>()?, expected, "{values:?} of {dtype:?}");
+        }
+    }
     Ok(())
 }
 

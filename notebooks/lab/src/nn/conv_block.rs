@@ -7,8 +7,8 @@ use candle_nn::{Conv2dConfig, VarBuilder};
 ///
 /// **Fused** unless [`fused(false)`](Self::fused) says otherwise: on the CPU in `f32`, the three are one operation
 /// ([`ops::conv2d_relu_max_pool2d`]), which keeps no convolution to pool, and whose gradient is computed only where
-/// the pool passes one. Elsewhere, and when it is switched off, it is [`ops::conv2d_relu`], then [`ops::max_pool2d`]. The results are the
-/// same up to rounding.
+/// the pool passes one. Elsewhere, and when it is switched off, it is [`ops::conv2d_relu`], then [`ops::max_pool2d`].
+/// The results are the same up to rounding.
 #[derive(Clone, Debug)]
 pub struct ConvBlock {
     weight: Tensor,

@@ -6,8 +6,9 @@ use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
 
-/// [`conv2d_relu`](super::conv2d_relu()) without padding at stride 1, then [`max_pool2d`](super::max_pool2d()), in one: `x` `[batch, c_in, height, width]` to
-/// `[batch, c_out, rows / window, columns / window]`, with rows and columns as of the convolution.
+/// [`conv2d_relu`](super::conv2d_relu()) without padding at stride 1, then [`max_pool2d`](super::max_pool2d()), in one:
+/// `x` `[batch, c_in, height, width]` to `[batch, c_out, rows / window, columns / window]`, with rows and columns as of
+/// the convolution.
 ///
 /// # Errors
 /// When shapes, types or devices do not match, or no kernel or window fits.

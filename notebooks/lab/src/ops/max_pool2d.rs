@@ -3,7 +3,7 @@ use super::parallel;
 use super::processor::arch;
 use super::{contiguous, has_kernel, values};
 use crate::check_interrupt;
-use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
 
 /// Largest value of each `window` x `window` square: `[batch, channel, height, width]` to
@@ -45,31 +45,26 @@ pub fn max_pool2d_with_stride(x: &Tensor, window: usize, stride: usize) -> Resul
     composed(x, window, stride)
 }
 
-/// From candle's own operations, for every device and type: all windows side by side, then the first largest of each.
+/// From candle's own operations, for every device and type. None of them chooses among equal values, which candle's
+/// `argmax` does differently on each device.
 fn composed(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
-    // Row u of all windows, then of these column v of all windows.
+    // The rows, or columns, at one place of all windows.
     let every = |start: usize, len: usize| {
         let last = (len - window) / stride;
         Tensor::from_iter((0..=last).map(|at| (at * stride + start) as u32), x.device())
     };
-    let mut values = Vec::with_capacity(window * window);
-    for u in 0..window {
-        let rows = x.contiguous()?.index_select(&every(u, height)?, 2)?;
-        for v in 0..window {
-            values.push(rows.index_select(&every(v, width)?, 3)?);
-        }
-    }
-    let windows = Tensor::stack(&values, D::Minus1)?.contiguous()?;
-    // The last that is no number, so that it does not vanish, or else the first largest.
-    let nan = windows.ne(&windows)?;
-    let order = Tensor::arange(1f32, (window * window + 1) as f32, x.device())?;
-    let last_nan = nan.to_dtype(DType::F32)?.broadcast_mul(&order)?.argmax_keepdim(D::Minus1)?;
-    let infinity = windows.zeros_like()?.affine(0.0, f64::NEG_INFINITY)?;
-    let numbers = nan.where_cond(&infinity, &windows)?.detach();
-    let some_nan = nan.max_keepdim(D::Minus1)?;
-    let largest = some_nan.where_cond(&last_nan, &numbers.argmax_keepdim(D::Minus1)?)?;
-    windows.gather(&largest, D::Minus1)?.squeeze(D::Minus1)
+    let x = x.contiguous()?;
+    let rows: Vec<_> =
+        (0..window).map(|row| x.index_select(&every(row, height)?, 2)).collect::<Result<_>>()?;
+    let columns: Vec<_> = (0..window).map(|column| every(column, width)).collect::<Result<_>>()?;
+    let value = |pixel: usize| rows[pixel / window].index_select(&columns[pixel % window], 3);
+    (1..window * window).try_fold(value(0)?, |largest, pixel| {
+        let value = value(pixel)?;
+        // A value that is no number must not vanish.
+        let replaces = (value.gt(&largest)? + value.ne(&value)?)?;
+        replaces.where_cond(&value, &largest)
+    })
 }
 
 struct MaxPool2d {
