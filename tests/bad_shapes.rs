@@ -46,6 +46,7 @@ fn convolutions_name_what_does_not_fit() {
     }
     assert_error(conv2d(&x, &weight, None, 0, 0), &["conv2d", "stride", "expected", "0"]);
     assert_error(conv2d(&x, &f32(&[4, 3, 11, 3]), None, 1, 1), &["conv2d", "expected", "10 x 9", "11 x 3"]);
+    assert_error(conv2d(&f32(&[2, 3, 0, 7]), &f32(&[4, 3, 1, 1]), None, 1, 1), &["conv2d", "[2, 3, 0, 7]"]);
     for window in [0, 6, usize::MAX] {
         let got = format!("{window} x {window}");
         let result = conv2d_relu_max_pool2d(&x, &weight, None, window);
@@ -101,7 +102,10 @@ fn cross_entropy_names_what_does_not_fit() {
     assert_error(cross_entropy(&f32(&[0, 10]), &zeros(&[0], DType::U32)), &[op, "expected", "[0, 10]"]);
     assert_error(cross_entropy(&f32(&[2, 9]), &labels), &[op, "expected", "9"]);
     let wrong = Tensor::new(&[u32::MAX, 0], &Device::Cpu).unwrap();
-    assert_error(cross_entropy(&logits, &wrong), &[op, "expected", "10", &u32::MAX.to_string()]);
+    for dtype in [DType::F32, DType::F64] {
+        let logits = logits.to_dtype(dtype).unwrap();
+        assert_error(cross_entropy(&logits, &wrong), &[op, "expected", "10", &u32::MAX.to_string()]);
+    }
 }
 
 #[test]

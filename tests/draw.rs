@@ -201,6 +201,13 @@ fn other_weights_are_one_clear_line() {
     });
     let other: [(&str, &[usize]); 2] = [("conv1.weight", &[32, 1, 3, 3]), ("conv1.bias", &[16])];
     assert_eq!(error(&other), "the pad needs conv1.bias [32], not [16]");
+
+    let weights = nn::VarMap::new();
+    Net::new(&weights).unwrap();
+    let bias = &weights.data().lock().unwrap()["dense.bias"].clone();
+    bias.set(&(bias.as_tensor() / 0.0).unwrap()).unwrap();
+    let said = pad(&weights).unwrap_err().to_string();
+    assert_eq!(said, "the pad needs numbers, but dense.bias has values that are none");
 }
 
 #[test]

@@ -102,7 +102,11 @@ fn parameters_follow_from_the_seed_within_the_bounds_of_their_layer() -> Result<
         let builder = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
         let conv = candle_nn::conv2d(4, 8, 3, Default::default(), builder.pp("conv"))?;
         let dense = candle_nn::linear(100, 10, builder.pp("dense"))?;
+        let norm = candle_nn::batch_norm(8, 1e-5, builder.pp("norm"))?;
         init::seed(&map, seed)?;
+        for (values, expected) in [(norm.running_mean(), 0.0), (norm.running_var(), 1.0)] {
+            assert_eq!(values.to_vec1::<f32>()?, [expected; 8], "no weights of a sum");
+        }
         let bias = conv.bias().expect("it has one").clone();
         [conv.weight().clone(), bias, dense.weight().clone()]
             .map(|t| t.flatten_all()?.to_vec1())

@@ -10,7 +10,7 @@
 //! which is read once an epoch.
 
 use lab::candle_core::{D, DType, Device, Result, Tensor};
-use lab::candle_nn::ops::dropout;
+use lab::candle_nn::{loss, ops::dropout};
 use lab::data::{self, Split};
 use lab::nn::{self, Module, Optimizer};
 use lab::{device, init, ops};
@@ -67,7 +67,7 @@ fn main() -> lab::Result<()> {
         let mut loss = Tensor::zeros((), DType::F32, &device)?;
         for batch in digits.train.batches(BATCH, SEED + epoch, &device) {
             let (images, labels) = batch?;
-            let batch_loss = ops::cross_entropy(&net.forward(&images, true)?, &labels)?;
+            let batch_loss = cross_entropy(&net.forward(&images, true)?, &labels)?;
             adam.backward_step(&batch_loss)?;
             loss = batch_loss.detach();
         }
@@ -78,6 +78,12 @@ fn main() -> lab::Result<()> {
         println!("epoch {epoch}: {seconds:.2} s, last loss {loss:.4}, test accuracy {accuracy:.2} %");
     }
     Ok(())
+}
+
+/// `lab`'s looks at the labels, for which it would wait for a GPU in each step.
+fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let cross_entropy = if logits.device().is_cpu() { ops::cross_entropy } else { loss::cross_entropy };
+    cross_entropy(logits, labels)
 }
 
 /// The part of the digits that the network gets right.

@@ -34,12 +34,17 @@ fn keep_freed_memory() {
     }
 }
 
+/// The same each time: each `Device::new_cuda` loads the functions of the GPU anew.
 #[cfg(feature = "cuda")]
 fn first_gpu() -> candle_core::Result<Device> {
+    static GPU: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+    if let Some(device) = GPU.get() {
+        return Ok(device.clone());
+    }
     let device = Device::new_cuda(0)?;
     // A kernel has to run: those that were compiled for other GPUs do not.
     candle_core::Tensor::zeros(1, candle_core::DType::F32, &device)?.affine(1.0, 1.0)?;
-    Ok(device)
+    Ok(GPU.get_or_init(|| device).clone())
 }
 
 /// A name for captions and score records, such as `CPU (2 threads)` or `CUDA:0`.

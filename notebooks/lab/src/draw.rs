@@ -18,7 +18,8 @@ use std::io::Write;
 /// maps after both blocks.
 ///
 /// # Errors
-/// When the weights are not those of the network: `conv1`, `conv2` and `dense`, each with a `weight` and a `bias`.
+/// When the weights are not those of the network: `conv1`, `conv2` and `dense`, each with a `weight` and a `bias`, or are no
+/// numbers.
 pub fn pad(weights: &VarMap) -> Result<Display> {
     let mut samples = ways_to_write();
     for (x, y) in samples.iter_mut().flatten().flatten().flatten() {
@@ -66,6 +67,10 @@ fn values(weights: &VarMap) -> Result<Vec<u8>> {
         ensure!(given == shape, "the pad needs {name} {shape:?}, not {given:?}");
         let values =
             variable.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        ensure!(
+            values.iter().all(|value| value.is_finite()),
+            "the pad needs numbers, but {name} has values that are none"
+        );
         bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     }
     Ok(bytes)

@@ -18,8 +18,8 @@ pub fn uniform(shape: impl Into<Shape>, low: f32, high: f32, seed: u64, device: 
     Tensor::from_vec(values, shape, device)
 }
 
-/// Draws all parameters of a network anew: weights uniformly within ±√(6 / n), where n is the number of inputs of the layer,
-/// and biases 0. So signals keep their size on the way through layers with ReLU: He, Zhang, Ren and Sun, "Delving deep into
+/// Draws the parameters of a network anew: weights uniformly within ±√(6 / n), where n is the number of inputs of the layer,
+/// and biases 0. What else has one dimension, as in layers that normalise, stays as it is. So signals keep their size on the way through layers with ReLU: He, Zhang, Ren and Sun, "Delving deep into
 /// rectifiers", 2015. It is candle's own choice too, but for a normal distribution there and for random biases.
 ///
 /// # Errors
@@ -32,6 +32,8 @@ pub fn seed(weights: &VarMap, seed: u64) -> Result<()> {
         let variable = &variables[name];
         let values = if name.ends_with("bias") {
             variable.zeros_like()?
+        } else if variable.rank() < 2 {
+            continue;
         } else {
             let inputs: usize = variable.dims().iter().skip(1).product();
             let bound = (6.0 / inputs as f32).sqrt();

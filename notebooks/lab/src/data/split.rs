@@ -115,7 +115,7 @@ impl Split {
     fn resident(&self, device: &Device) -> Result<Resident> {
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         match &*resident {
-            Some(present) if present.device().same_device(device) => Ok(present.clone()),
+            Some(present) if present.device().location() == device.location() => Ok(present.clone()),
             _ => Ok(resident.insert(Resident::new(&self.pixels, &self.classes, device)?).clone()),
         }
     }

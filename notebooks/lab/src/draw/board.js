@@ -87,7 +87,9 @@ function board(samples, changed) {
   };
   canvas.onkeydown = event => {
     if (event.ctrlKey || event.metaKey || event.altKey || isDrawing) return;
-    if (event.key in KEYS) KEYS[event.key]();
+    // A key that is held repeats itself; the pen would go up and down.
+    if (event.key === " " && event.repeat) event.preventDefault();
+    else if (event.key in KEYS) KEYS[event.key]();
     else if (event.key in samples) sample(event.key);
     else return;
     event.preventDefault();

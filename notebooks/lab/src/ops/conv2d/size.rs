@@ -45,8 +45,9 @@ impl Size {
             if other.dtype() != x.dtype() {
                 bail!("{op}: expected {name} of {:?} as x, got {:?}", x.dtype(), other.dtype());
             }
-            if !other.device().same_device(x.device()) {
-                let (expected, got) = (x.device().location(), other.device().location());
+            // Not `same_device`, to which a GPU is another one each time that it is asked for.
+            let (expected, got) = (x.device().location(), other.device().location());
+            if got != expected {
                 bail!("{op}: expected {name} on {expected:?} as x, got {got:?}");
             }
         }
@@ -56,7 +57,7 @@ impl Size {
         if stride == 0 {
             bail!("{op}: expected a stride of at least 1, got 0");
         }
-        if [batch, c_in, c_out, k_h, k_w].contains(&0) {
+        if [batch, c_in, height, width, c_out, k_h, k_w].contains(&0) {
             bail!("{op}: expected sizes of at least 1, got {:?} and weight {:?}", x.dims(), weight.dims());
         }
         let padded = |n: usize| padding.checked_mul(2)?.checked_add(n);
