@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -35,7 +36,8 @@ pub const NBGRADER: Packages = Packages {
 
 const PYTHON: &str = "python3";
 
-/// Opens JupyterLab on a folder, with the kernel registered for it. Returns its exit code.
+/// Becomes a JupyterLab on a folder, with the kernel registered for it: in a terminal Ctrl-C is for JupyterLab, which asks
+/// back. Returns only if that fails.
 pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
     install::build_environment(None, &Lab::embedded())?;
     let python = JUPYTER.python()?;
@@ -54,8 +56,7 @@ pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
         }
         command.env(variable, path);
     }
-    let status = command.status().context("cannot start JupyterLab")?;
-    Ok(status.code().unwrap_or(1) as u8)
+    Err(command.exec()).context("cannot start JupyterLab")
 }
 
 impl Packages {
