@@ -157,22 +157,23 @@ pub fn completeness(cell: &str) -> Completeness {
     let code = &cell[code_start(cell)..];
     let end = PRELUDE.len() + code.trim_end().len();
     let parse = SourceFile::parse(&format!("{PRELUDE}{code}\n"), EDITION);
-    // The brace that this file lacks is the one error of a complete cell; depth 1 is the cell's own level.
-    let mut depth = 0;
-    for token in parse.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token()) {
+    let tokens = parse.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token());
+    let mut depth: usize = 0;
+    for token in tokens.skip_while(|token| usize::from(token.text_range().start()) < PRELUDE.len()) {
         match token.kind() {
             SyntaxKind::L_CURLY | SyntaxKind::L_PAREN | SyntaxKind::L_BRACK => depth += 1,
-            SyntaxKind::R_CURLY | SyntaxKind::R_PAREN | SyntaxKind::R_BRACK => depth -= 1,
+            SyntaxKind::R_CURLY | SyntaxKind::R_PAREN | SyntaxKind::R_BRACK => match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return Completeness::Invalid,
+            },
             _ => {}
         }
-        if depth == 0 && token.text() == "}" {
-            return Completeness::Invalid;
-        }
     }
+    // The brace that this file lacks is the one error of a complete cell.
     let closed = SourceFile::parse(&format!("{PRELUDE}{code}\n}}"), EDITION);
     let errors = closed.errors();
-    if depth > 1 {
-        return Completeness::Incomplete("    ".repeat(depth - 1));
+    if depth > 0 {
+        return Completeness::Incomplete("    ".repeat(depth));
     }
     match errors.iter().map(|error| usize::from(error.range().end())).min() {
         None => Completeness::Complete,

@@ -50,6 +50,8 @@ async fn a_cell_is_complete_incomplete_or_invalid() {
         ("fn f() {", "incomplete", "    "),
         ("let x =", "incomplete", ""),
         ("}", "invalid", ""),
+        ("println!(\"x\")))", "invalid", ""),
+        ("f([])])", "invalid", ""),
     ] {
         let reply = ask(&mut kernel, "is_complete_request", json!({ "code": code })).await;
         assert_eq!(reply, json!({ "status": status, "indent": indent }), "{code}");
