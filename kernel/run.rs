@@ -60,6 +60,14 @@ pub fn run(arguments: &Run) -> Result<bool> {
 
 /// The notebooks meant: those that were named, or those of the course.
 pub fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    for (at, path) in named.iter().enumerate() {
+        if let Some(other) = named[..at].iter().find(|other| other.file_name() == path.file_name()) {
+            let (path, other) = (path.display(), other.display());
+            bail!(
+                "{other} and {path} have the same name, and so would their results: name one, then the other with another --out"
+            );
+        }
+    }
     if !named.is_empty() {
         return Ok(named.to_vec());
     }

@@ -121,6 +121,18 @@ fn parameters_are_set_and_results_kept() {
 }
 
 #[test]
+fn notebooks_of_one_name_do_not_replace_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("05_torch_style.ipynb");
+    write(&path, &["1 + 1"]);
+    let path = path.to_str().unwrap();
+    let output = run(&["notebooks/05_torch_style.ipynb", path], folder.path(), &[]);
+    let expected = format!("taper: notebooks/05_torch_style.ipynb and {path} have the same name");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.starts_with(&expected), "{errors}");
+}
+
+#[test]
 fn a_failing_cell_ends_its_notebook() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fails.ipynb");
