@@ -25,7 +25,7 @@ struct Block {
     is_of_trait: bool,
     /// What stands within, by name, as bytes of the text.
     members: Vec<(String, Range<usize>)>,
-    /// The item before it in the same cell: defining that anew without the block drops the block.
+    /// The last item before it in the same cell that it is about: defining that anew without the block drops the block.
     owner: Option<String>,
     text: String,
 }
@@ -47,10 +47,10 @@ impl Impls {
         let defined: Vec<String> = items.iter().filter_map(|(_, item)| name_of(item)).collect();
         let mut dropped =
             renamed.after.take(|old| old.owner.as_ref().is_some_and(|owner| defined.contains(owner)));
-        let mut owner = None;
+        let mut before = Vec::new();
         for (start, item) in items {
-            owner = name_of(item).or(owner);
-            let Some(mut block) = block(item, owner.clone()) else { continue };
+            before.extend(name_of(item));
+            let Some(mut block) = block(item, &before) else { continue };
             dropped.extend(renamed.after.take(|old| block.replaces(old)));
             renamed.cut.extend(renamed.after.blocks.iter_mut().filter_map(|old| old.cut(&block)));
             block.name = dropped.pop().map_or_else(|| renamed.after.new_name(), |old| old.name);
@@ -126,7 +126,8 @@ fn name_of(item: &SyntaxNode) -> Option<String> {
     Some(name.text().to_string())
 }
 
-fn block(item: &SyntaxNode, owner: Option<String>) -> Option<Block> {
+/// An `impl` block, behind these items of its cell.
+fn block(item: &SyntaxNode, before: &[String]) -> Option<Block> {
     let block = ast::Impl::cast(item.clone())?;
     let list = block.assoc_item_list()?;
     let start = item.text_range().start();
@@ -144,6 +145,11 @@ fn block(item: &SyntaxNode, owner: Option<String>) -> Option<Block> {
     let text = item.text().to_string();
     let header = &text[usize::from(keyword)..usize::from(list.syntax().text_range().start() - start)];
     let header = header.split_whitespace().collect::<Vec<_>>().join(" ");
+    let types = block.trait_().into_iter().chain(block.self_ty());
+    let names =
+        types.flat_map(|part| part.syntax().descendants().filter_map(ast::NameRef::cast).collect::<Vec<_>>());
+    let names: Vec<String> = names.map(|name| name.text().to_string()).collect();
+    let owner = before.iter().rfind(|item| names.contains(item)).cloned();
     let (is_of_trait, members) = (block.trait_().is_some(), members.collect());
     Some(Block { name: String::new(), header, is_of_trait, members, owner, text })
 }
@@ -197,6 +203,16 @@ mod tests {
             run(&mut impls, "struct A(u8);"),
             "const TAPER_IMPL_1: () = (); const TAPER_IMPL_2: () = (); struct A(u8);"
         );
+        assert_eq!(impls.blocks.len(), 0);
+    }
+
+    #[test]
+    fn what_a_block_is_not_about_may_be_defined_anew_without_it() {
+        let mut impls = Impls::default();
+        run(&mut impls, "struct A; fn f() {} impl Show for A { fn show() {} }");
+        assert_eq!(run(&mut impls, "fn f() { 1 }"), "fn f() { 1 }");
+        assert_eq!(impls.blocks.len(), 1);
+        assert_eq!(run(&mut impls, "struct A(u8);"), "const TAPER_IMPL_1: () = (); struct A(u8);");
         assert_eq!(impls.blocks.len(), 0);
     }
 }
