@@ -64,17 +64,17 @@ impl Analyzer {
     ) -> Self {
         let (queue, requests) = mpsc::channel::<JupyterMessage>();
         std::thread::spawn(move || {
-            let mut analysis = Analysis { process: None, folder, own_variables, cuda };
+            let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
                 iopub.status(ExecutionState::Busy, &request);
                 let reply: Content = match &request.content {
-                    Content::CompleteRequest(content) => analysis.complete(&session.log(), content).into(),
-                    Content::InspectRequest(content) => analysis.inspect(&session.log(), content).into(),
+                    Content::CompleteRequest(content) => analysis.complete(content).into(),
+                    Content::InspectRequest(content) => analysis.inspect(content).into(),
                     _ => continue,
                 };
                 let _ = replies.send(message(reply, Some(&request)));
                 iopub.status(ExecutionState::Idle, &request);
-                if let Some(cell) = session.current() {
+                if let Some(cell) = analysis.session.current() {
                     iopub.status(ExecutionState::Busy, &cell);
                 }
             }
@@ -91,15 +91,16 @@ impl Analyzer {
 /// The process, once it is needed, and what it is asked.
 struct Analysis {
     process: Option<Process>,
+    session: Session,
     folder: PathBuf,
     own_variables: OwnVariables,
     cuda: bool,
 }
 
 impl Analysis {
-    fn complete(&mut self, log: &Log, request: &CompleteRequest) -> CompleteReply {
+    fn complete(&mut self, request: &CompleteRequest) -> CompleteReply {
         let position = byte_position(&request.code, request.cursor_pos);
-        let (code, offset) = with_definitions(log, &request.code);
+        let (code, offset) = with_definitions(&self.session.log(), &request.code);
         let answer = self.ask(&Question::Complete { code, position: offset + position });
         let (start, end, items) = match answer {
             Answer::Completions { start, end, items }
@@ -127,7 +128,7 @@ impl Analysis {
         }
     }
 
-    fn inspect(&mut self, log: &Log, request: &InspectRequest) -> InspectReply {
+    fn inspect(&mut self, request: &InspectRequest) -> InspectReply {
         let code = &request.code;
         let range = path_at(code, byte_position(code, request.cursor_pos));
         let name = &code[range.clone()];
@@ -142,7 +143,7 @@ impl Analysis {
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
-                let (before, _) = with_definitions(log, before);
+                let (before, _) = with_definitions(&self.session.log(), before);
                 let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {
@@ -169,7 +170,9 @@ impl Analysis {
 
     fn try_to_ask(&mut self, question: &Question) -> Result<Answer> {
         if self.process.is_none() {
-            self.process = Some(Process::start(&self.folder, &self.own_variables, self.cuda)?);
+            let process = Process::start(&self.folder, &self.own_variables, self.cuda)?;
+            self.session.set_analyzer(process.child.id());
+            self.process = Some(process);
         }
         self.process.as_mut().context("there is no process")?.ask(question)
     }

@@ -245,7 +245,7 @@ fn clean_up(folder: &Path) {
     let start = Instant::now();
     // What has been killed may take a moment to be gone.
     while folder.exists() && start.elapsed() < CLEAN_UP {
-        processes::end_descendants(process::id(), None);
+        processes::end_descendants(process::id(), &[]);
         directory::remove(folder);
     }
     directory::remove(folder);

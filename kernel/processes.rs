@@ -1,13 +1,14 @@
 //! Ending processes together with those that they have started.
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::process::Command;
+use std::io::Result;
+use std::process::{Command, Stdio};
 
-/// Ends the processes that `ancestor` has started, and those that they have started; but not `keep`, nor its own.
+/// Ends the processes that `ancestor` has started, and those that they have started; but not those in `keep`, nor theirs.
 ///
 /// They are stopped first, and looked for until there are no new ones: one that is ended while another is just being
 /// started by it would leave that behind, out of reach.
-pub fn end_descendants(ancestor: u32, keep: Option<u32>) {
+pub fn end_descendants(ancestor: u32, keep: &[u32]) {
     let mut stopped: Vec<u32> = Vec::new();
     loop {
         let found = descendants(ancestor, keep);
@@ -28,14 +29,14 @@ pub fn signal(id: u32, signal: Signal) {
     }
 }
 
-fn descendants(ancestor: u32, keep: Option<u32>) -> Vec<u32> {
+fn descendants(ancestor: u32, keep: &[u32]) -> Vec<u32> {
     let processes = all();
     let mut found = vec![ancestor];
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
         next += 1;
         let children = processes.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(id, _)| *id);
-        found.extend(children.filter(|id| Some(*id) != keep).collect::<Vec<_>>());
+        found.extend(children.filter(|id| !keep.contains(id)).collect::<Vec<_>>());
     }
     found.split_off(1)
 }
@@ -45,9 +46,16 @@ fn all() -> Vec<(u32, u32)> {
     if let Ok(entries) = std::fs::read_dir("/proc") {
         return entries.flatten().filter_map(|entry| of_proc(&entry.path().join("stat"))).collect();
     }
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().filter_map(pair).collect()
+    of_ps().unwrap_or_default()
+}
+
+/// What `ps` knows, but for itself: a process that is new each time would be looked for without end.
+fn of_ps() -> Result<Vec<(u32, u32)>> {
+    let ps = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).stdout(Stdio::piped()).spawn()?;
+    let id = ps.id();
+    let output = ps.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(pair).filter(|(other, _)| *other != id).collect())
 }
 
 /// Reads `id (name) state parent …`, where the name may hold anything.

@@ -45,7 +45,7 @@ impl Runner {
         self.progress.lock().unwrap().killed = true;
         // Stopped, it does not go on when a program that it waits for is ended.
         self.signal(Signal::STOP);
-        processes::end_descendants(self.id(), None);
+        processes::end_descendants(self.id(), &[]);
         let _ = self.child.lock().unwrap().kill();
     }
 

@@ -9,7 +9,7 @@ use crate::stdin::Stdin;
 use crate::worker::Worker;
 use crate::{cell, dependencies, processes};
 use jupyter_protocol::ExecuteRequest;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
@@ -39,6 +39,8 @@ pub struct Session {
 pub struct Shared {
     /// The process that runs the cells, once it has been started.
     pub runner: Mutex<Option<Runner>>,
+    /// The process that completes, or 0 where there is none yet. An interrupt leaves it alone.
+    pub analyzer: AtomicU32,
     /// How often the user has interrupted the cell in progress.
     pub interrupts: AtomicUsize,
     /// The request of the cell in progress.
@@ -104,7 +106,11 @@ impl Shared {
                     }
                     Some(_) => {}
                 },
-                runner => processes::end_descendants(std::process::id(), runner.as_ref().map(Runner::id)),
+                runner => {
+                    let analyzer = self.analyzer.load(Ordering::SeqCst);
+                    let keep: Vec<u32> = runner.iter().map(Runner::id).chain([analyzer]).collect();
+                    processes::end_descendants(std::process::id(), &keep);
+                }
             }
             std::thread::sleep(INTERRUPT_INTERVAL);
         }
@@ -142,6 +148,11 @@ impl Session {
         self.shared.log.lock().unwrap().clone()
     }
 
+    /// Says which process completes.
+    pub fn set_analyzer(&self, id: u32) {
+        self.shared.analyzer.store(id, Ordering::SeqCst);
+    }
+
     /// Has the cell in progress end. A second interrupt does not wait until it does so by itself.
     pub fn interrupt(&self) {
         let Some(request) = self.current() else { return };
@@ -153,6 +164,6 @@ impl Session {
 
     /// Ends the child, for good.
     pub fn shut_down(&self) {
-        processes::end_descendants(std::process::id(), None);
+        processes::end_descendants(std::process::id(), &[]);
     }
 }
