@@ -4,6 +4,7 @@
 use crate::analyzer::{Answer, Item, Question};
 use crate::cuda::Cuda;
 use crate::shared::Shared;
+use crate::this_program;
 use crate::toolchain::{OwnVariables, Toolchain, search_path};
 use crate::warm::Environment;
 use anyhow::{Context, Result, anyhow};
@@ -38,7 +39,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     fs::write(&crates, shown)?;
     // rust-analyzer runs `$CARGO_HOME/bin/cargo` first.
     let home = folder.join("cargo-home");
-    let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", env::current_exe()?.display());
+    let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", this_program()?.display());
     fs::create_dir_all(home.join("bin"))?;
     fs::write(home.join("bin/cargo"), script)?;
     fs::set_permissions(home.join("bin/cargo"), fs::Permissions::from_mode(0o700))?;
@@ -56,7 +57,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     // SAFETY: this process has started no thread yet.
     unsafe { OwnVariables::set(&own) };
 
-    let runner = Command::new(env::current_exe()?);
+    let runner = Command::new(this_program()?);
     let (context, _) = EvalContext::with_subprocess_command(runner).map_err(|error| anyhow!("{error}"))?;
     let mut context = CommandContext::with_eval_context(context);
     let cargo_home = format!(":build_env CARGO_HOME={}", user_home.display());
