@@ -2,7 +2,7 @@
 
 use crate::{toolchain, warm};
 use anyhow::{Context, Result, bail};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,15 @@ impl SessionDirectory {
                 let lock_path = sessions.join(&name).with_extension("lock");
                 let lock = File::create(&lock_path)?;
                 // Between the two calls another session may have taken it for a leftover: then try again.
-                if lock.try_lock().is_ok() && lock_path.exists() {
+                let is_taken = match lock.try_lock() {
+                    Ok(()) => !lock_path.exists(),
+                    Err(TryLockError::WouldBlock) => true,
+                    Err(TryLockError::Error(error)) => {
+                        let _ = fs::remove_file(&lock_path);
+                        return Err(error).context("files cannot be locked there");
+                    }
+                };
+                if !is_taken {
                     let directory = Self { path: sessions.join(name), _lock: lock };
                     let made = directory.make();
                     return made.inspect_err(|_| remove(&directory.path)).map(|()| directory);
