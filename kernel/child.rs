@@ -4,11 +4,14 @@
 //! it replaces its standard output and error by pipes and hands their other ends to the kernel, together with
 //! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed.
 
+use crate::format::{self, Failure, Request};
 use crate::input::Input;
+use crate::output::RETURNED_ERROR;
 use anyhow::{Context, Result, bail};
-use libloading::{Library, Symbol};
+use libloading::Library;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::env;
+use std::error::Error;
 use std::ffi::c_void;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
@@ -25,10 +28,12 @@ pub const LAB: &str = "TAPER_LAB";
 /// Printed before a cell runs, with the path of its library: from here on an interrupt concerns this process, no longer
 /// the compiler.
 pub const RUNNING: &str = "\u{1e}RUNNING ";
+/// What evcxr sends before the path of a library and the name of its function.
+pub const LOAD: &str = "LOAD_AND_RUN ";
 /// What evcxr waits for.
 pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 
-type Cell = extern "C" fn(*mut c_void) -> *mut c_void;
+type Cell = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 
 /// Runs cells until standard input ends.
 pub fn run() -> Result<()> {
@@ -47,27 +52,48 @@ pub fn run() -> Result<()> {
     let mut variables: *mut c_void = std::ptr::null_mut();
     while let Some(line) = input.next_instruction() {
         // The path may hold spaces, the function's name does not.
-        let Some((path, function)) =
-            line.strip_prefix("LOAD_AND_RUN ").and_then(|rest| rest.rsplit_once(' '))
-        else {
+        let Some((path, function)) = line.strip_prefix(LOAD).and_then(|rest| rest.rsplit_once(' ')) else {
             bail!("unexpected instruction `{line}`");
         };
         lab.call(b"lab_begin");
         input.set_running(true);
         println!("{RUNNING}{path}");
-        // SAFETY: evcxr compiled the library, and generated the function with this signature.
-        unsafe {
-            let library = Library::new(path).with_context(|| format!("cannot load {path}"))?;
-            let cell: Symbol<Cell> = library.get(function.as_bytes())?;
-            variables = cell(variables);
-            // Variables, threads and destructors keep pointing into the code: it stays for good.
-            std::mem::forget(library);
+        match load(path, function) {
+            // SAFETY: evcxr generated it, for the store of variables that the cell before has returned.
+            Ok(cell) => variables = unsafe { cell(variables) },
+            Err(error) => fail(&error),
         }
         lab.flush();
         input.set_running(false);
         println!("{COMPLETE}");
     }
     Ok(())
+}
+
+/// The function of a compiled cell.
+fn load(path: &str, function: &str) -> Result<Cell, libloading::Error> {
+    // SAFETY: evcxr compiled the library, and generated the function with this signature. Loading it runs no code but that
+    // of libraries that the user has asked for.
+    unsafe {
+        let library = Library::new(path)?;
+        let cell = *library.get::<Cell>(function.as_bytes())?;
+        // Variables, threads and destructors will point into the code: it stays for good.
+        std::mem::forget(library);
+        Ok(cell)
+    }
+}
+
+/// Says that a cell could not be loaded. Nothing of it has run.
+fn fail(error: &libloading::Error) {
+    let cause = error.source().map(|cause| cause.to_string());
+    let failure = Failure {
+        name: "LoadError".into(),
+        message: "the compiled cell cannot be loaded, so nothing of it has run".into(),
+        causes: vec![cause.unwrap_or_else(|| error.to_string())],
+        ..Failure::default()
+    };
+    print!("{}", format::encode(&Request::Failure(failure)));
+    println!("{RETURNED_ERROR}");
 }
 
 /// Claims to run cells, for an evcxr that is there for analysis only.

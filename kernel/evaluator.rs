@@ -11,6 +11,7 @@ use crate::iopub::IoPub;
 use crate::relay;
 use crate::runner::Runner;
 use crate::sources::{Source, Sources};
+use crate::stdin::Stdin;
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
@@ -62,7 +63,7 @@ const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
 
 impl Evaluator {
     /// Starts evcxr and its child.
-    pub fn start(setting: &Setting, iopub: &IoPub) -> Result<Self> {
+    pub fn start(setting: &Setting, iopub: &IoPub, stdin: &Stdin) -> Result<Self> {
         let toolchain = Toolchain::find()?;
         let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
         let environment = Environment::open(&toolchain, cuda.as_ref())?;
@@ -71,7 +72,13 @@ impl Evaluator {
         relay::keep_across_exec(&child_end)?;
         let crate_folder = setting.folder.join(directory::CELLS);
         let sources = Arc::new(Mutex::new(Sources::default()));
-        let progress = relay::start(kernel_end, iopub.clone(), Arc::clone(&sources), crate_folder.clone());
+        let progress = relay::start(
+            kernel_end,
+            iopub.clone(),
+            stdin.clone(),
+            Arc::clone(&sources),
+            crate_folder.clone(),
+        );
 
         let mut command = Command::new(crate::this_program()?);
         setting.own_variables.restore(&mut command);

@@ -4,6 +4,7 @@
 //! pipe of their own in its place. When one of them waits for it to be filled, as by `stdin().read_line(…)`, the user
 //! is asked, by the request that the crate `evcxr_input` prints too.
 
+use crate::child::LOAD;
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -84,7 +85,8 @@ fn give_cells_a_pipe() -> Result<File> {
 fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: File, shared: &Shared) {
     for line in BufReader::new(evcxr).lines() {
         let Ok(line) = line else { return };
-        if !shared.running.load(Ordering::SeqCst) {
+        let is_running = shared.running.load(Ordering::SeqCst);
+        if !is_running && line.starts_with(LOAD) {
             let _ = instructions.send(line);
         } else if line == END {
             // Whoever is reading reads the end of the old pipe; the next one gets to ask again.
@@ -93,8 +95,8 @@ fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: File, sha
                 Err(error) => eprintln!("taper: standard input is gone: {error}"),
             }
             shared.answered();
-        } else {
-            // If nobody reads any more, the answer has come too late.
+        } else if is_running {
+            // Without it the answer comes too late, as it does where nobody reads any more.
             let _ = writeln!(answers, "{line}");
             shared.answered();
         }

@@ -19,8 +19,7 @@ mod directory;
 mod doctor;
 mod errors;
 mod evaluator;
-// The kernel reads what `lab` writes.
-#[cfg_attr(not(test), expect(dead_code))]
+// What `lab`, and the process that runs the cells, write for the kernel.
 #[path = "../notebooks/lab/src/display/format.rs"]
 mod format;
 mod gate;

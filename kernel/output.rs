@@ -15,7 +15,7 @@ const EVCXR: &[u8] = b"EVCXR_";
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &[u8] = b"EVCXR_END_CONTENT\n";
 const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
-const RETURNED_ERROR: &str = "EVCXR_ERROR_OCCURRED";
+pub const RETURNED_ERROR: &str = "EVCXR_ERROR_OCCURRED";
 /// A cell asks for a line of input.
 const INPUT_REQUEST: &str = "EVCXR_INPUT_REQUEST";
 /// A variable cannot be kept, for its type is another one now.

@@ -8,6 +8,7 @@ use crate::format::{Failure, Request};
 use crate::iopub::{IoPub, Output};
 use crate::output::{Event, Parser, Utf8, VARIABLE_LOST};
 use crate::sources::Sources;
+use crate::stdin::Stdin;
 use crate::{diagnostics, errors};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
@@ -46,6 +47,7 @@ pub struct Progress {
 pub fn start(
     socket: UnixStream,
     iopub: IoPub,
+    stdin: Stdin,
     sources: Arc<Mutex<Sources>>,
     crate_folder: PathBuf,
 ) -> Arc<Mutex<Progress>> {
@@ -56,6 +58,7 @@ pub fn start(
             let [output, errors, evcxr, life] = descriptors.map(File::from);
             let mut relay = Relay {
                 iopub: &iopub,
+                stdin: &stdin,
                 progress: &shared,
                 sources: &sources,
                 crate_folder: &crate_folder,
@@ -91,6 +94,7 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 4]> {
 
 struct Relay<'a> {
     iopub: &'a IoPub,
+    stdin: &'a Stdin,
     progress: &'a Mutex<Progress>,
     sources: &'a Mutex<Sources>,
     crate_folder: &'a Path,
@@ -176,6 +180,10 @@ impl Relay<'_> {
                 self.show_cause();
                 let mut progress = self.progress.lock().unwrap();
                 progress.running = false;
+                if progress.asking {
+                    // Who has asked is gone, or goes on without an answer.
+                    self.stdin.cancel();
+                }
                 progress.result = Some(std::mem::take(&mut self.contents)).filter(|data| !data.is_empty());
                 drop(progress);
                 self.tell_evcxr(crate::child::COMPLETE)?;

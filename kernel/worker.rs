@@ -58,7 +58,7 @@ impl Worker {
     }
 
     fn start_evaluator(&mut self) {
-        self.evaluator = Evaluator::start(&self.setting, &self.iopub);
+        self.evaluator = Evaluator::start(&self.setting, &self.iopub, &self.stdin);
         *self.shared.runner.lock().unwrap() =
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }

@@ -145,6 +145,19 @@ async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
 }
 
 #[tokio::test]
+async fn a_cell_that_cannot_be_loaded_says_why_and_loses_nothing() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = 7;").await;
+    let code = "unsafe extern \"C\" { fn no_such_function(); }\nlet new = 1;\nunsafe { no_such_function() }";
+    let error = failure(&mut kernel, code).await;
+    assert_eq!(error.ename, "LoadError");
+    assert!(error.evalue.contains("nothing of it has run: ") && error.evalue.contains("no_such_function"));
+    assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");
+    assert_eq!(run(&mut kernel, "new").await[2], "error CompileError: cannot find value `new` in this scope");
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_variable_that_cannot_be_kept_says_what_to_do() {
     let mut kernel = kernel().await;
     let error = failure(&mut kernel, "let double = |x: i32| 2 * x;").await;

@@ -48,6 +48,30 @@ line.trim().to_uppercase()";
     kernel.shut_down().await.unwrap();
 }
 
+/// As in "press Enter to stop", where what is to be stopped is done before.
+#[tokio::test]
+async fn a_cell_may_end_without_its_answer() {
+    let mut kernel = kernel().await;
+    run(&mut kernel, "let kept = 7;").await;
+    let folder = tempfile::tempdir().unwrap();
+    let done = folder.path().join("done");
+    let code = format!(
+        "std::thread::spawn(|| std::io::stdin().read_line(&mut String::new()));
+while !std::path::Path::new({done:?}).exists() {{ std::thread::yield_now(); }}"
+    );
+    let id = kernel.ask_and_execute(&code).await.unwrap();
+    let question = timeout(Duration::from_secs(30), kernel.stdin.read()).await.expect("no question").unwrap();
+    std::fs::write(done, "").unwrap();
+    let mut messages = Vec::new();
+    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
+    timeout(Duration::from_secs(30), until_idle).await.expect("the cell waits for an answer").unwrap();
+    assert_eq!(messages, ["busy", "input 2", "idle"]);
+    let late = InputReply { value: "late".into(), status: ReplyStatus::Ok, error: None };
+    kernel.stdin.send(JupyterMessage::new(late, Some(&question))).await.unwrap();
+    assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");
+    kernel.shut_down().await.unwrap();
+}
+
 #[tokio::test]
 async fn where_nobody_can_be_asked_the_cell_fails() {
     let mut kernel = kernel().await;
