@@ -6,8 +6,8 @@
 import os
 import time
 
-# Before Keras is imported: what computes for it, and that this need not tell about processors and missing GPUs.
-os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+# Before Keras is imported: what computes for it, on the CPU, and that this need not tell about processors and GPUs.
+os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 import keras
 from keras import layers

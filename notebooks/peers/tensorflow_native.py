@@ -6,8 +6,8 @@
 import os
 import time
 
-# Before TensorFlow is imported: it need not tell about processors and missing GPUs.
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# Before TensorFlow is imported: it computes on the CPU, and need not tell about processors and GPUs.
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 import tensorflow as tf
 
