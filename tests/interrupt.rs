@@ -1,10 +1,8 @@
 //! The stop button: what ends, what stays, and what the user is told.
 
 use crate::client::Client;
-use crate::support::{kernel, note, run};
-use jupyter_protocol::{
-    CompleteRequest, ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content,
-};
+use crate::support::{completions, kernel, note, run};
+use jupyter_protocol::{ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -108,22 +106,11 @@ async fn code_that_does_not_look_is_ended_and_the_lost_variables_are_named() {
     kernel.shut_down().await.unwrap();
 }
 
-/// What `std::process::ExitC` may become.
-async fn completed(kernel: &mut Client) -> Vec<String> {
-    let request = CompleteRequest { code: "std::process::ExitC".into(), cursor_pos: 19 };
-    let request = JupyterMessage::new(request, None);
-    let id = request.header.msg_id.clone();
-    kernel.shell.send(request).await.unwrap();
-    let reply = kernel.reply_to(&id).await.unwrap();
-    let Content::CompleteReply(reply) = reply.content else { panic!("{reply:?}") };
-    reply.matches
-}
-
 #[tokio::test]
 async fn while_a_cell_is_compiled_the_compiler_is_ended_and_the_session_stays_as_it_was() {
     let mut kernel = kernel().await;
     run(&mut kernel, "let kept = 7; let process = std::process::id();").await;
-    assert_eq!(completed(&mut kernel).await, ["ExitCode"]);
+    assert_eq!(completions(&mut kernel, "std::process::ExitC").await, ["ExitCode"]);
     // Constant evaluation keeps the compiler busy for as long as it takes.
     let code = "#[allow(long_running_const_eval)] const LONG: u64 = { let mut i = 0u64; while i < 1 << 40 { i += 1; } i };\nlet new = LONG;\nprintln!(\"{LONG}\");";
     let id = kernel.execute(code).await.unwrap();
@@ -144,7 +131,7 @@ async fn while_a_cell_is_compiled_the_compiler_is_ended_and_the_session_stays_as
     // The kernel says that it is busy once more, behind the idle status of the interrupt.
     assert_eq!(messages, ["busy", expected, "idle"]);
     // Completion goes on too.
-    assert_eq!(completed(&mut kernel).await, ["ExitCode"]);
+    assert_eq!(completions(&mut kernel, "std::process::ExitC").await, ["ExitCode"]);
     assert_eq!(run(&mut kernel, "(kept, std::process::id() == process)").await[2], "result 3: (7, true)");
     assert_eq!(run(&mut kernel, "new").await[2], "error CompileError: cannot find value `new` in this scope");
     kernel.shut_down().await.unwrap();

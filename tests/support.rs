@@ -3,7 +3,8 @@
 use crate::client::Client;
 use anyhow::Result;
 use jupyter_protocol::{
-    ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media, MediaType, Stdio,
+    CompleteRequest, ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media, MediaType,
+    Stdio,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -114,6 +115,17 @@ pub async fn run(kernel: &mut Client, code: &str) -> Vec<String> {
     let mut messages = Vec::new();
     kernel.run(code, |message| note(&mut messages, message)).await.unwrap();
     messages
+}
+
+/// What code may go on with at its end.
+pub async fn completions(kernel: &mut Client, code: &str) -> Vec<String> {
+    let request = CompleteRequest { code: code.into(), cursor_pos: code.chars().count() };
+    let request = JupyterMessage::new(request, None);
+    let id = request.header.msg_id.clone();
+    kernel.shell.send(request).await.unwrap();
+    let reply = kernel.reply_to(&id).await.unwrap();
+    let Content::CompleteReply(reply) = reply.content else { panic!("{reply:?}") };
+    reply.matches
 }
 
 /// Adds a message in short; pieces of the same stream are put together, however they were cut.
