@@ -3,13 +3,13 @@
 //! It is separate because the session's process must stay small and be ready at once, and because it can answer
 //! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
 
-use crate::cursor::{byte_position, char_position, path_at};
 use crate::iopub::IoPub;
 use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
 use crate::session::{Log, Session};
 use crate::this_program;
 use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
+use cell::cursor::{byte_position, char_position, path_at};
 use jupyter_protocol::{
     CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
     ReplyStatus,
@@ -186,7 +186,7 @@ fn with_definitions(log: &Log, code: &str) -> (String, usize) {
         definitions.push('\n');
     }
     // Commands of the code itself must stay in front of everything that is Rust.
-    let (commands, rust) = code.split_at(crate::cell::parse(code).code_start);
+    let (commands, rust) = code.split_at(cell::parse(code).code_start);
     definitions.push_str(commands);
     for item in &log.items {
         definitions.push_str(item);

@@ -2,6 +2,7 @@
 
 use crate::lab::Lab;
 use anyhow::Result;
+use cell::blank;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -50,11 +51,6 @@ pub fn resolve(cell: &str, code_start: usize) -> Resolved {
     resolved
 }
 
-/// As many bytes of space, with the same line ends: whatever follows keeps its place.
-pub fn blank(text: &str) -> String {
-    text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
-}
-
 /// What follows the name in `:dep lab = { path = "lab", features = ["burn"] }`.
 fn lab_specification(line: &str) -> Option<&str> {
     let rest = line.trim().strip_prefix(":dep")?.trim_start().strip_prefix("lab")?;
@@ -85,7 +81,7 @@ mod tests {
     #[test]
     fn only_lab_is_taken_out_and_the_rest_keeps_its_place() {
         let cell = "// first\n:dep lab = { path = \"no such folder\" }\n:dep labrador = \"1\"\nlet x = 1;";
-        let start = crate::cell::parse(cell).code_start;
+        let start = cell::parse(cell).code_start;
         let resolved = resolve(cell, start);
         let blank = " ".repeat(38);
         assert_eq!(resolved.code, format!("// first\n{blank}\n:dep labrador = \"1\"\nlet x = 1;"));

@@ -4,8 +4,8 @@
 //! <https://doc.rust-lang.org/rustc/json.html>. They speak of the crate that evcxr made of the cell; what they say of
 //! code that nobody wrote is left out.
 
+use crate::compile;
 use crate::sources::{Compiled, Place, Source, Sources};
-use crate::{cell, compile};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use serde_json::Value;
 use std::path::Path;

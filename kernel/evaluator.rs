@@ -1,12 +1,10 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
-use crate::annotated::Annotated;
 use crate::build_display::BuildDisplay;
 use crate::cuda::Cuda;
 use crate::dependencies::Wanted;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
-use crate::impls::Impls;
 use crate::iopub::IoPub;
 use crate::relay;
 use crate::runner::Runner;
@@ -15,8 +13,10 @@ use crate::stdin::Stdin;
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
-use crate::{cell, child, compile, dependencies, diagnostics, directory, errors};
+use crate::{child, compile, dependencies, diagnostics, directory, errors};
 use anyhow::{Context, Result, anyhow, bail};
+use cell::annotated::Annotated;
+use cell::impls::Impls;
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
 use std::fs;
@@ -156,7 +156,7 @@ impl Evaluator {
         let mut outputs = self.run_commands(commands)?;
         if !rust.is_empty() {
             let source = Source { name: name.to_owned(), code: cell.to_owned() };
-            outputs.merge(self.run_rust(source, &(dependencies::blank(commands) + rust), callbacks)?);
+            outputs.merge(self.run_rust(source, &(cell::blank(commands) + rust), callbacks)?);
         }
         Ok(outputs)
     }

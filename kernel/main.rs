@@ -2,17 +2,14 @@
 
 mod analysis;
 mod analyzer;
-mod annotated;
 mod backtrace;
 mod build_display;
-mod cell;
 mod child;
 // The tests use more of it than the runner does.
 #[expect(dead_code)]
 mod client;
 mod compile;
 mod cuda;
-mod cursor;
 mod dependencies;
 mod diagnostics;
 mod directory;
@@ -25,7 +22,6 @@ mod format;
 mod gate;
 mod history;
 mod html;
-mod impls;
 mod index;
 mod input;
 mod install;

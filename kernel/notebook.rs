@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail};
 use nbformat::v4::{Cell, CellId, CellMetadata, KernelSpec, LanguageInfo, Notebook};
-use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName};
 use std::fs;
 use std::path::Path;
 
@@ -86,7 +85,7 @@ pub fn set_parameters(notebook: &mut Notebook, parameters: &[Parameter]) -> Resu
 /// The constants of the cell tagged `parameters`, with their types.
 fn settable(notebook: &Notebook) -> Vec<(String, String)> {
     let tagged = notebook.cells.iter().find(|cell| has_tag(cell, "parameters"));
-    tagged.map(|cell| constants(&cell.source().concat())).unwrap_or_default()
+    tagged.map(|cell| cell::syntax::constants(&cell.source().concat())).unwrap_or_default()
 }
 
 /// Whether a cell has a tag.
@@ -96,18 +95,6 @@ pub fn has_tag(cell: &Cell, tag: &str) -> bool {
 
 fn empty_metadata() -> Result<CellMetadata> {
     Ok(serde_json::from_str("{}")?)
-}
-
-/// The constants of a cell with their types.
-fn constants(cell: &str) -> Vec<(String, String)> {
-    let file = ra_ap_syntax::SourceFile::parse(cell, ra_ap_syntax::Edition::Edition2024).tree();
-    let constants = file.items().filter_map(|item| match item {
-        ast::Item::Const(constant) => {
-            Some((constant.name()?.text().to_string(), constant.ty()?.syntax().text().to_string()))
-        }
-        _ => None,
-    });
-    constants.collect()
 }
 
 #[cfg(test)]

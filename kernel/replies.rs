@@ -1,7 +1,7 @@
 //! Replies that need nothing but the request.
 
-use crate::cell::{self, Completeness};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content};
+use cell::Completeness;
 use jupyter_protocol::{CommInfoReply, IsCompleteReply, IsCompleteReplyStatus, ReplyStatus};
 use serde_json::{Value, json};
 use std::process::Command;

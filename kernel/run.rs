@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::lab::Lab;
 use crate::notebook::{self, Parameter};
 use crate::recorder::Recorder;
-use crate::{cell, dependencies, html, install};
+use crate::{dependencies, html, install};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nbformat::v4::{Cell, Notebook, Output};

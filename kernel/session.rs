@@ -7,7 +7,7 @@ use crate::message::JupyterMessage;
 use crate::runner::Runner;
 use crate::stdin::Stdin;
 use crate::worker::Worker;
-use crate::{cell, dependencies, processes};
+use crate::{dependencies, processes};
 use jupyter_protocol::ExecuteRequest;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

@@ -4,8 +4,8 @@
 //! evcxr copies each statement and each item of a cell to a line of its own in its `src/lib.rs`, as it stands, with
 //! generated code between them, and repeats the items of earlier cells. So they can be found there again.
 
-use crate::annotated::Annotated;
-use crate::{cell, cursor};
+use cell::annotated::Annotated;
+use cell::cursor;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;

@@ -5,9 +5,9 @@
 //! makes it say the type, in a path that the cell can use. The cell then gets `let name: Type = name;` behind the
 //! definition, on the same line, so that errors keep their places.
 
-use crate::annotated::Annotated;
-use crate::cell::{self, Binding};
 use crate::compile;
+use cell::Binding;
+use cell::annotated::Annotated;
 use evcxr::CommandContext;
 use std::collections::HashMap;
 use std::fmt::Write;

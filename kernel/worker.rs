@@ -1,12 +1,12 @@
 //! The session's thread: runs the cells of the queue one after the other, each from busy to idle.
 
+use crate::errors;
 use crate::evaluator::{Evaluator, Failed, Setting};
 use crate::input;
 use crate::iopub::{IoPub, Output};
 use crate::message::{self, JupyterMessage, message};
 use crate::session::{Execute, Shared};
 use crate::stdin::Stdin;
-use crate::{cell, errors};
 use anyhow::{Result, anyhow};
 use evcxr::{Error, EvalCallbacks, EvalOutputs};
 use jupyter_protocol::{

@@ -143,6 +143,18 @@ fn code_start(cell: &str) -> usize {
     cell.split_inclusive('\n').take_while(|line| !is_code(line)).map(str::len).sum()
 }
 
+/// The constants of a cell with their types.
+pub fn constants(cell: &str) -> Vec<(String, String)> {
+    let file = SourceFile::parse(cell, EDITION).tree();
+    let constants = file.items().filter_map(|item| match item {
+        ast::Item::Const(constant) => {
+            Some((constant.name()?.text().to_string(), constant.ty()?.syntax().text().to_string()))
+        }
+        _ => None,
+    });
+    constants.collect()
+}
+
 /// Whether a cell can be run as it stands.
 #[derive(Debug, PartialEq)]
 pub enum Completeness {

@@ -97,7 +97,7 @@ impl Block {
         }
         let before = self.text.clone();
         for (_, range) in self.members.extract_if(.., |(name, _)| new.defines(name)) {
-            let blank = crate::dependencies::blank(&self.text[range.clone()]);
+            let blank = crate::blank(&self.text[range.clone()]);
             self.text.replace_range(range, &blank);
         }
         Some((before, self.text.clone()))
@@ -160,7 +160,7 @@ mod tests {
 
     /// Names the blocks of a cell and returns it as evcxr gets it.
     fn run(impls: &mut Impls, cell: &str) -> String {
-        let renamed = impls.name(&crate::cell::parse(cell).items());
+        let renamed = impls.name(&crate::parse(cell).items());
         *impls = renamed.after;
         let mut code = cell.to_owned();
         for (at, text) in renamed.insertions.into_iter().rev() {
