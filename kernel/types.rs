@@ -24,7 +24,8 @@ pub fn annotate(
 ) -> Result<Annotated, String> {
     let parsed = cell::parse(cell);
     let annotated = Annotated::new(cell, insertions.clone());
-    let last = last_of_each_name(&parsed.bindings);
+    let untyped: Vec<&Binding> = parsed.bindings.iter().filter(|binding| needs_type(binding)).collect();
+    let last = last_of_each_name(&untyped);
     if last.is_empty() {
         return Ok(annotated);
     }
@@ -32,7 +33,7 @@ pub fn annotate(
     let Ok(messages) = context.check(&probe) else { return Ok(annotated) };
     let types: HashMap<String, String> =
         messages.iter().filter_map(|error| answer(&error.message())).collect();
-    for Binding { name, mutable, end } in last {
+    for Binding { name, mutable, end, .. } in last {
         let Some(type_name) = types.get(name) else { continue };
         let type_name = nameable(name, type_name)?;
         let text = format!(" let {}{name}: {type_name} = {name};", if *mutable { "mut " } else { "" });
@@ -41,12 +42,17 @@ pub fn annotate(
     Ok(Annotated::new(cell, insertions))
 }
 
+/// Whether the type of a variable has to be found. Of a name in upper case rustc's own lint says that it is a constant's.
+fn needs_type(binding: &Binding) -> bool {
+    binding.is_initialized && !binding.is_typed && !binding.may_be_constant
+}
+
 /// Of variables that shadow each other only the last is kept.
-fn last_of_each_name(bindings: &[Binding]) -> Vec<&Binding> {
-    let is_last = |(index, binding): &(usize, &Binding)| {
+fn last_of_each_name<'a>(bindings: &[&'a Binding]) -> Vec<&'a Binding> {
+    let is_last = |(index, binding): &(usize, &&Binding)| {
         bindings[index + 1..].iter().all(|later| later.name != binding.name)
     };
-    bindings.iter().enumerate().filter(is_last).map(|(_, binding)| binding).collect()
+    bindings.iter().enumerate().filter(is_last).map(|(_, binding)| *binding).collect()
 }
 
 /// The cell with a question to rustc for each variable behind it. Questions are type errors, and rustc looks at

@@ -4,11 +4,18 @@
 //! or to positions in text, and is tested by tables of input and output.
 
 pub mod annotated;
+pub mod bindings;
+pub mod commands;
+pub mod completeness;
 pub mod cursor;
 pub mod impls;
+pub mod returns;
 pub mod syntax;
 
-pub use syntax::{Binding, Cell, Completeness, Piece, SHOW_RESULT, completeness, parse};
+pub use bindings::Binding;
+pub use completeness::{Completeness, completeness};
+pub use returns::bare_returns;
+pub use syntax::{Cell, Piece, SHOW_RESULT, parse};
 
 /// As many bytes of space, with the same line ends: whatever follows keeps its place.
 pub fn blank(text: &str) -> String {

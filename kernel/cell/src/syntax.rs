@@ -1,11 +1,14 @@
 //! The syntax of a cell: commands first, then Rust statements, perhaps with a final expression.
 
-use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Pat, Stmt};
-use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
+use crate::bindings::{Binding, bindings};
+use crate::commands::commands;
+use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Stmt};
+use ra_ap_syntax::{Edition, SourceFile, SyntaxNode, TextRange, TextSize};
 use std::ops::Range;
 
-const EDITION: Edition = Edition::Edition2024;
-const PRELUDE: &str = "fn cell(){";
+pub(crate) const EDITION: Edition = Edition::Edition2024;
+/// What makes statements a file.
+pub(crate) const PRELUDE: &str = "fn cell(){";
 /// The macro that shows a result.
 pub const SHOW_RESULT: &str = "__show_result";
 
@@ -13,7 +16,7 @@ pub const SHOW_RESULT: &str = "__show_result";
 pub struct Cell {
     /// Where the Rust code starts, behind commands such as `:dep`.
     pub code_start: usize,
-    /// The variables of the cell's own scope that `let` statements without a complete type define, in order.
+    /// The variables that `let` statements of the cell's own scope define, in order.
     pub bindings: Vec<Binding>,
     /// The statements and items of the cell's own scope, without the comments between them.
     pub pieces: Vec<Piece>,
@@ -76,18 +79,9 @@ impl Cell {
     }
 }
 
-/// A variable defined by a `let`.
-#[derive(Debug, PartialEq)]
-pub struct Binding {
-    pub name: String,
-    pub mutable: bool,
-    /// Where its `let` statement ends.
-    pub end: usize,
-}
-
 /// Parses a cell.
 pub fn parse(cell: &str) -> Cell {
-    let code_start = code_start(cell);
+    let code_start = commands(cell).code_start;
     let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION);
     let body = file.tree().items().find_map(|item| match item {
         ast::Item::Fn(function) => function.body()?.stmt_list(),
@@ -106,41 +100,21 @@ pub fn parse(cell: &str) -> Cell {
         parsed.pieces.push(Piece { range: range(node.text_range()), node });
     }
     for statement in body.statements() {
-        match statement {
-            Stmt::LetStmt(definition) if definition.initializer().is_some() => {
-                let end = range(definition.syntax().text_range()).end;
-                parsed.bindings.extend(bindings(&definition, end));
-            }
-            _ => {}
+        if let Stmt::LetStmt(definition) = statement {
+            let end = range(definition.syntax().text_range()).end;
+            parsed.bindings.extend(bindings(&definition, end));
         }
     }
-    parsed.result = body.tail_expr().map(|result| range(result.syntax().text_range()));
+    parsed.result = body.tail_expr().map(|result| range(without_comments_before(result.syntax())));
     parsed
 }
 
-fn bindings(definition: &ast::LetStmt, end: usize) -> Vec<Binding> {
-    let infers = |ty: ast::Type| ty.syntax().descendants().any(|n| n.kind() == SyntaxKind::INFER_TYPE);
-    let Some(pattern) = definition.pat() else { return Vec::new() };
-    if matches!(pattern, Pat::IdentPat(_)) && definition.ty().is_some_and(|ty| !infers(ty)) {
-        return Vec::new();
-    }
-    let names = pattern.syntax().descendants().filter_map(ast::IdentPat::cast).filter_map(|pattern| {
-        let name = pattern.name()?.text().to_string();
-        // `None` in a pattern is a constant; rustc's own lint asks for this very distinction.
-        let is_variable = !name.starts_with(char::is_uppercase);
-        is_variable.then(|| Binding { name, mutable: pattern.mut_token().is_some(), end })
-    });
-    names.collect()
-}
-
-/// Where the Rust code of a cell starts. As in evcxr, commands, comments and empty lines may come first.
-fn code_start(cell: &str) -> usize {
-    let is_code = |line: &&str| {
-        let line = line.trim_end_matches(['\r', '\n']);
-        let is_command = line.starts_with('!') || line.trim_start_matches(' ').starts_with(':');
-        !(is_command || line.starts_with("//") || line.trim().is_empty())
-    };
-    cell.split_inclusive('\n').take_while(|line| !is_code(line)).map(str::len).sum()
+/// The place of a node without comments before it, which belong to it when it is the call of a macro.
+fn without_comments_before(node: &SyntaxNode) -> TextRange {
+    let mut tokens = node.descendants_with_tokens().filter_map(|element| element.into_token());
+    let first = tokens.find(|token| !token.kind().is_trivia());
+    let range = node.text_range();
+    first.map_or(range, |token| TextRange::new(token.text_range().start(), range.end()))
 }
 
 /// The constants of a cell with their types.
@@ -155,82 +129,28 @@ pub fn constants(cell: &str) -> Vec<(String, String)> {
     constants.collect()
 }
 
-/// Whether a cell can be run as it stands.
-#[derive(Debug, PartialEq)]
-pub enum Completeness {
-    Complete,
-    /// More lines must follow, the next one with this indentation.
-    Incomplete(String),
-    Invalid,
-}
-
-/// Decides whether a console should run the code or ask for another line.
-pub fn completeness(cell: &str) -> Completeness {
-    let code = &cell[code_start(cell)..];
-    let end = PRELUDE.len() + code.trim_end().len();
-    let parse = SourceFile::parse(&format!("{PRELUDE}{code}\n"), EDITION);
-    let tokens = parse.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token());
-    let mut depth: usize = 0;
-    for token in tokens.skip_while(|token| usize::from(token.text_range().start()) < PRELUDE.len()) {
-        match token.kind() {
-            SyntaxKind::L_CURLY | SyntaxKind::L_PAREN | SyntaxKind::L_BRACK => depth += 1,
-            SyntaxKind::R_CURLY | SyntaxKind::R_PAREN | SyntaxKind::R_BRACK => match depth.checked_sub(1) {
-                Some(outer) => depth = outer,
-                None => return Completeness::Invalid,
-            },
-            _ => {}
-        }
-    }
-    // The brace that this file lacks is the one error of a complete cell.
-    let closed = SourceFile::parse(&format!("{PRELUDE}{code}\n}}"), EDITION);
-    let errors = closed.errors();
-    if depth > 0 {
-        return Completeness::Incomplete("    ".repeat(depth));
-    }
-    match errors.iter().map(|error| usize::from(error.range().end())).min() {
-        None => Completeness::Complete,
-        Some(_) if code.trim().is_empty() => Completeness::Complete,
-        // What is wrong is that the code ends where it does.
-        Some(position) if position >= end || unterminated(code) => Completeness::Incomplete(String::new()),
-        Some(_) => Completeness::Invalid,
-    }
-}
-
-/// Whether the code ends inside a string or a comment.
-fn unterminated(code: &str) -> bool {
-    let parse = SourceFile::parse(&format!("{PRELUDE}{code}"), EDITION);
-    let last = parse.syntax_node().last_token();
-    last.is_some_and(|token| match token.kind() {
-        SyntaxKind::COMMENT => token.text().starts_with("/*"),
-        SyntaxKind::STRING | SyntaxKind::BYTE_STRING | SyntaxKind::C_STRING => true,
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(cell: &str) -> Vec<String> {
-        parse(cell).bindings.into_iter().map(|binding| binding.name).collect()
-    }
-
     #[test]
-    fn bindings_are_those_whose_type_must_be_found() {
-        let cell =
-            "let a = 1; let b: u8 = 2; let c: Vec<_> = vec![b];\nlet (mut d, Some(e)) = f() else { return };";
-        assert_eq!(names(cell), ["a", "c", "d", "e"]);
-        assert_eq!(names("if true { let inner = 1; }\nlet later;\nlater = 1;"), [""; 0]);
-        assert_eq!(names(":dep rand\n// note\nlet ü = 1;"), ["ü"]);
-    }
-
-    #[test]
-    fn a_binding_ends_behind_its_semicolon() {
-        let cell = ":vars\nlet mut x = 1; x";
-        let parsed = parse(cell);
-        assert_eq!(parsed.bindings, [Binding { name: "x".into(), mutable: true, end: 20 }]);
-        assert_eq!(&cell[..20], ":vars\nlet mut x = 1;");
-        assert_eq!(parsed.result, Some(21..22));
+    fn the_result_is_the_expression_that_the_code_ends_in() {
+        for (cell, result) in [
+            (":vars\nlet mut x = 1; x", Some("x")),
+            ("1 + 1\n", Some("1 + 1")),
+            ("1;\n{ 2 } // two", Some("{ 2 }")),
+            ("/// Doc\nformat!(\"\")", Some("format!(\"\")")),
+            ("1;\n// note\nformat!(\"\")", Some("format!(\"\")")),
+            ("#[allow(unused)] { 1 }", Some("#[allow(unused)] { 1 }")),
+            ("if x { 1 } else { 2 }", Some("if x { 1 } else { 2 }")),
+            ("x;", None),
+            ("let x = 1;", None),
+            ("fn f() {}", None),
+            (":vars", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(cell).result.map(|range| &cell[range]), result, "{cell}");
+        }
     }
 
     #[test]
@@ -260,29 +180,5 @@ mod tests {
             assert!(parsed.pieces.iter().all(|piece| cell.get(piece.range.clone()).is_some()), "{cell}");
         }
         assert_eq!(parse(":vars\nlet x = 1; x").syntax_error, None);
-    }
-
-    #[test]
-    fn completeness_is_that_of_the_language() {
-        use Completeness::*;
-        for code in
-            ["", "1 + 1", "let x = 1;", "fn f() {}", "// note", ":dep rand", "if true { 1 } else { 2 }"]
-        {
-            assert_eq!(completeness(code), Complete, "{code}");
-        }
-        let incomplete = [
-            ("fn f() {", "    "),
-            ("f(\n[", "        "),
-            ("let x =", ""),
-            ("1 +", ""),
-            ("\"abc", ""),
-            ("/* a", ""),
-        ];
-        for (code, indent) in incomplete {
-            assert_eq!(completeness(code), Incomplete(indent.into()), "{code}");
-        }
-        for code in ["}", "let = 1;", "f(]", "fn f() { ) }"] {
-            assert_eq!(completeness(code), Invalid, "{code}");
-        }
     }
 }
