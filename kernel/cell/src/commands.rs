@@ -59,9 +59,10 @@ impl Command<'_> {
     /// The dependency that a `:dep` adds, or what is wrong with its argument. `None` for other commands.
     pub fn dependency(&self) -> Option<Result<Dependency, Fault>> {
         let is_dependency = self.specification()?.argument == Argument::Dependency;
-        let shifted = |fault: Fault| {
-            let start = self.argument_range().start;
-            Fault { range: fault.range.start + start..fault.range.end + start, ..fault }
+        let start = self.argument_range().start;
+        let shifted = |fault: Fault| match self.argument {
+            "" => Fault { range: self.range.clone(), ..fault },
+            _ => Fault { range: fault.range.start + start..fault.range.end + start, ..fault },
         };
         is_dependency.then(|| Dependency::parse(self.argument).map_err(shifted))
     }
@@ -243,6 +244,51 @@ mod tests {
         }
     }
 
+    /// Where the lines start that evcxr 0.22 takes for commands; its `CodeBlock::from_original_user_code` in short.
+    fn evcxrs_commands(cell: &str) -> Vec<usize> {
+        let mut places = Vec::new();
+        for line in cell.lines() {
+            if line.starts_with('!') || line.trim_start_matches(' ').starts_with(':') {
+                places.push(line.as_ptr().addr() - cell.as_ptr().addr());
+            } else if !line.starts_with("//") && !line.trim().is_empty() {
+                break;
+            }
+        }
+        places
+    }
+
+    #[test]
+    fn every_command_of_evcxr_is_one_here_whatever_the_lines_around_it() {
+        let lines = [
+            ":a b",
+            "  :a ",
+            "\t:a",
+            "::p()",
+            "!ls",
+            " !ls",
+            "// c",
+            " // c",
+            "/// d",
+            "//! d",
+            "/* c */",
+            "/* c */ :a",
+            "/*",
+            "*/",
+            "",
+            " \t",
+            "x",
+        ];
+        let count = lines.len();
+        for number in 0..2 * count.pow(3) {
+            let line = |place: u32| lines[number / 2 / count.pow(place) % count];
+            let cell = [line(0), line(1), line(2), ":z"].join(["\n", "\r\n"][number % 2]);
+            let starts = commands(&cell).commands.into_iter().map(|command| command.range.start);
+            let of_line = |start| cell[..start].rfind('\n').map_or(0, |end: usize| end + 1);
+            let places: Vec<usize> = starts.map(of_line).collect();
+            assert!(places.starts_with(&evcxrs_commands(&cell)), "{cell:?}: {places:?}");
+        }
+    }
+
     #[test]
     fn any_comment_and_any_space_may_stand_before_a_command() {
         for cell in [
@@ -340,6 +386,7 @@ mod tests {
             (":offline yes", "yes", "the command is `:offline [0|1]`, not `yes`"),
             (":cache 1GB", "1GB", "the command is `:cache [number]`, not `1GB`"),
             (":type // x", ":type", "the command is `:type <variable>`"),
+            (" :dep // x", ":dep", "`:dep` names no crate; an example is `:dep regex = \"1\"`"),
             (":env A", "A", "the command is `:env <key>=<value>`, not `A`"),
             ("\t:dep a = 1 // ü", "1", "a version stands in quotes: `a = \"1\"`"),
         ] {

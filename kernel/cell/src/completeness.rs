@@ -80,8 +80,9 @@ mod tests {
     use Completeness::{Complete, Incomplete, Invalid};
 
     /// Cells with much of the language in them.
-    const PROGRAMS: [&str; 12] = [
+    const PROGRAMS: [&str; 13] = [
         "1 + 1",
+        "/// Doc\n/** Doc */ fn f() {}\n",
         ":dep rand\n// note\nuse std::{fmt, collections::{HashMap, HashSet as Set}};",
         "let mut x: Vec<u8> = vec![1, 2, 3]; x.push(4); x[0] + x.iter().sum::<u8>()",
         "#[derive(Clone, Debug)]\npub struct A<'a, T: Clone + 'a = u8> where T: Copy { a: &'a T, b: [u8; 3] }",

@@ -13,6 +13,7 @@ pub mod returns;
 pub mod syntax;
 
 pub use bindings::Binding;
+pub use commands::{Command, Commands, Dependency, commands};
 pub use completeness::{Completeness, completeness};
 pub use returns::bare_returns;
 pub use syntax::{Cell, Piece, SHOW_RESULT, parse};

@@ -14,7 +14,7 @@ pub const SHOW_RESULT: &str = "__show_result";
 
 /// A parsed cell.
 pub struct Cell {
-    /// Where the Rust code starts, behind commands such as `:dep`.
+    /// Where the Rust code starts, after commands such as `:dep`.
     pub code_start: usize,
     /// The variables that `let` statements of the cell's own scope define, in order.
     pub bindings: Vec<Binding>,
@@ -62,7 +62,8 @@ impl Cell {
     /// the new name.
     pub fn renamed_imports(&self) -> Vec<(usize, String)> {
         let mut imports = Vec::new();
-        for Piece { range, node } in &self.pieces {
+        let of_cell = self.pieces.iter().filter(|piece| ast::Use::can_cast(piece.node.kind()));
+        for Piece { range, node } in of_cell {
             let trees = node.descendants().filter_map(ast::UseTree::cast);
             for tree in trees.filter(|tree| tree.path().is_some_and(|path| path.syntax().text() == "self")) {
                 let outer = tree.syntax().ancestors().skip(1).filter_map(ast::UseTree::cast);
@@ -119,7 +120,7 @@ fn without_comments_before(node: &SyntaxNode) -> TextRange {
 
 /// The constants of a cell with their types.
 pub fn constants(cell: &str) -> Vec<(String, String)> {
-    let file = SourceFile::parse(cell, EDITION).tree();
+    let file = SourceFile::parse(&cell[commands(cell).code_start..], EDITION).tree();
     let constants = file.items().filter_map(|item| match item {
         ast::Item::Const(constant) => {
             Some((constant.name()?.text().to_string(), constant.ty()?.syntax().text().to_string()))
@@ -164,12 +165,39 @@ mod tests {
 
     #[test]
     fn imports_under_another_name_are_said_once_more() {
-        let imports = |cell| parse(cell).renamed_imports();
-        assert_eq!(
-            imports("use a::{b::{self as c, d}, self as e};"),
-            [(38, " use a::b as c;".into()), (38, " use a as e;".into())]
-        );
-        assert_eq!(imports("use a::{self, b as c};"), []);
+        for (cell, expected) in [
+            ("use a::{b::{self as c, d}, self as e};", &[(38, " use a::b as c;"), (38, " use a as e;")][..]),
+            (":vars\nuse ::a::{self as c}; 1", &[(27, " use ::a as c;")]),
+            ("use {a::{self as b}};", &[(21, " use a as b;")]),
+            ("use a::{self, b as c};", &[]),
+            ("use a as b;", &[]),
+            ("use self::a as b;", &[]),
+            ("fn f() { use a::{self as b}; }", &[]),
+            ("mod m { use super::a::{self as b}; }", &[]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|(place, text)| (*place, text.to_string())).collect();
+            assert_eq!(parse(cell).renamed_imports(), expected, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_shown_only_where_there_is_one_and_the_syntax_is_right() {
+        for (cell, shown) in [
+            ("let x = 1; x + 1 // sum", "let x = 1; lab::__show_result!(x + 1); // sum"),
+            ("// note\nformat!(\"\")", "// note\nlab::__show_result!(format!(\"\"));"),
+            ("x;", "x;"),
+            ("let = 1; x", "let = 1; x"),
+        ] {
+            let annotated = crate::annotated::Annotated::new(cell, parse(cell).show_result());
+            assert_eq!(annotated.code, shown);
+        }
+    }
+
+    #[test]
+    fn constants_have_their_types_as_written() {
+        let cell = ":vars\nconst A: [u8; 2] = [1, 2]; fn f() { const B: u8 = 1; } pub const C: &str = \"\"; static D: u8 = 1;";
+        let expected = [("A", "[u8; 2]"), ("C", "&str")];
+        assert_eq!(constants(cell), expected.map(|(name, ty)| (name.to_owned(), ty.to_owned())));
     }
 
     #[test]
