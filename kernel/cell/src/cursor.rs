@@ -1,5 +1,8 @@
 //! Where the cursor is: the protocol counts characters, Rust counts bytes; and what stands there.
 
+use crate::commands::commands;
+use crate::syntax::EDITION;
+use ra_ap_syntax::{SourceFile, SyntaxKind, TextSize};
 use std::ops::Range;
 
 /// The byte at which the character with a number begins, or the end.
@@ -13,27 +16,55 @@ pub fn char_position(code: &str, bytes: usize) -> usize {
 }
 
 /// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end. In
-/// the arguments of a call, and right behind them, it is what is called.
+/// the arguments of a call, and right after them, it is what is called.
 pub fn path_at(code: &str, position: usize) -> Range<usize> {
+    let tokens = tokens(code);
+    // Words in text are none, and numbers have no path.
+    let is_in_text = tokens.iter().any(|(kind, range)| {
+        let is_field = code[..range.start].ends_with('.');
+        is_text(*kind) && !is_field && range.start <= position && position <= range.end
+    });
     let path = path_under(code, position);
-    if !path.is_empty() {
+    if !path.is_empty() && !is_in_text {
         return path;
     }
-    let before = code[..position].trim_end();
-    let mut depth = if before.ends_with([')', ']']) { -1 } else { 0 };
-    let mut quoted = false;
-    for (at, c) in before.char_indices().rev() {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            ')' | ']' => depth += 1,
-            '(' | '[' if depth == 0 => return path_under(code, at),
-            '(' | '[' => depth -= 1,
-            '{' | '}' | ';' => break,
+    let before = tokens.iter().filter(|(kind, range)| !kind.is_trivia() && range.end <= position);
+    let before: Vec<_> = before.map(|(kind, range)| (*kind, range.start)).collect();
+    let is_after_call = matches!(before.last(), Some((SyntaxKind::R_PAREN | SyntaxKind::R_BRACK, _)));
+    let mut depth = if is_after_call { -1 } else { 0 };
+    for (kind, at) in before.into_iter().rev() {
+        match kind {
+            SyntaxKind::R_PAREN | SyntaxKind::R_BRACK | SyntaxKind::R_CURLY => depth += 1,
+            SyntaxKind::L_PAREN | SyntaxKind::L_BRACK if depth == 0 => {
+                let called = path_under(code, at);
+                if !called.is_empty() {
+                    return called;
+                }
+            }
+            SyntaxKind::L_CURLY | SyntaxKind::SEMICOLON if depth == 0 => break,
+            SyntaxKind::L_PAREN | SyntaxKind::L_BRACK | SyntaxKind::L_CURLY => depth -= 1,
             _ => {}
         }
     }
-    path
+    position..position
+}
+
+/// The tokens of a cell after its commands, comments included, with their bytes in the cell.
+fn tokens(cell: &str) -> Vec<(SyntaxKind, Range<usize>)> {
+    let start = commands(cell).commands.last().map_or(0, |command| command.range.end);
+    let root = SourceFile::parse(&cell[start..], EDITION).syntax_node();
+    let tokens = root.descendants_with_tokens().filter_map(|element| element.into_token());
+    let place = |position: TextSize| usize::from(position) + start;
+    tokens
+        .map(|token| {
+            let range = token.text_range();
+            (token.kind(), place(range.start())..place(range.end()))
+        })
+        .collect()
+}
+
+fn is_text(kind: SyntaxKind) -> bool {
+    kind == SyntaxKind::COMMENT || kind.is_literal()
 }
 
 fn path_under(code: &str, position: usize) -> Range<usize> {
@@ -54,33 +85,96 @@ mod tests {
 
     #[test]
     fn positions_are_counted_in_characters_on_the_wire() {
-        let code = "let ü = \"日本\"; x";
-        assert_eq!(byte_position(code, 4), 4);
-        assert_eq!(&code[byte_position(code, 14)..], "x");
-        assert_eq!(char_position(code, code.len()), 15);
-        assert_eq!(byte_position(code, 99), code.len());
+        for (code, chars, bytes) in [
+            ("", 0, 0),
+            ("abc", 2, 2),
+            ("let ü = \"日本\"; x", 0, 0),
+            ("let ü = \"日本\"; x", 4, 4),
+            ("let ü = \"日本\"; x", 5, 6),
+            ("let ü = \"日本\"; x", 10, 13),
+            ("let ü = \"日本\"; x", 14, 19),
+            ("let ü = \"日本\"; x", 15, 20),
+            ("🦀x", 1, 4),
+            ("e\u{301}x", 2, 3),
+            ("a\r\nb", 3, 3),
+        ] {
+            assert_eq!(byte_position(code, chars), bytes, "{code:?}");
+            assert_eq!(char_position(code, bytes), chars, "{code:?}");
+        }
+        assert_eq!(byte_position("ü", 99), 2);
+        assert_eq!(char_position("ü", 99), 1);
+    }
+
+    /// Checks the path for a cursor that `|` stands for.
+    fn assert_paths(table: &[(&str, &str)]) {
+        for (code, path) in table {
+            let position = code.find('|').unwrap();
+            let code = code.replacen('|', "", 1);
+            assert_eq!(&code[path_at(&code, position)], *path, "{code:?} at {position}");
+        }
     }
 
     #[test]
-    fn the_path_under_the_cursor_is_whole() {
-        let path = |code: &'static str, position| &code[path_at(code, position)];
-        let code = "let t = lab::Tensor::zeros((2, 3));";
-        assert_eq!(path(code, 23), "lab::Tensor::zeros");
-        assert_eq!(path(code, 15), "lab::Tensor");
-        assert_eq!(path("é.len()", 4), "é.len");
-        assert_eq!(path("", 0), "");
+    fn the_path_under_the_cursor_is_whole_up_to_the_end_of_the_word() {
+        assert_paths(&[
+            ("let t = lab::Tensor::ze|ros((2, 3));", "lab::Tensor::zeros"),
+            ("let t = lab::Ten|sor::zeros((2, 3));", "lab::Tensor"),
+            ("let t = |lab::Tensor::zeros((2, 3));", "lab"),
+            ("let t = lab|::Tensor", "lab"),
+            ("let t = lab::|", "lab"),
+            ("é.le|n()", "é.len"),
+            ("x.y.|", "x.y"),
+            ("pair.0|", "pair.0"),
+            ("\"text\".le|n()", "len"),
+            ("r#type|", "type"),
+            ("vec!|[1]", "vec!"),
+            ("-valu|e", "value"),
+            (":dep ra|nd", "rand"),
+            ("|", ""),
+            ("1 +| 2", ""),
+        ]);
     }
 
     #[test]
-    fn in_and_behind_the_arguments_it_is_what_is_called() {
-        let path = |code: &'static str, position| &code[path_at(code, position)];
-        let code = "let t = Tensor::zeros((2, f(3)), &x);";
-        assert_eq!(path(code, code.find("&x").unwrap()), "Tensor::zeros");
-        assert_eq!(path(code, code.find("(2").unwrap()), "Tensor::zeros");
-        assert_eq!(path("let n = 5; n.is_power_of_two()", 30), "n.is_power_of_two");
-        assert_eq!(path("f(g(1)) ", 8), "f");
-        assert_eq!(path("println!(\"{}; (\", vec![1, ", 25), "vec!");
-        assert_eq!(path("f(1); ", 6), "");
-        assert_eq!(path("if x { (", 7), "");
+    fn in_and_after_the_arguments_of_a_call_it_is_what_is_called() {
+        assert_paths(&[
+            ("let t = Tensor::zeros((2, f(3)), |&x);", "Tensor::zeros"),
+            ("let t = Tensor::zeros(|(2, f(3)), &x);", "Tensor::zeros"),
+            ("let t = Tensor::zeros((|2, f(3)), &x);", "Tensor::zeros"),
+            ("let t = Tensor::zeros((2, f(3|)), &x);", "f"),
+            ("let t = Tensor::zeros((2, f(3)), &x|);", "x"),
+            ("let n = 5; n.is_power_of_two()|", "n.is_power_of_two"),
+            ("f(g(1)) |", "f"),
+            ("f(g(1), |", "f"),
+            ("f(\n    1,\n    |\n)", "f"),
+            ("f(S { a: 1 }, |", "f"),
+            ("f(v[0], |", "f"),
+            ("println!(\"{}; (\", vec![1, |", "vec!"),
+            (":vars\nf(|", "f"),
+            ("f(1); |", ""),
+            ("f(1); g(|", "g"),
+            ("f({ g(1); |", ""),
+            ("if x { (|", ""),
+            ("(|", ""),
+        ]);
+    }
+
+    #[test]
+    fn words_and_brackets_in_text_do_not_count() {
+        assert_paths(&[
+            ("f(\"wo|rd\")", "f"),
+            ("f(\"wo|rd", "f"),
+            ("f(1|0, 2.5)", "f"),
+            ("f(10, 2.5|)", "f"),
+            ("f(\"a\\\"b(\", |", "f"),
+            ("f('\"', |", "f"),
+            ("f('(', |", "f"),
+            ("f(r#\"(\"\"#, |", "f"),
+            ("f(/* g( */ |", "f"),
+            ("f( // note|\n)", "f"),
+            ("// no|te", ""),
+            (":vars\n// no|te", ""),
+            ("let s = \"wo|rd\";", ""),
+        ]);
     }
 }
