@@ -65,4 +65,35 @@ mod tests {
         assert_eq!((place("let a = 1"), place("i32"), place("a + b")), (0, 10, 11));
         assert_eq!(annotated.original(annotated.code.len()), "let a = 1; a + b".len());
     }
+
+    #[test]
+    fn texts_stand_before_their_places_in_the_order_given() {
+        for (cell, texts, code) in [
+            ("", &[][..], ""),
+            ("", &[(0, "a")], "a"),
+            ("xy", &[(0, "a"), (2, "c"), (1, "b")], "axbyc"),
+            ("xy", &[(1, "b"), (0, "a"), (1, "c")], "axbcy"),
+            ("ü\r\n日", &[(2, "a"), (4, "b")], "üa\r\nb日"),
+        ] {
+            let texts = texts.iter().map(|(place, text)| (*place, text.to_string())).collect();
+            assert_eq!(Annotated::new(cell, texts).code, code);
+        }
+    }
+
+    #[test]
+    fn every_place_of_the_cell_is_found_again_and_no_other() {
+        let cell = "let ü = 1;\r\nü + 1";
+        let texts = [(0, "//"), (11, " let ü: i32 = ü;"), (11, " x"), (13, "show!("), (cell.len(), ")")];
+        let annotated = Annotated::new(cell, texts.map(|(place, text)| (place, text.to_owned())).into());
+        // A piece that was not inserted is one character of the cell, and they come in the cell's order.
+        let characters = annotated.code.char_indices().map(|(at, c)| (at..at + c.len_utf8(), c));
+        let own = characters.filter(|(range, _)| !annotated.is_inserted(range));
+        let own: Vec<_> = own.map(|(range, c)| (annotated.original(range.start), c)).collect();
+        assert_eq!(own, cell.char_indices().collect::<Vec<_>>());
+        for (text, place) in [("//", 0), ("let ü: i32", 11), (" x", 11), ("show!", 13)] {
+            let start = annotated.code.find(text).unwrap();
+            assert!(annotated.is_inserted(&(start..start + text.len())), "{text}");
+            assert_eq!(annotated.original(start + 1), place, "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! front of each there will be a constant. What an `impl` defines, a later one for the same type may define anew.
 
 use ra_ap_syntax::ast::{self, AstNode, HasName};
-use ra_ap_syntax::{SyntaxKind, SyntaxNode};
+use ra_ap_syntax::{SyntaxKind, SyntaxNode, TextRange};
 use std::ops::Range;
 
 /// The `impl` blocks of a session.
@@ -133,18 +133,18 @@ fn block(item: &SyntaxNode, before: &[String]) -> Option<Block> {
     let start = item.text_range().start();
     let members = list.assoc_items().filter_map(|member| {
         let name = match &member {
-            ast::AssocItem::Const(item) => item.name(),
-            ast::AssocItem::Fn(item) => item.name(),
-            ast::AssocItem::TypeAlias(item) => item.name(),
-            ast::AssocItem::MacroCall(_) => None,
+            ast::AssocItem::Const(item) => item.name()?.text().to_string(),
+            ast::AssocItem::Fn(item) => item.name()?.text().to_string(),
+            ast::AssocItem::TypeAlias(item) => item.name()?.text().to_string(),
+            // What the macro defines is known to the compiler alone, but the same call defines the same.
+            ast::AssocItem::MacroCall(call) => spelled(call.syntax(), call.syntax().text_range()),
         };
         let range = member.syntax().text_range() - start;
-        Some((name?.text().to_string(), range.start().into()..range.end().into()))
+        Some((name, range.start().into()..range.end().into()))
     });
-    let keyword = block.impl_token()?.text_range().start() - start;
+    let keyword = block.impl_token()?.text_range().start();
+    let header = spelled(item, TextRange::new(keyword, list.syntax().text_range().start()));
     let text = item.text().to_string();
-    let header = &text[usize::from(keyword)..usize::from(list.syntax().text_range().start() - start)];
-    let header = header.split_whitespace().collect::<Vec<_>>().join(" ");
     let types = block.trait_().into_iter().chain(block.self_ty());
     let names =
         types.flat_map(|part| part.syntax().descendants().filter_map(ast::NameRef::cast).collect::<Vec<_>>());
@@ -152,6 +152,13 @@ fn block(item: &SyntaxNode, before: &[String]) -> Option<Block> {
     let owner = before.iter().rfind(|item| names.contains(item)).cloned();
     let (is_of_trait, members) = (block.trait_().is_some(), members.collect());
     Some(Block { name: String::new(), header, is_of_trait, members, owner, text })
+}
+
+/// The tokens of a node in a range of its file, however they are spaced and whatever comments are between them.
+fn spelled(node: &SyntaxNode, range: TextRange) -> String {
+    let tokens = node.descendants_with_tokens().filter_map(|element| element.into_token());
+    let own = tokens.filter(|token| !token.kind().is_trivia() && range.contains_range(token.text_range()));
+    own.map(|token| token.text().to_owned()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -193,6 +200,38 @@ mod tests {
         // Nothing is left of the first when this is there.
         let code = run(&mut impls, "impl A { fn f() {} }");
         assert_eq!(code, "const TAPER_IMPL_1: () = (); impl A { fn f() {} }");
+    }
+
+    /// How many blocks there are after these cells.
+    fn count(cells: &[&str]) -> usize {
+        let mut impls = Impls::default();
+        cells.iter().for_each(|cell| drop(run(&mut impls, cell)));
+        impls.blocks.len()
+    }
+
+    #[test]
+    fn two_blocks_are_the_same_by_what_they_are_about_and_not_by_how_it_is_spaced() {
+        for (cells, blocks) in [
+            (["impl<T> A<T> { fn f() {} }", "impl <T>A< T > { fn f() {} }"], 1),
+            (["impl A { fn f() {} }", "// note\nimpl /* of */ A\n{ fn f() {} }"], 1),
+            (["impl A { fn f() {} }", "#[rustfmt::skip] impl A { fn f() {} }"], 1),
+            (["/// Doc\nimpl A { fn f() {} }", "impl A { fn f() {} }"], 1),
+            (["unsafe impl Send for A {}", "unsafe impl Send for A {}"], 1),
+            (["impl<T> A<T> where T: B { fn f() {} }", "impl<T> A<T> where T: B { fn f() { 1 } }"], 1),
+            (["impl<T> A<T> where T: B { fn f() {} }", "impl<T> A<T> where T: C { fn f() {} }"], 2),
+            (["impl A<u8> { fn f() {} }", "impl A<u16> { fn f() {} }"], 2),
+            (["impl A { fn f() {} }", "impl B { fn f() {} }"], 2),
+            (["impl Show for A {}", "impl Show for B {}"], 2),
+            (["impl From<u8> for A { fn f() {} }", "impl From<u16> for A { fn f() {} }"], 2),
+            (["impl A { fn f() {} }", "impl A { fn g() {} }"], 2),
+            (["impl A { const C: u8 = 1; }", "impl A { const C: u8 = 2; }"], 1),
+            (["impl A { type T = u8; }", "impl A { type T = u16; }"], 1),
+            (["impl A { m!(1); }", "impl A { m!( 1 ); }"], 1),
+            (["impl A { m!(1); }", "impl A { fn f() {} }"], 2),
+            (["fn f() { impl A {} }", "mod m { impl A {} }"], 0),
+        ] {
+            assert_eq!(count(&cells), blocks, "{cells:?}");
+        }
     }
 
     #[test]
