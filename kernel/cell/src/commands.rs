@@ -405,4 +405,28 @@ mod tests {
         assert_eq!(read.commands[0].dependency(), None);
         assert_eq!(read.commands[1].dependency().unwrap().unwrap().path(), Some("lab"));
     }
+
+    #[test]
+    fn whatever_follows_dep_its_fault_is_one_line_about_a_part_of_the_cell() {
+        let parts =
+            ["ü", "a", " ", "=", "\"", "'", "{", "}", "[", "]", "1", ",", "\\", "/", "#", ".", "@", "\r"];
+        for number in 0..parts.len().pow(4) {
+            let part = |place: u32| parts[number / parts.len().pow(place) % parts.len()];
+            let cell = format!("// ü\n:dep {}{}{}{}", part(3), part(2), part(1), part(0));
+            let command = commands(&cell).commands.pop().expect(&cell);
+            match command.dependency().unwrap() {
+                Ok(dependency) => {
+                    assert!(dependency.name.is_some() || dependency.path().is_some(), "{cell:?}")
+                }
+                Err(fault) => {
+                    assert!(cell.get(fault.range.clone()).is_some(), "{cell:?}: {fault:?}");
+                    assert!(fault.range.start >= command.range.start, "{cell:?}: {fault:?}");
+                    assert!(
+                        !fault.message.is_empty() && !fault.message.contains('\n'),
+                        "{cell:?}: {fault:?}"
+                    );
+                }
+            }
+        }
+    }
 }

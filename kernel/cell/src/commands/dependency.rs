@@ -26,6 +26,10 @@ impl Dependency {
         if argument.is_empty() {
             return Err(fault(0..0, "`:dep` names no crate; an example is `:dep regex = \"1\"`"));
         }
+        if is_address(argument) {
+            let message = format!("a repository is written `:dep name = {{ git = \"{argument}\" }}`");
+            return Err(fault(0..argument.len(), message));
+        }
         if is_path(argument) { in_folder(argument) } else { in_toml(argument) }
     }
 
@@ -72,7 +76,7 @@ impl Display for Dependency {
 
 /// The argument of `:dep` without the comment after it.
 pub(super) fn without_comment(argument: &str) -> &str {
-    if is_path(argument) {
+    if is_path(argument) || is_address(argument) {
         table::without_separate_comment(argument)
     } else {
         &argument[..scan(argument).end]
@@ -81,9 +85,19 @@ pub(super) fn without_comment(argument: &str) -> &str {
 
 /// Whether the argument is a folder. No name of a crate holds a slash.
 fn is_path(argument: &str) -> bool {
-    let word = argument.split(|c: char| c.is_whitespace() || "=\"'{".contains(c)).next().unwrap_or_default();
+    let word = first_word(argument);
     let comment = word.find("//").unwrap_or(word.len());
     word.starts_with('.') || word[..comment].contains('/')
+}
+
+/// Whether the argument is the address of a repository, which is easily written without what `Cargo.toml` needs.
+fn is_address(argument: &str) -> bool {
+    first_word(argument).contains("://")
+}
+
+/// What the argument has before space, strings, tables and `=`.
+fn first_word(argument: &str) -> &str {
+    argument.split(|c: char| c.is_whitespace() || "=\"'{".contains(c)).next().unwrap_or_default()
 }
 
 fn in_folder(argument: &str) -> Result<Dependency, Fault> {
@@ -117,11 +131,7 @@ fn in_toml(argument: &str) -> Result<Dependency, Fault> {
     let (Some((key, value)), Some((name, config))) = (parsed.iter().next(), values.into_iter().next()) else {
         return Err(fault(0..argument.len(), "`:dep` names no crate"));
     };
-    if !is_name(&name) {
-        let message =
-            format!("`{name}` cannot be the name of a crate: that has letters, digits, `-` and `_` only");
-        return Err(fault(key.span(), message));
-    }
+    check_name(&name, key.span())?;
     match (value.get_ref(), config) {
         (DeValue::String(version), config) => {
             check_version(version, value.span())?;
@@ -151,11 +161,8 @@ fn name_alone(argument: &str) -> Result<String, Fault> {
             format!("`{}` after the name `{name}`: only `= …` or another line may follow", rest.trim_start());
         return Err(fault(start..argument.len(), message));
     }
-    let is_quoted = argument.starts_with(['"', '\'']);
-    if !is_quoted && !is_name(argument) {
-        let message =
-            format!("`{argument}` cannot be the name of a crate: that has letters, digits, `-` and `_` only");
-        return Err(fault(0..argument.len(), message));
+    if !argument.starts_with(['"', '\'']) {
+        check_name(argument, 0..argument.len())?;
     }
     Ok(format!("{argument} = \"*\""))
 }
@@ -246,7 +253,9 @@ fn check_table(name: &str, table: &DeTable, range: Range<usize>) -> Result<Vec<S
             Expected::TextOrTexts => (value.is_str() || is_texts(), "a string or an array of strings"),
         };
         if !is_right {
-            return Err(fault(place, format!("`{key}` must be {wanted}, not {}", kind(value))));
+            let is_list = matches!(expected, Expected::Texts | Expected::TextOrTexts) && value.is_array();
+            let given = if is_list { "an array of other values" } else { kind(value) };
+            return Err(fault(place, format!("`{key}` must be {wanted}, not {given}")));
         }
         if let (Expected::Version, Some(version)) = (expected, value.as_str()) {
             check_version(version, place)?;
@@ -272,10 +281,14 @@ fn normalised(mut config: Table) -> Table {
     config
 }
 
-/// Whether cargo accepts the name.
-fn is_name(name: &str) -> bool {
+/// Checks that cargo accepts a name.
+fn check_name(name: &str, range: Range<usize>) -> Result<(), Fault> {
     let is_start = |c: char| c.is_alphabetic() || c == '_';
-    name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_numeric() || c == '-')
+    if name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_numeric() || c == '-') {
+        return Ok(());
+    }
+    let rule = "it starts with a letter, and has letters, digits, `-` and `_` only";
+    Err(fault(range, format!("`{name}` cannot be the name of a crate: {rule}")))
 }
 
 fn kind(value: &DeValue) -> &'static str {
@@ -284,7 +297,7 @@ fn kind(value: &DeValue) -> &'static str {
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "a truth value",
         DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array with something else in it",
+        DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }
 }
@@ -431,6 +444,16 @@ mod tests {
             ("rand =", "=", "after `=` comes a version in quotes or a table"),
             ("rand = true", "true", "after `rand =` comes a version in quotes or a table, not a truth value"),
             ("rand@0.9", "rand@0.9", "a version is written `:dep rand = \"0.9\"`"),
+            (
+                "https://a/b # c",
+                "https://a/b",
+                "a repository is written `:dep name = { git = \"https://a/b\" }`",
+            ),
+            (
+                "a = { version = \"1\", features = [1] }",
+                "[1]",
+                "`features` must be an array of strings, such as [\"derive\"], not an array of other values",
+            ),
             ("rand serde", "serde", "`serde` after the name `rand`: only `= …` or another line may follow"),
             ("rand = { version = \"1\"", "{", "`{` is not closed in this line, and a command is one line"),
             ("rand = \"1", "\"", "`\"` is not closed in this line, and a command is one line"),
@@ -459,9 +482,13 @@ mod tests {
             (
                 "1st = \"1\"",
                 "1st",
-                "`1st` cannot be the name of a crate: that has letters, digits, `-` and `_` only",
+                "`1st` cannot be the name of a crate: it starts with a letter, and has letters, digits, `-` and `_` only",
             ),
-            ("a!", "a!", "`a!` cannot be the name of a crate: that has letters, digits, `-` and `_` only"),
+            (
+                "a!",
+                "a!",
+                "`a!` cannot be the name of a crate: it starts with a letter, and has letters, digits, `-` and `_` only",
+            ),
             (
                 "./a = \"1\"",
                 "= \"1\"",
