@@ -2,8 +2,9 @@
 
 use crate::directory;
 use crate::format::Frame;
-use crate::sources::{Place, Sources};
+use crate::sources::Sources;
 use addr2line::Loader;
+use cell::code::Place;
 use std::collections::HashMap;
 
 /// A call on the way to a failure.

@@ -2,22 +2,20 @@
 //!
 //! evcxr starts it (it is this very program) and tells it on standard input what to load. Before the first cell
 //! it replaces its standard output and error by pipes and hands their other ends to the kernel, together with
-//! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed.
+//! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed. What happens to
+//! the cells it tells the kernel through a pipe of its own, by `lab`, whose copy in this process all cells share.
 
-use crate::format::{self, Failure, Request};
 use crate::input::Input;
-use crate::output::RETURNED_ERROR;
 use anyhow::{Context, Result, bail};
 use libloading::Library;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::env;
 use std::error::Error;
-use std::ffi::c_void;
-use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::io::{self, BufRead, IoSlice, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, FromRawFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 /// evcxr sets this for the process that runs cells.
 pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
@@ -25,15 +23,15 @@ pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 pub const SOCKET: &str = "TAPER_SOCKET";
 /// The shared library of `lab`.
 pub const LAB: &str = "TAPER_LAB";
-/// Printed before a cell runs, with the path of its library: from here on an interrupt concerns this process, no longer
-/// the compiler.
-pub const RUNNING: &str = "\u{1e}RUNNING ";
 /// What evcxr sends before the path of a library and the name of its function.
 pub const LOAD: &str = "LOAD_AND_RUN ";
 /// What evcxr waits for.
 pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 
-type Cell = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+/// The function of a compiled cell, which gets the store of variables.
+pub const CELL: &str = "taper_cell";
+
+type Cell = unsafe extern "C" fn(*mut c_void);
 
 /// Runs cells until standard input ends.
 pub fn run() -> Result<()> {
@@ -42,58 +40,46 @@ pub fn run() -> Result<()> {
     unsafe { env::remove_var("RUST_BACKTRACE") };
     go_first();
     let kernel = kernel_socket()?;
-    hand_over_output(&kernel).context("cannot hand the output to the kernel")?;
+    let control = hand_over_output(&kernel).context("cannot hand the output to the kernel")?;
     end_with_kernel(kernel);
-    let lab = Arc::new(Lab::load()?);
+    let lab = Lab::load()?;
     lab.listen_to_interrupts()?;
-    let for_input = Arc::clone(&lab);
-    let input = Input::start(move || for_input.call(b"lab_ask"))?;
+    let store = lab.start(control);
+    let input = Input::start(move || lab.ask())?;
 
-    let mut variables: *mut c_void = std::ptr::null_mut();
     while let Some(line) = input.next_instruction() {
-        // The path may hold spaces, the function's name does not.
-        let Some((path, function)) = line.strip_prefix(LOAD).and_then(|rest| rest.rsplit_once(' ')) else {
+        // The path may hold spaces, the name of evcxr's function does not.
+        let Some((path, _)) = line.strip_prefix(LOAD).and_then(|rest| rest.rsplit_once(' ')) else {
             bail!("unexpected instruction `{line}`");
         };
-        lab.call(b"lab_begin");
         input.set_running(true);
-        println!("{RUNNING}{path}");
-        match load(path, function) {
-            // SAFETY: evcxr generated it, for the store of variables that the cell before has returned.
-            Ok(cell) => variables = unsafe { cell(variables) },
-            Err(error) => fail(&error),
+        lab.begin(path)?;
+        match load(path) {
+            // SAFETY: the kernel generated the function with this signature, for this store.
+            Ok(Some(cell)) => unsafe { cell(store) },
+            Ok(None) => {}
+            Err(error) => lab.not_loaded(&error)?,
         }
-        lab.flush();
         input.set_running(false);
-        println!("{COMPLETE}");
+        lab.end(store);
     }
     Ok(())
 }
 
-/// The function of a compiled cell.
-fn load(path: &str, function: &str) -> Result<Cell, libloading::Error> {
-    // SAFETY: evcxr compiled the library, and generated the function with this signature. Loading it runs no code but that
-    // of libraries that the user has asked for.
+/// The function of a compiled cell. There is none in what evcxr has made by itself.
+fn load(path: &str) -> Result<Option<Cell>, libloading::Error> {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return Ok(None);
+    }
+    // SAFETY: the kernel compiled the library, and generated the function with this signature. Loading it runs no code but
+    // that of libraries that the user has asked for.
     unsafe {
         let library = Library::new(path)?;
-        let cell = *library.get::<Cell>(function.as_bytes())?;
+        let cell = library.get::<Cell>(CELL.as_bytes()).ok().map(|cell| *cell);
         // Variables, threads and destructors will point into the code: it stays for good.
         std::mem::forget(library);
         Ok(cell)
     }
-}
-
-/// Says that a cell could not be loaded. Nothing of it has run.
-fn fail(error: &libloading::Error) {
-    let cause = error.source().map(|cause| cause.to_string());
-    let failure = Failure {
-        name: "LoadError".into(),
-        message: "the compiled cell cannot be loaded, so nothing of it has run".into(),
-        causes: vec![cause.unwrap_or_else(|| error.to_string())],
-        ..Failure::default()
-    };
-    print!("{}", format::encode(&Request::Failure(failure)));
-    println!("{RETURNED_ERROR}");
 }
 
 /// Claims to run cells, for an evcxr that is there for analysis only.
@@ -117,25 +103,28 @@ fn kernel_socket() -> Result<UnixStream> {
     Ok(unsafe { UnixStream::from_raw_fd(descriptor) })
 }
 
-/// Sends the kernel four descriptors: where to read our output and our errors, where to write to evcxr, and one that
-/// ends when this process does. Output alone does not tell: programs that a cell has started may still hold it.
-fn hand_over_output(kernel: &UnixStream) -> Result<()> {
+/// Sends the kernel five descriptors: where to read our output, our errors and what happens to the cells, where to write to
+/// evcxr, and one that ends when this process does. Output alone does not tell: programs that a cell has started may still
+/// hold it. Returns where to write what happens.
+fn hand_over_output(kernel: &UnixStream) -> Result<OwnedFd> {
     let (output, our_output) = rustix::pipe::pipe()?;
     let (errors, our_errors) = rustix::pipe::pipe()?;
+    let (events, our_events) = rustix::pipe::pipe()?;
+    rustix::io::fcntl_setfd(&our_events, rustix::io::FdFlags::CLOEXEC)?;
     let evcxr = io::stdout().as_fd().try_clone_to_owned()?;
     let (life, our_life) = rustix::pipe::pipe()?;
     rustix::io::fcntl_setfd(&our_life, rustix::io::FdFlags::CLOEXEC)?;
     rustix::stdio::dup2_stdout(&our_output)?;
     rustix::stdio::dup2_stderr(&our_errors)?;
 
-    let descriptors = [output.as_fd(), errors.as_fd(), evcxr.as_fd(), life.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let descriptors = [output.as_fd(), errors.as_fd(), events.as_fd(), evcxr.as_fd(), life.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(kernel, &[IoSlice::new(b"!")], &mut ancillary, SendFlags::empty())?;
     // It is closed by the end of the process, whatever that end is.
     std::mem::forget(our_life);
-    Ok(())
+    Ok(our_events)
 }
 
 /// Ends this process when the kernel is gone, whatever the cell is doing.
@@ -147,47 +136,73 @@ fn end_with_kernel(mut kernel: UnixStream) {
 }
 
 /// The functions of `lab` that this process calls, in the copy that the cells share.
-struct Lab(Option<Library>);
+#[derive(Clone, Copy)]
+struct Lab {
+    start: unsafe extern "C" fn(c_int) -> *mut c_void,
+    begin: unsafe extern "C" fn(*const c_char),
+    end: unsafe extern "C" fn(*mut c_void),
+    not_loaded: unsafe extern "C" fn(*const c_char),
+    ask: extern "C" fn(),
+    interrupt: extern "C" fn(),
+}
 
 impl Lab {
     fn load() -> Result<Self> {
-        let Some(path) = env::var_os(LAB) else { return Ok(Self(None)) };
-        // SAFETY: loading runs no code of ours, and the library is the one that cells are linked with.
-        let library = unsafe { Library::new(&path) }.with_context(|| format!("cannot load {path:?}"))?;
-        let lab = Self(Some(library));
-        lab.call(b"lab_report_panics");
-        Ok(lab)
-    }
-
-    /// Cells print into a buffer of the shared standard library, which only code linked with it can flush.
-    fn flush(&self) {
-        self.call(b"lab_flush");
-        let _ = io::stdout().flush();
-    }
-
-    /// Has the kernel's SIGINT reach what looks for it, and end nothing by itself.
-    fn listen_to_interrupts(&self) -> Result<()> {
-        let interrupt = self.function(b"lab_interrupt");
-        let handler = move || {
-            if let Some(interrupt) = interrupt {
-                interrupt();
-            }
-        };
-        // SAFETY: all that `lab_interrupt` does is to set an atomic flag, which a signal handler may.
-        unsafe { signal_hook_registry::register(rustix::process::Signal::INT.as_raw(), handler)? };
-        Ok(())
-    }
-
-    fn call(&self, name: &[u8]) {
-        if let Some(function) = self.function(name) {
-            function();
+        let path = env::var_os(LAB).context("this process is started by the kernel only")?;
+        // SAFETY: loading runs no code of ours, and the library is the one that cells are linked with. `lab` exports these
+        // functions with these signatures, and as the library is never unloaded they stay valid.
+        unsafe {
+            let library = Library::new(&path).with_context(|| format!("cannot load {path:?}"))?;
+            let lab = Self {
+                start: *library.get(b"lab_start")?,
+                begin: *library.get(b"lab_begin")?,
+                end: *library.get(b"lab_end")?,
+                not_loaded: *library.get(b"lab_not_loaded")?,
+                ask: *library.get(b"lab_ask")?,
+                interrupt: *library.get(b"lab_interrupt")?,
+            };
+            std::mem::forget(library);
+            Ok(lab)
         }
     }
 
-    fn function(&self, name: &[u8]) -> Option<extern "C" fn()> {
-        // SAFETY: `lab` exports these functions, without arguments or result, and is never unloaded.
-        self.0.as_ref().and_then(|library| {
-            unsafe { library.get::<extern "C" fn()>(name) }.ok().map(|function| *function)
-        })
+    /// Gets ready for cells; returns their store of variables.
+    fn start(self, control: OwnedFd) -> *mut c_void {
+        // SAFETY: the descriptor is open, and handed over.
+        unsafe { (self.start)(control.into_raw_fd()) }
+    }
+
+    fn begin(self, library: &str) -> Result<()> {
+        let library = CString::new(library)?;
+        // SAFETY: it is a C string, and outlives the call.
+        unsafe { (self.begin)(library.as_ptr()) };
+        Ok(())
+    }
+
+    fn end(self, store: *mut c_void) {
+        // SAFETY: the store comes from `start`, and the cell has returned.
+        unsafe { (self.end)(store) }
+    }
+
+    /// Says that a cell could not be loaded. Nothing of it has run.
+    fn not_loaded(self, error: &libloading::Error) -> Result<()> {
+        let cause = error.source().map_or_else(|| error.to_string(), |cause| cause.to_string());
+        let cause = CString::new(cause)?;
+        // SAFETY: it is a C string, and outlives the call.
+        unsafe { (self.not_loaded)(cause.as_ptr()) };
+        Ok(())
+    }
+
+    /// Has the user asked for a line of input.
+    fn ask(self) {
+        (self.ask)();
+    }
+
+    /// Has the kernel's SIGINT reach what looks for it, and end nothing by itself.
+    fn listen_to_interrupts(self) -> Result<()> {
+        let handler = move || (self.interrupt)();
+        // SAFETY: all that `lab_interrupt` does is to set an atomic flag, which a signal handler may.
+        unsafe { signal_hook_registry::register(rustix::process::Signal::INT.as_raw(), handler)? };
+        Ok(())
     }
 }

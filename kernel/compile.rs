@@ -1,70 +1,71 @@
-//! The compiler of cells: what evcxr takes for cargo.
+//! The programs that stand in for cargo and rustc, for evcxr.
 //!
-//! evcxr has cargo build the crate that it makes of a cell. That crate has no dependencies as long as the user adds none (see
-//! `warm.rs`), so all that cargo does for it is to look, for longer than many cells take to compile, whether anything has
-//! changed, by times that a clock set back makes wrong. Here rustc is started at once, always. For crates with dependencies
-//! there is the real cargo, which comes back here for the cell itself.
-//!
-//! What evcxr has written is improved on the way: see [`improved`].
+//! evcxr would make a crate of a cell and have cargo build it. Cells are compiled by `compiler.rs` instead; what evcxr finds
+//! in the place of cargo hands it the library that is there already. Only for the crates of `:dep` lines the real cargo is
+//! run, which comes back here for evcxr's own crate: with what it is to be linked, cells are linked too.
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, fs, io};
+use std::process::Command;
+use std::{env, fs};
 
 /// This program, for the scripts by which evcxr and cargo call it.
 pub const PROGRAM: &str = "TAPER_PROGRAM";
 /// The real cargo.
 pub const CARGO: &str = "TAPER_CARGO";
-/// Set when rustc is asked for types.
-pub const SPELL_TYPES: &str = "TAPER_SPELL_TYPES";
+/// The compiled cell that evcxr is to run; empty or not set while it has none to run.
+pub const LIBRARY: &str = "TAPER_LIBRARY";
 /// evcxr's name for the crate.
 const CRATE: &str = "ctx";
 const MANIFEST: &str = "Cargo.toml";
 const SOURCE: &str = "src/lib.rs";
 /// Makes the crate a workspace of its own.
 const WORKSPACE: &str = "\n[workspace]\n";
-/// The messages of the compiler, for `diagnostics.rs`.
-pub const DIAGNOSTICS: &str = "diagnostics.json";
-
-/// Where the compiled cell is, from the folder of the crate.
-const OUT: &str = "target/cells";
+/// The compiler flags that link the crates of `:dep` lines, in the folder of evcxr's crate, as JSON.
+const DEPENDENCIES: &str = "dependencies.json";
 /// The file whose name evcxr gives, and in which it wants the path of the compiled cell.
 const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
 
-/// `cargo build` and `cargo check` in the folder of a cell's crate; anything else is cargo's.
+/// `cargo build` in the folder of evcxr's crate; anything else is cargo's.
 pub fn cargo(arguments: &[String]) -> Result<u8> {
     let has = |argument: &str| arguments.iter().any(|given| given == argument);
+    if !has("build") && !has("check") {
+        return real_cargo(arguments);
+    }
+    let library = env::var_os(LIBRARY).filter(|library| !library.is_empty()).map(PathBuf::from);
+    if library.is_none() && has_dependencies()? {
+        return real_cargo(arguments);
+    }
+    // evcxr gives what it runs another name. An empty file is nothing to run.
+    let path_file = env::var_os(PATH_FILE)
+        .context("evcxr has changed: it does not say where it looks for its library")?;
+    let to_run = match &library {
+        Some(library) => library.with_file_name("to_run"),
+        None => env::current_dir()?.join("nothing_to_run"),
+    };
+    match &library {
+        Some(library) => fs::hard_link(library, &to_run).or_else(|_| fs::copy(library, &to_run).map(drop))?,
+        None => fs::write(&to_run, "")?,
+    }
+    fs::write(path_file, to_run.as_os_str().as_encoded_bytes())?;
+    Ok(0)
+}
+
+/// Whether evcxr's crate has any.
+fn has_dependencies() -> Result<bool> {
     let manifest = fs::read_to_string(MANIFEST)?;
     let dependencies = manifest.split("[dependencies]").nth(1).and_then(|rest| rest.split(WORKSPACE).next());
-    let is_alone = dependencies.is_some_and(|dependencies| dependencies.trim().is_empty());
-    let emit = match (has("build"), has("check")) {
-        // A wrapper is there for the sake of cargo's cache.
-        _ if !is_alone || env::var_os("RUSTC_WRAPPER").is_some() => return real_cargo(arguments),
-        (true, _) => "link",
-        (_, true) => "metadata",
-        _ => return real_cargo(arguments),
-    };
-    let opt_level = manifest.lines().find_map(|line| line.strip_prefix("opt-level = ")).unwrap_or("2");
-    let mut command = Command::new(env::var_os("RUSTC").context("RUSTC is not set")?);
-    command
-        .args(["--crate-name", CRATE, "--edition=2024", SOURCE, "--crate-type", "cdylib"])
-        .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
-        .args(["--emit", emit, "--out-dir", OUT])
-        .args(["-Cdebug-assertions=on", "-Ccodegen-units=4", "-Crpath"])
-        .arg(format!("-Copt-level={opt_level}"))
-        .args(flags());
-    let status = compile(command)?;
-    if status == 0 && emit == "link" {
-        let name = format!("{}{CRATE}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-        let library = env::current_dir()?.join(OUT).join(name);
-        let path_file = env::var_os(PATH_FILE).context("evcxr has changed")?;
-        fs::write(path_file, library.as_os_str().as_encoded_bytes())?;
-    }
-    Ok(status)
+    Ok(dependencies.context("evcxr has changed: its manifest has no dependencies")?.trim() != "")
+}
+
+/// What links the crates that cargo has built last, and not yet been taken: compiler flags. `folder` is evcxr's crate.
+pub fn take_dependencies(folder: &Path) -> Result<Option<Vec<String>>> {
+    let file = folder.join(DEPENDENCIES);
+    let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
+    fs::remove_file(&file)?;
+    Ok(Some(serde_json::from_str(&text)?))
 }
 
 /// What `cargo metadata` says of the crate, for the rust-analyzer inside evcxr: that it is there, and nothing of others.
@@ -89,15 +90,6 @@ pub fn describe() -> Result<()> {
     });
     println!("{description}");
     Ok(())
-}
-
-/// The compiler flags that evcxr gives cargo.
-fn flags() -> Vec<String> {
-    let encoded = env::var("CARGO_ENCODED_RUSTFLAGS");
-    let flags = encoded.as_ref().map(|flags| flags.split('\u{1f}').collect());
-    let plain = env::var("RUSTFLAGS").unwrap_or_default();
-    let flags: Vec<&str> = flags.unwrap_or_else(|_| plain.split_whitespace().collect());
-    flags.into_iter().map(str::to_owned).collect()
 }
 
 fn real_cargo(arguments: &[String]) -> Result<u8> {
@@ -129,54 +121,30 @@ pub fn rustc(arguments: &[String]) -> Result<u8> {
     let (rustc, arguments) = arguments.split_first().context("there is no compiler to run")?;
     let mut command = Command::new(rustc);
     command.args(arguments);
-    match arguments.windows(2).any(|pair| pair == ["--crate-name", CRATE]) {
-        true => compile(command),
-        false => Err(command.exec()).context("cannot run rustc"),
+    if arguments.windows(2).any(|pair| pair == ["--crate-name", CRATE]) {
+        let folder = env::current_dir()?;
+        fs::write(folder.join(DEPENDENCIES), json!(linked(arguments, &folder)).to_string())?;
     }
+    Err(command.exec()).context("cannot run rustc")
 }
 
-/// Compiles the crate of a cell, in the current folder.
-fn compile(mut command: Command) -> Result<u8> {
-    let code = fs::read_to_string(SOURCE)?;
-    fs::write(SOURCE, improved(&code))?;
-    if env::var_os(SPELL_TYPES).is_some() {
-        // With full paths and never shortened.
-        command.env("RUSTC_BOOTSTRAP", "1").args(["-Ztrim-diagnostic-paths=no", "--verbose"]);
-        return Ok(command.status()?.code().unwrap_or(1) as u8);
+/// The flags among rustc's arguments that say what to link.
+fn linked(arguments: &[String], folder: &Path) -> Vec<String> {
+    let absolute = |path: &str| folder.join(path).to_string_lossy().into_owned();
+    let mut flags = Vec::new();
+    for pair in arguments.windows(2) {
+        let (kind, value) = (pair[0].as_str(), pair[1].as_str());
+        let value = match (kind, value.split_once('=')) {
+            // `lab` comes with the flags of every cell.
+            ("--extern", Some(("lab", _))) => continue,
+            ("--extern" | "-L", Some((name, path))) => format!("{name}={}", absolute(path)),
+            ("-L", None) => absolute(value),
+            ("-l", _) => value.to_owned(),
+            _ => continue,
+        };
+        flags.extend([kind.to_owned(), value]);
     }
-    // The lines of backtraces cost next to nothing.
-    command.args(["-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
-    let output = command.stdout(Stdio::inherit()).output().context("cannot run rustc")?;
-    fs::write(DIAGNOSTICS, &output.stderr)?;
-    io::stderr().write_all(&output.stderr)?;
-    Ok(output.status.code().unwrap_or(1) as u8)
-}
-
-/// The crate as evcxr has written it, but
-/// - the store of variables is that of `lab`, which is compiled already;
-/// - the error of a `?` is reported by `lab`, which tells too which `?` it was;
-/// - `Result` is std's where evcxr means that: notebooks like to import another one.
-///
-/// All lines stay where they are, for evcxr goes by them.
-fn improved(code: &str) -> String {
-    let code = edited(code, "mod evcxr_internal_runtime {\n", "#[unsafe(no_mangle)]\n", |module| {
-        "use ::lab::kernel::variables as evcxr_internal_runtime;".to_owned()
-            + &"\n".repeat(module.lines().count())
-    });
-    let code = edited(&code, "            struct EvcxrUserCodeError {}\n", "\n            }\n", |error| {
-        error
-            .replace("fn from(", "#[track_caller] fn from(")
-            .replace("eprintln!(\"{}\", error)", "::lab::kernel::report_error(&error)")
-    });
-    let analysis = "\n) -> Result<(), EvcxrUserCodeError> {\n";
-    code.replace(analysis, &analysis.replace("Result", "::std::result::Result"))
-}
-
-/// The code with the first part from `start` to before `end` edited.
-fn edited(code: &str, start: &str, end: &str, edit: impl Fn(&str) -> String) -> String {
-    let Some((before, rest)) = code.split_once(start) else { return code.to_owned() };
-    let Some(length) = rest.find(end) else { return code.to_owned() };
-    [before, &edit(&[start, &rest[..length]].concat()), &rest[length..]].concat()
+    flags
 }
 
 #[cfg(test)]
@@ -184,39 +152,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_evcxr_generates_is_improved_line_by_line() {
-        let code = "fn user() { eprintln!(\"{}\", error); }
-
-            struct EvcxrUserCodeError {}
-            impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
-                fn from(error: T) -> Self {
-                    eprintln!(\"{}\", error);
-                    EvcxrUserCodeError {}
-                }
-            }
-        
-mod evcxr_internal_runtime {
-// Its text
-}
-#[unsafe(no_mangle)]
-pub extern \"C\" fn run_user_code_1(
-) -> Result<(), EvcxrUserCodeError> {
-";
-        let improved = improved(code);
-        let changed: Vec<(usize, &str)> = (1..)
-            .zip(improved.lines().zip(code.lines()))
-            .filter(|(_, (new, old))| new != old)
-            .map(|(number, (new, _))| (number, new.trim()))
-            .collect();
+    fn what_cargo_links_is_told_from_its_other_arguments() {
+        let arguments = "--crate-name ctx --edition=2024 src/lib.rs -C opt-level=2 --out-dir /s/target -L \
+                         dependency=/s/target/deps --extern itoa=/s/target/deps/libitoa.rlib --extern lab=/c/liblab.so \
+                         -L native=out -Cprefer-dynamic";
+        let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
         let expected = [
-            (5, "#[track_caller] fn from(error: T) -> Self {"),
-            (6, "::lab::kernel::report_error(&error);"),
-            (11, "use ::lab::kernel::variables as evcxr_internal_runtime;"),
-            (12, ""),
-            (13, ""),
-            (16, ") -> ::std::result::Result<(), EvcxrUserCodeError> {"),
+            "-L",
+            "dependency=/s/target/deps",
+            "--extern",
+            "itoa=/s/target/deps/libitoa.rlib",
+            "-L",
+            "native=/s/out",
         ];
-        assert_eq!(changed, expected);
-        assert_eq!(improved.lines().count(), code.lines().count());
+        assert_eq!(linked(&arguments, Path::new("/s")), expected);
     }
 }

@@ -1,84 +1,120 @@
 //! What rustc has to say about a cell, drawn as rustc draws it, over the lines of the cells.
 //!
-//! The compiler of cells leaves its messages in a file (`compile.rs`), in rustc's JSON format,
-//! <https://doc.rust-lang.org/rustc/json.html>. They speak of the crate that evcxr made of the cell; what they say of
-//! code that nobody wrote is left out.
+//! Its messages, in its JSON format, <https://doc.rust-lang.org/rustc/json.html>, speak of the crate that was made of the
+//! cell; what they say of generated code is put into other words, or left out.
 
-use crate::compile;
-use crate::sources::{Compiled, Place, Source, Sources};
+use crate::glue;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use cell::code::{Code, Place, Role, Source};
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A message of rustc, as the notebook shows it.
 pub struct Diagnostic {
     /// The message itself, in one line.
     pub message: String,
+    /// rustc's code, such as E0308; empty if it has none.
+    pub code: String,
     /// With its code, labels, notes and help, in colours for terminals.
     pub rendered: String,
     pub is_error: bool,
+    /// The places in cells that it points to, the one that matters most first.
+    pub places: Vec<Place>,
+    /// The generated code that it points to.
+    pub role: Option<Role>,
+    /// Whether it has something to say to the author of the cell.
+    pub is_shown: bool,
+}
+
+impl Diagnostic {
     /// Whether it says something of a cell, rather than of generated code alone.
-    pub is_of_cell: bool,
-    /// Whether what it says is about the cell in progress first of all.
-    pub is_current: bool,
+    pub fn is_of_cell(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Whether what it says is about this cell first of all.
+    pub fn is_about(&self, source: &Arc<Source>) -> bool {
+        self.places.first().is_some_and(|place| place.is_of(source))
+    }
+
     /// Whether it says that a crate is missing which the user cannot have asked for.
-    pub is_of_environment: bool,
-    /// Whether it says that the cell's result cannot be shown.
-    pub is_of_showing: bool,
+    pub fn is_of_environment(&self) -> bool {
+        ["E0460", "E0463"].contains(&self.code.as_str()) && self.message.contains("`lab`")
+    }
+
+    /// Whether it says that the result of the cell cannot be shown as it is tried first.
+    pub fn is_of_showing(&self) -> bool {
+        self.role == Some(Role::Result)
+    }
 }
 
-/// Forgets the messages of the last compilation.
-pub fn clear(crate_folder: &Path) {
-    // There are none before the first.
-    let _ = std::fs::remove_file(crate_folder.join(compile::DIAGNOSTICS));
+/// What rustc says of some code.
+pub fn read(messages: &str, code: &Code) -> Vec<Diagnostic> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    for diagnostic in messages.filter_map(|message| diagnostic(&message, code)) {
+        // An import of several names is compiled in pieces, each of which may have the same fault.
+        if diagnostics.iter().all(|other| other.rendered != diagnostic.rendered || !diagnostic.is_shown) {
+            diagnostics.push(diagnostic);
+        }
+    }
+    diagnostics
 }
 
-/// The messages of the last compilation, and where the pieces of cells are in what was compiled.
-pub fn read(crate_folder: &Path, sources: &Sources) -> (Vec<Diagnostic>, Compiled) {
-    let code = std::fs::read_to_string(crate_folder.join("src/lib.rs")).unwrap_or_default();
-    let compiled = sources.compiled(&code);
-    let json = std::fs::read_to_string(crate_folder.join(compile::DIAGNOSTICS)).unwrap_or_default();
-    let messages = json.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    (messages.filter_map(|message| diagnostic(&message, &compiled, sources)).collect(), compiled)
+/// A message at a place of a cell that is not rustc's.
+pub fn at(message: &str, place: &Place) -> Diagnostic {
+    let mark = AnnotationKind::Primary.span(place.range.clone());
+    let snippet =
+        Snippet::source(place.source.code.as_str()).path(place.source.name.as_str()).annotation(mark);
+    let rendered =
+        Renderer::styled().render(&[Group::with_title(Level::ERROR.primary_title(message)).element(snippet)]);
+    Diagnostic {
+        message: message.to_owned(),
+        code: String::new(),
+        rendered,
+        is_error: true,
+        places: vec![place.clone()],
+        role: None,
+        is_shown: true,
+    }
 }
 
-fn diagnostic(json: &Value, compiled: &Compiled, sources: &Sources) -> Option<Diagnostic> {
+fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
     let is_error = match json["level"].as_str()? {
         "error" => true,
         "warning" => false,
         _ => return None,
     };
-    let spans = Spans::new(json, compiled, is_error);
+    let spans = Spans::new(json, crate_code, is_error);
     let primary_is_generated = spans.marked.iter().all(|marked| !marked.is_primary);
-    let borrower = spans.stored.as_deref().filter(|_| BORROWS.contains(&code(json)));
+    let kept = match &spans.role {
+        Some(Role::Keep(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    let borrower = kept.filter(|_| BORROWS.contains(&code(json)));
     let message = match borrower {
         Some(name) => format!("`{name}` borrows from another variable, so it cannot outlive the cell"),
-        None => own_words(json["message"].as_str()?),
+        None => own_words(json["message"].as_str()?, spans.is_at_the_end),
     };
-    // What is said of storing a variable that was moved, or in total, is not said to the author of the cell.
-    let is_moved = spans.stored.is_some() && matches!(code(json), "E0382" | "E0505");
     let is_summary = json["spans"].as_array().is_none_or(Vec::is_empty) && is_summary(&message);
-    if is_moved || is_summary || (!is_error && primary_is_generated) {
+    if is_summary || (!is_error && primary_is_generated) {
         return None;
     }
-    let is_of_cell = !spans.marked.is_empty();
-    let is_current = spans.marked.first().is_some_and(|marked| sources.is_current(&marked.place));
-    let rendered = render(json, &message, is_error, &spans, compiled, borrower);
-    let is_of_environment = ["E0460", "E0463"].contains(&code(json)) && message.contains("`lab`");
-    let mut macros = json["spans"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|span| span["expansion"]["macro_decl_name"].as_str());
-    // Or the macro itself is not to be had, for the user has something else of the name `lab`.
-    let is_of_showing =
-        message.contains(cell::SHOW_RESULT) || macros.any(|name| name.contains(cell::SHOW_RESULT));
-    Some(Diagnostic { message, rendered, is_error, is_of_cell, is_current, is_of_environment, is_of_showing })
+    // What is said of keeping a variable that was moved is not said to the author of the cell.
+    let is_moved =
+        matches!(spans.role, Some(Role::Keep(_) | Role::Restore(_))) && MOVES.contains(&code(json));
+    let rendered = render(json, &message, is_error, &spans, crate_code, borrower);
+    let mut places: Vec<Place> = Vec::new();
+    places.extend(spans.marked.iter().map(|marked| marked.place.clone()));
+    let is_shown = !is_moved;
+    let code = code(json).to_owned();
+    Some(Diagnostic { message, code, rendered, is_error, places, role: spans.role, is_shown })
 }
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.
-const BORROWS: [&str; 4] = ["E0597", "E0716", "E0521", "E0515"];
+const BORROWS: [&str; 5] = ["E0597", "E0716", "E0521", "E0515", "E0373"];
+/// Errors that rustc reports when something is used that was moved, or moved while it is borrowed.
+pub const MOVES: [&str; 2] = ["E0382", "E0505"];
 
 fn code(json: &Value) -> &str {
     json["code"]["code"].as_str().unwrap_or_default()
@@ -91,22 +127,35 @@ fn is_summary(message: &str) -> bool {
 }
 
 /// rustc's message without the names of generated code.
-fn own_words(message: &str) -> String {
-    if message.contains("EvcxrUserCodeError") {
-        return "`?` meets an error that cannot be shown: its type does not implement `Display`".into();
+fn own_words(message: &str, is_at_the_end: bool) -> String {
+    if ["CellError", "DebugError", "PrettyError"].iter().any(|name| message.contains(name)) {
+        return match message.contains("CellError") {
+            true => "`?` meets an error that cannot be shown: its type does not implement `Display`".into(),
+            false => "`?` meets an error that cannot be shown: its type does not implement `Debug`".into(),
+        };
     }
-    message.replace("`evcxr_variable_store`", "end of the cell")
+    if message == "this file contains an unclosed delimiter" {
+        return "this cell contains an unclosed delimiter".into();
+    }
+    match is_at_the_end {
+        true => message.replace("`}`", "the end of the cell").replace("`;`", "the end of the cell"),
+        false => message.to_owned(),
+    }
 }
 
 fn speaks_of_generated_code(text: &str) -> bool {
-    ["evcxr", "Evcxr", "run_user_code"].iter().any(|name| text.contains(name))
+    glue::NAMES.iter().any(|name| text.contains(name))
+        || text.contains("TAPER_")
+        || text.contains("CellError")
 }
 
 /// The parts of cells that a message, or a note to it, points to.
 struct Spans {
     marked: Vec<Marked>,
-    /// The variable that generated code stores where the message points to, if it does.
-    stored: Option<String>,
+    /// What the generated code is for that the message points to, if it does.
+    role: Option<Role>,
+    /// Whether it points to what comes after the cell.
+    is_at_the_end: bool,
 }
 
 struct Marked {
@@ -117,24 +166,33 @@ struct Marked {
 }
 
 impl Spans {
-    fn new(json: &Value, compiled: &Compiled, is_error: bool) -> Self {
-        let mut spans = Self { marked: Vec::new(), stored: None };
+    fn new(json: &Value, code: &Code, is_error: bool) -> Self {
+        let mut spans = Self { marked: Vec::new(), role: None, is_at_the_end: false };
         for json in json["spans"].as_array().into_iter().flatten() {
             let text = |name: &str| json[name].as_str().map(str::to_owned);
-            match place(json, compiled, is_error) {
-                Some(place) => spans.marked.push(Marked {
-                    place,
-                    is_primary: json["is_primary"] == true,
-                    label: text("label").filter(|label| !speaks_of_generated_code(label)),
-                    replacement: text("suggested_replacement"),
-                }),
-                None => spans.stored = spans.stored.or_else(|| stored_variable(json)),
+            let Some(bytes) = bytes(json) else { continue };
+            let is_primary = json["is_primary"] == true;
+            let mut place = code.place(bytes.clone());
+            if let Some((role, stands_for)) = code.role(bytes.clone()) {
+                // Generated code can be at fault for what is shown, but nobody is to be warned of it.
+                if matches!(role, Role::Result | Role::End) && is_error {
+                    place = stands_for.cloned();
+                }
+                spans.is_at_the_end |= *role == Role::End && is_primary;
+                if spans.role.is_none() {
+                    spans.role = Some(role.clone());
+                }
             }
+            let Some(place) = place else { continue };
+            spans.marked.push(Marked {
+                place,
+                is_primary,
+                label: text("label")
+                    .map(|label| own_words(&label, spans.is_at_the_end))
+                    .filter(|label| !speaks_of_generated_code(label)),
+                replacement: text("suggested_replacement"),
+            });
         }
-        // What stands in the cell nowhere, like the types that it was given, is nothing to point at from aside.
-        spans.marked.retain(|marked| {
-            marked.is_primary || marked.replacement.is_some() || !marked.place.range.is_empty()
-        });
         spans.marked.sort_by_key(|marked| !marked.is_primary);
         spans
     }
@@ -159,27 +217,13 @@ impl Spans {
     }
 }
 
-/// The place in a cell of one of rustc's spans, or of the macro call that it stems from.
-fn place(span: &Value, compiled: &Compiled, is_error: bool) -> Option<Place> {
+/// The bytes of the crate that one of rustc's spans, or the macro call that it stems from, covers.
+fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
     if span["file_name"] != "src/lib.rs" {
-        return span["expansion"]["span"]
-            .as_object()
-            .and_then(|_| place(&span["expansion"]["span"], compiled, is_error));
+        return span["expansion"]["span"].as_object().and_then(|_| bytes(&span["expansion"]["span"]));
     }
     let number = |name: &str| span[name].as_u64().map(|number| number as usize);
-    let start = (number("line_start")?, number("column_start")?);
-    let end = (number("line_end")?, number("column_end")?);
-    // Generated code can be at fault for what is shown, but nobody is to be warned of it.
-    if is_error { compiled.place_or_result(start, end) } else { compiled.place(start, end) }
-}
-
-/// The name in generated code such as `evcxr_variable_store.put_variable::<&str>(stringify!(name), name);`.
-fn stored_variable(span: &Value) -> Option<String> {
-    let text = span["text"][0]["text"].as_str()?;
-    let (_, rest) = text
-        .strip_prefix("evcxr_variable_store")
-        .and_then(|rest| rest.split_once("(stringify!(").or_else(|| rest.split_once('(')))?;
-    Some(rest.split(')').next()?.to_owned())
+    Some(number("byte_start")?..number("byte_end")?)
 }
 
 fn render(
@@ -187,7 +231,7 @@ fn render(
     message: &str,
     is_error: bool,
     spans: &Spans,
-    compiled: &Compiled,
+    crate_code: &Code,
     borrower: Option<&str>,
 ) -> String {
     let level = if is_error { Level::ERROR } else { Level::WARNING };
@@ -197,7 +241,7 @@ fn render(
     let empty = Vec::new();
     let children: Vec<_> = json["children"].as_array().unwrap_or(&empty).iter().collect();
     let children: Vec<(&Value, Spans)> =
-        children.into_iter().map(|child| (child, Spans::new(child, compiled, is_error))).collect();
+        children.into_iter().map(|child| (child, Spans::new(child, crate_code, is_error))).collect();
     let help = borrower.map(|name| {
         format!(
             "keep data of its own in `{name}`, by `.clone()`, `.to_owned()` or `.to_vec()`, \
@@ -207,15 +251,16 @@ fn render(
     let (mut notes, mut groups) = (Vec::new(), Vec::new());
     for (child, spans) in children.iter().filter(|_| borrower.is_none()) {
         let text = child["message"].as_str().unwrap_or_default();
+        let text = missing_crate(text).unwrap_or_else(|| text.to_owned());
         let level = if child["level"] == "help" { Level::HELP } else { Level::NOTE };
-        if text.is_empty() || speaks_of_generated_code(text) {
+        if text.is_empty() || speaks_of_generated_code(&text) {
             continue;
         }
         // What belongs at the top of the crate has no place of its own in a cell.
         let is_import =
             spans.marked.iter().any(|marked| marked.replacement.as_deref().is_some_and(is_import));
         if spans.marked.is_empty() || is_import {
-            notes.push(level.message(text.to_owned() + &suggestions(child)));
+            notes.push(level.message(text + &suggestions(child)));
         } else if spans.marked.iter().all(|marked| marked.replacement.is_some()) {
             groups.push(Group::with_title(level.secondary_title(text)).element(patched(spans)));
         } else {
@@ -228,6 +273,13 @@ fn render(
     let mut all = vec![group.elements(notes)];
     all.append(&mut groups);
     Renderer::styled().render(&all)
+}
+
+/// rustc's guess that a crate is missing, with what brings it to a notebook.
+fn missing_crate(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("you might be missing a crate named `")?;
+    let name = rest.split('`').next()?;
+    Some(format!("if you want the crate `{name}`, begin the cell with the line `:dep {name} = \"*\"`"))
 }
 
 fn is_import(replacement: &str) -> bool {

@@ -6,8 +6,10 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Where in it evcxr works: its crate, with the cell in src/lib.rs.
+/// Where in it cells are compiled.
 pub const CELLS: &str = "cells";
+/// Where in it evcxr works.
+pub const EVCXR: &str = "evcxr";
 /// What leads to the shared library of `lab` that cells are linked with.
 pub const LAB: &str = "liblab";
 

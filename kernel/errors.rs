@@ -4,8 +4,9 @@ use crate::backtrace::{self, Call};
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
 use crate::message;
-use crate::sources::{Place, Sources};
+use crate::sources::Sources;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use cell::code::Place;
 use evcxr::Error;
 use jupyter_protocol::ReplyError;
 
@@ -32,6 +33,24 @@ fn disk_full() -> ReplyError {
     )
 }
 
+/// What a cell that could not be loaded is called.
+pub const LOAD_ERROR: &str = "LoadError";
+
+/// An error of the kernel's own.
+pub fn from_kernel(error: &anyhow::Error) -> ReplyError {
+    let text = format!("{error:#}");
+    if text.contains(FULL) { disk_full() } else { plain("KernelError", &text) }
+}
+
+/// Adds lines to what an error shows, and says.
+pub fn add_lines(error: &mut ReplyError, lines: Vec<String>) {
+    for line in lines {
+        error.evalue.push('\n');
+        error.evalue.push_str(&line);
+        error.traceback.push(line);
+    }
+}
+
 /// An error of evcxr's own.
 pub fn from_evcxr(error: &Error) -> ReplyError {
     match error {
@@ -54,7 +73,7 @@ pub fn from_compiler(diagnostics: &[Diagnostic]) -> Option<ReplyError> {
     if errors().any(|diagnostic| diagnostic.rendered.contains(FULL)) {
         return Some(disk_full());
     }
-    let of_cell: Vec<_> = errors().filter(|diagnostic| diagnostic.is_of_cell).collect();
+    let of_cell: Vec<_> = errors().filter(|diagnostic| diagnostic.is_of_cell()).collect();
     let shown = if of_cell.is_empty() { errors().collect() } else { of_cell };
     let traceback = shown.iter().map(|diagnostic| diagnostic.rendered.clone()).collect();
     Some(message::error("CompileError", &shown.first()?.message, traceback))
@@ -79,6 +98,18 @@ pub fn process_ended(status: &str, lost: &[String]) -> ReplyError {
         "ProcessEnded",
         &format!("the process that runs the cells has ended ({status}): {reason}.\n{}", gone(lost)),
     )
+}
+
+/// The end of a cell that was interrupted. `failure` is how it has ended.
+pub fn interrupted(failure: &ReplyError) -> ReplyError {
+    let gone = failure.traceback.iter().filter(|line| line.contains(" is gone: "));
+    let mut text =
+        "the cell was interrupted and has ended; the variables of earlier cells are kept".to_owned();
+    let gone: Vec<&str> = gone.map(String::as_str).collect();
+    if !gone.is_empty() {
+        text = format!("the cell was interrupted and has ended.\n{}", gone.join("\n"));
+    }
+    plain("Interrupted", &text)
 }
 
 /// What is gone with the process, and what is not.

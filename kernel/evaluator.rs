@@ -1,25 +1,33 @@
-//! evcxr with its child: evaluates cells, for the session's thread alone.
+//! Evaluates cells, for the session's thread alone: each is compiled with what it needs of the session, and run by evcxr
+//! in its child.
 
 use crate::build_display::BuildDisplay;
+use crate::compiler::{Compiled, Compiler};
 use crate::cuda::Cuda;
 use crate::dependencies::Wanted;
-use crate::diagnostics::Diagnostic;
-use crate::format::Failure;
-use crate::iopub::IoPub;
+use crate::diagnostics::{Diagnostic, MOVES};
+use crate::errors::LOAD_ERROR;
+use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
+use crate::iopub::{IoPub, Output};
 use crate::relay;
-use crate::runner::Runner;
-use crate::sources::{Source, Sources};
+use crate::runner::{Outcome, Runner};
+use crate::sources::Sources;
 use crate::stdin::Stdin;
 use crate::toolchain::{OwnVariables, Toolchain};
-use crate::types;
+use crate::types::{self, Answers};
 use crate::warm::Environment;
 use crate::{child, compile, dependencies, diagnostics, directory, errors};
 use anyhow::{Context, Result, anyhow, bail};
-use cell::annotated::Annotated;
-use cell::impls::Impls;
-use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
-use jupyter_protocol::ReplyError;
+use cell::code::{Code, Place, Role, Source};
+use cell::definitions::Definitions;
+use cell::macros::Call;
+use cell::{Binding, Cell};
+use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
+use jupyter_protocol::{ReplyError, Stdio};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -39,9 +47,28 @@ pub struct Setting {
     pub cuda: bool,
 }
 
+/// What the cells of a session have defined and set.
+#[derive(Default)]
+struct State {
+    definitions: Definitions,
+    /// Attributes of the crate.
+    attributes: BTreeSet<String>,
+    /// By their names without `r#`.
+    variables: BTreeMap<String, Variable>,
+    /// Which macros of other crates stand for items, as far as rustc has been asked.
+    macros: HashMap<String, bool>,
+    /// How results are shown, if the user has set it.
+    show: Option<Show>,
+    errors: ErrorFormat,
+    /// Whether a cell has had `.await` at its top level.
+    is_async: bool,
+}
+
 /// evcxr with its child, and the environment its cells are linked with.
 pub struct Evaluator {
     context: CommandContext,
+    compiler: Compiler,
+    state: State,
     toolchain: Toolchain,
     cuda: Option<Cuda>,
     environment: Environment,
@@ -50,13 +77,21 @@ pub struct Evaluator {
     /// Whether there are cells that were linked with it.
     used: bool,
     iopub: IoPub,
-    /// Where evcxr writes what it compiles.
-    crate_folder: PathBuf,
+    /// Where evcxr works.
+    evcxr_folder: PathBuf,
     sources: Arc<Mutex<Sources>>,
-    impls: Impls,
-    /// Whether the user has set how evcxr is to show results.
-    shows_as_set: bool,
     pub runner: Runner,
+}
+
+/// What became of a cell that has been run.
+#[derive(Default)]
+pub struct Ran {
+    /// Why it failed, if it did.
+    pub failure: Option<ReplyError>,
+    /// What its commands have returned.
+    pub commands: EvalOutputs,
+    /// What it has shown last.
+    pub result: Option<Map<String, Value>>,
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
@@ -70,22 +105,17 @@ impl Evaluator {
         let lab_link = setting.folder.join(directory::LAB);
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
-        let crate_folder = setting.folder.join(directory::CELLS);
         let sources = Arc::new(Mutex::new(Sources::default()));
-        let progress = relay::start(
-            kernel_end,
-            iopub.clone(),
-            stdin.clone(),
-            Arc::clone(&sources),
-            crate_folder.clone(),
-        );
+        let word = uuid::Uuid::new_v4().simple().to_string();
+        let progress =
+            relay::start(kernel_end, word.clone(), iopub.clone(), stdin.clone(), Arc::clone(&sources));
 
         let mut command = Command::new(crate::this_program()?);
         setting.own_variables.restore(&mut command);
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
             .env(child::LAB, &lab_link)
-            .env(crate::format::ENV, "1");
+            .env(crate::format::ENV, word);
         // After each operation candle's threads spin a while in the hope of the next, and keep those of others from the
         // processor: an epoch of the course takes a tenth longer, and twice as long when another kernel works too.
         if std::env::var_os(CANDLE_SPINS).is_none() {
@@ -99,19 +129,19 @@ impl Evaluator {
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner::new(context.process_handle(), progress);
-        let impls = Impls::default();
+        let compiler = Compiler::new(toolchain.rustc_path().to_owned(), &setting.folder);
         let mut evaluator = Self {
             context,
+            compiler,
+            state: State::default(),
             toolchain,
             cuda,
             environment,
             lab_link,
             used: false,
             iopub: iopub.clone(),
-            crate_folder,
+            evcxr_folder: setting.folder.join(directory::EVCXR),
             sources,
-            impls,
-            shows_as_set: false,
             runner,
         };
         let programs = format!(
@@ -120,45 +150,53 @@ impl Evaluator {
             compile::CARGO,
             evaluator.toolchain.cargo_path().display()
         );
-        let ready = evaluator.context.execute(&programs).and_then(|_| evaluator.link_lab());
-        ready.map_err(|error| anyhow!("{error}")).context("the first cell failed")?;
+        evaluator.context.execute(&programs).map_err(|error| anyhow!("{error}"))?;
+        evaluator.link_lab()?;
         Ok(evaluator)
     }
 
-    /// Has cells linked with the `lab` of the environment, and runs what comes before the first of them.
-    fn link_lab(&mut self) -> Result<(), Error> {
+    /// Has cells linked with the `lab` of the environment, and runs what comes before the first of them: it has the system
+    /// read what every cell needs.
+    fn link_lab(&mut self) -> Result<()> {
         let flags = self.environment.rustflags();
-        self.context.execute(&format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}"))?;
-        self.context.execute(PRELUDE).map(drop)
+        let build_env = format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}");
+        self.context.execute(&build_env).map_err(|error| anyhow!("{error}"))?;
+        self.compiler.flags = flags.split('\u{1f}').map(str::to_owned).collect();
+        let first = Arc::new(Source { name: String::new(), code: "();".into() });
+        let ran = self.run_rust(&first, &mut EvalCallbacks::default());
+        let error = match ran {
+            Ok(Ran { failure, .. }) => failure,
+            Err(failed) => Some(failed.into_reply()),
+        };
+        self.used = false;
+        error.map_or(Ok(()), |error| Err(anyhow!(error.evalue).context("the first cell failed")))
     }
 
     /// The variables that cells have defined, with their types.
     pub fn variables(&self) -> Vec<(String, String)> {
-        let owned = |(name, type_name): (&str, &str)| (name.to_owned(), type_name.to_owned());
-        let mut variables: Vec<_> = self.context.variables_and_types().map(owned).collect();
-        variables.sort();
-        variables
+        let variables = self.state.variables.values();
+        variables.map(|variable| (variable.name.clone(), variable.type_name.clone())).collect()
+    }
+
+    /// Forgets the variables, which have gone with their process; returns their names.
+    pub fn forget_variables(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.state.variables).into_values().map(|variable| variable.name).collect()
     }
 
     /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
-    pub fn run(
-        &mut self,
-        name: &str,
-        cell: &str,
-        callbacks: &mut EvalCallbacks,
-    ) -> Result<EvalOutputs, Failed> {
-        let resolved = dependencies::resolve(cell, cell::parse(cell).code_start);
+    pub fn run(&mut self, name: &str, cell: &str, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
+        let code_start = cell::parse(cell).code_start;
+        let resolved = dependencies::resolve(cell, code_start);
         if let Some(wanted) = &resolved.lab {
             self.use_lab(wanted).map_err(Failed::Dependency)?;
         }
-        let code = resolved.code;
-        let (commands, rust) = code.split_at(cell::parse(&code).code_start);
-        let mut outputs = self.run_commands(commands)?;
-        if !rust.is_empty() {
-            let source = Source { name: name.to_owned(), code: cell.to_owned() };
-            outputs.merge(self.run_rust(source, &(cell::blank(commands) + rust), callbacks)?);
+        let commands = self.run_commands(&resolved.code[..code_start])?;
+        let mut ran = Ran::default();
+        if code_start < cell.len() {
+            let source = Arc::new(Source { name: name.to_owned(), code: cell.to_owned() });
+            ran = self.run_rust(&source, callbacks)?;
         }
-        Ok(outputs)
+        Ok(Ran { commands, ..ran })
     }
 
     fn run_commands(&mut self, commands: &str) -> Result<EvalOutputs, Failed> {
@@ -168,53 +206,318 @@ impl Evaluator {
         if commands.lines().any(|line| line.trim() == ":quit") {
             return Err(Failed::Quit);
         }
-        self.shows_as_set |= [":fmt", ":types"].iter().any(|command| commands.contains(command));
-        self.context.execute(commands).map_err(Failed::Evcxr)
+        let mut outputs = EvalOutputs::new();
+        outputs.merge(self.context.execute(commands).map_err(Failed::Evcxr)?);
+        self.link_dependencies()?;
+        Ok(outputs)
+    }
+
+    /// Takes over what cargo has built for evcxr.
+    fn link_dependencies(&mut self) -> Result<(), Failed> {
+        if let Some(dependencies) = compile::take_dependencies(&self.evcxr_folder).map_err(Failed::Kernel)? {
+            self.compiler.dependencies = dependencies;
+        }
+        Ok(())
     }
 
     /// Compiles and runs the Rust code of a cell.
-    fn run_rust(
-        &mut self,
-        source: Source,
-        code: &str,
-        callbacks: &mut EvalCallbacks,
-    ) -> Result<EvalOutputs, Failed> {
+    fn run_rust(&mut self, source: &Arc<Source>, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
         self.check_folders()?;
-        let parsed = cell::parse(code);
-        if let Some((message, place)) = &parsed.syntax_error {
-            return Err(self.refuse(source, code, message, *place));
+        let parsed = cell::parse(&source.code);
+        if parsed.syntax_error.is_some() {
+            self.check_syntax(source, &parsed)?;
         }
-        let renamed = self.impls.name(&parsed.items());
-        let mut shown = if self.shows_as_set { Vec::new() } else { parsed.show_result() };
-        let outputs = loop {
-            let insertions = [renamed.insertions.clone(), parsed.renamed_imports(), shown.clone()].concat();
-            let annotated =
-                types::annotate(&mut self.context, code, insertions).map_err(Failed::Unnameable)?;
-            self.expect(source.clone(), &annotated, &renamed.cut);
-            match self.context.execute_with_callbacks(&annotated.code, callbacks) {
-                Ok(outputs) => break outputs,
-                Err(Error::CompilationErrors(errors)) => {
-                    let cannot_show = self.diagnostics().iter().any(|diagnostic| diagnostic.is_of_showing);
-                    if !cannot_show || shown.is_empty() {
-                        return Err(self.compile_error(errors, &annotated));
-                    }
-                    // Then evcxr knows how, or says why not.
-                    shown.clear();
-                }
-                Err(error) => return Err(Failed::Evcxr(error)),
+        loop {
+            let plan = self.plan(source, &parsed)?;
+            let plan = self.compile(plan)?;
+            plan.announce(&self.iopub);
+            let outcome = self.load(&plan, callbacks)?;
+            if outcome.lost.is_empty() {
+                return Ok(self.accept(plan, outcome));
             }
+            // The crate that the type is from has been compiled anew. Without the variable the cell is another one.
+            for name in outcome.lost {
+                self.state.variables.remove(&name);
+                let text = format!(
+                    "`{name}` is gone: its type was compiled anew. Run the cell that makes it again.\n"
+                );
+                self.iopub.output(Output::Stream(Stdio::Stderr, text));
+            }
+        }
+    }
+
+    /// Finds out what is wrong with a cell that does not seem to be Rust. If rustc can read it, it is.
+    fn check_syntax(&self, source: &Arc<Source>, parsed: &Cell) -> Result<(), Failed> {
+        let place = |range| Place { source: Arc::clone(source), range };
+        if let Some(byte) = parsed.unmatched_closing(&source.code) {
+            let message = format!("unexpected closing delimiter: `{}`", &source.code[byte..byte + 1]);
+            return Err(Failed::Compiler(vec![diagnostics::at(&message, &place(byte..byte + 1))]));
+        }
+        let mut code = Code::new();
+        let end = source.code.trim_end().len();
+        code.generate("fn cell() {\n").copy(source, parsed.code_start..source.code.len());
+        code.generate_for(Role::End, Some(place(end..end)), "\n}\n");
+        let messages = self.compiler.parse(&code).map_err(Failed::Kernel)?;
+        let mut diagnostics = diagnostics::read(&messages, &code);
+        diagnostics.retain(|diagnostic| diagnostic.is_error);
+        if diagnostics.is_empty() { Ok(()) } else { Err(Failed::Compiler(diagnostics)) }
+    }
+
+    /// Prepares a cell for being compiled.
+    fn plan(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Plan, Failed> {
+        let macros = self.item_macros(source, parsed)?;
+        let change = self.state.definitions.with(parsed, source, &macros);
+        let is_outdated = |variable: &&Variable| {
+            change.concerns(&variable.type_name)
+                || variable.declared && change.concerns_imports(&variable.type_name)
         };
-        self.sources.lock().unwrap().accept();
+        let outdated: Vec<Variable> = self.state.variables.values().filter(is_outdated).cloned().collect();
+        let words = parsed.words(&macros);
+        let is_used = |variable: &&Variable| {
+            words.contains(bare(&variable.name)) && outdated.iter().all(|other| other.name != variable.name)
+        };
+        let earlier = self.state.variables.values().filter(is_used).cloned().collect();
+        let is_attribute = |piece: &&cell::Piece| piece.is_inner_attribute();
+        let attributes = parsed
+            .pieces
+            .iter()
+            .filter(is_attribute)
+            .map(|piece| source.code[piece.range.clone()].to_owned());
+        let elsewhere = parsed
+            .pieces
+            .iter()
+            .filter(|piece| piece.is_item() || piece.is_inner_attribute() || macros.contains(&piece.range));
+        let uses_tokio = self.compiler.links("tokio")
+            && (words.contains("tokio") || change.definitions.code().text().contains("tokio"));
+        let mut plan = Plan {
+            source: Arc::clone(source),
+            start: parsed.code_start,
+            attributes: self.state.attributes.iter().cloned().chain(attributes).collect(),
+            items: elsewhere.map(|piece| piece.range.clone()).collect(),
+            returns: cell::bare_returns(parsed),
+            result: parsed.result.clone().filter(|result| macros.iter().all(|call| call.end != result.end)),
+            show: self.state.show.clone().unwrap_or(Show::Choose),
+            errors: self.state.errors,
+            runtime: if uses_tokio { Runtime::Entered } else { Runtime::None },
+            definitions: change.definitions,
+            outdated,
+            earlier,
+            moved: BTreeSet::new(),
+            new: Vec::new(),
+            declared: BTreeSet::new(),
+            consumed: BTreeSet::new(),
+            code: Code::new(),
+            library: PathBuf::new(),
+            warnings: Vec::new(),
+        };
+        self.find_types(&mut plan, &parsed.bindings)?;
+        Ok(plan)
+    }
+
+    /// The macro calls among the statements of a cell that stand for items.
+    fn item_macros(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Vec<Range<usize>>, Failed> {
+        let calls = cell::macros::calls(parsed);
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let definitions = self.state.definitions.with(parsed, source, &[]).definitions;
+        let mut found = Vec::new();
+        for call in calls {
+            let known = definitions.macro_defines_items(call.name()).or_else(|| call.is_known());
+            let known = known.or_else(|| self.state.macros.get(&call.path).copied());
+            let stands_for_items = match known {
+                Some(known) => known,
+                None => {
+                    let known = self.is_item(source, &definitions, &call)?;
+                    *self.state.macros.entry(call.path.clone()).or_insert(known)
+                }
+            };
+            if stands_for_items {
+                found.push(call.range);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a macro call can stand where only items can.
+    fn is_item(&self, source: &Arc<Source>, definitions: &Definitions, call: &Call) -> Result<bool, Failed> {
+        let mut code = Code::new();
+        code.generate("#![allow(warnings)]\n").append(&definitions.code());
+        code.generate("mod taper_cell { use super::*;\n").copy(source, call.range.clone()).generate("\n}\n");
+        let checked = self.compiler.check(&code).map_err(Failed::Kernel)?;
+        Ok(!diagnostics::read(&checked, &code).iter().any(|diagnostic| diagnostic.is_error))
+    }
+
+    /// Finds the types of the new variables, of those that have the same name the last.
+    fn find_types(&mut self, plan: &mut Plan, bindings: &[Binding]) -> Result<(), Failed> {
+        let is_last = |(index, binding): &(usize, &Binding)| {
+            bindings[index + 1..].iter().all(|later| later.name != binding.name)
+        };
+        let last: Vec<&Binding> =
+            bindings.iter().enumerate().filter(is_last).map(|(_, binding)| binding).collect();
+        let questions: Vec<&str> = last
+            .iter()
+            .filter(|binding| binding.declared.is_none())
+            .map(|binding| binding.name.as_str())
+            .collect();
+        let doubtful: Vec<&str> = last
+            .iter()
+            .filter(|binding| binding.may_be_constant)
+            .map(|binding| binding.name.as_str())
+            .collect();
+        let mut answers = Answers::default();
+        if !questions.is_empty() || !doubtful.is_empty() {
+            let attributes = plan.attributes();
+            let probe = plan.glue(&attributes).probe(&questions, &doubtful);
+            let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
+            answers = types::answers(&messages, &probe);
+        }
+        for binding in last {
+            let Binding { name, mutable, place, declared, may_be_constant, .. } = binding;
+            if *may_be_constant && !answers.variables.contains(name) {
+                continue;
+            }
+            let type_name = match (declared, answers.types.get(name)) {
+                (Some(declared), _) => Some(declared.clone()),
+                (None, Some(spelled)) => Some(types::nameable(name, spelled).map_err(Failed::Unnameable)?),
+                (None, None) => None,
+            };
+            if declared.is_some() {
+                plan.declared.insert(name.clone());
+            }
+            let place = Place { source: Arc::clone(&plan.source), range: place.clone() };
+            plan.new.push(New { name: name.clone(), type_name, mutable: *mutable, place });
+        }
+        Ok(())
+    }
+
+    /// Compiles a cell. Of some errors rustc says enough to mend them: then it is compiled again.
+    fn compile(&mut self, mut plan: Plan) -> Result<Plan, Failed> {
+        loop {
+            let attributes = plan.attributes();
+            plan.code = plan.glue(&attributes).code();
+            let Compiled { library, messages } = self.compiler.build(&plan.code).map_err(Failed::Kernel)?;
+            let mut diagnostics = diagnostics::read(&messages, &plan.code);
+            if let Some(library) = library {
+                plan.library = library;
+                diagnostics.retain(|warning| warning.is_about(&plan.source));
+                plan.warnings = diagnostics.into_iter().map(|warning| warning.rendered).collect();
+                return Ok(plan);
+            }
+            if diagnostics.iter().any(Diagnostic::is_of_environment) {
+                return Err(Failed::Environment);
+            }
+            diagnostics.retain(|diagnostic| diagnostic.is_error);
+            let mut is_mended = !diagnostics.is_empty();
+            for error in &diagnostics {
+                is_mended &= self.mend(&mut plan, error)?;
+            }
+            if !is_mended {
+                diagnostics.retain(|diagnostic| diagnostic.is_shown);
+                if diagnostics.is_empty() {
+                    let error = anyhow!("the compiler says of this cell: {messages}");
+                    return Err(Failed::Kernel(error));
+                }
+                return Err(Failed::Compiler(diagnostics));
+            }
+        }
+    }
+
+    /// Changes the plan so that an error is gone; returns whether it could.
+    fn mend(&mut self, plan: &mut Plan, error: &Diagnostic) -> Result<bool, Failed> {
+        let is_move = MOVES.contains(&error.code.as_str());
+        Ok(match &error.role {
+            Some(Role::Restore(name)) if is_move => plan.moved.insert(name.clone()),
+            Some(Role::Keep(name)) if is_move => plan.consumed.insert(name.clone()),
+            Some(Role::Runtime) if plan.runtime == Runtime::Entered => {
+                plan.runtime = Runtime::None;
+                true
+            }
+            Some(Role::Result) if plan.show == Show::Choose => {
+                plan.show = Show::Debug;
+                true
+            }
+            _ if error.code == "E0728" && plan.runtime != Runtime::Blocked => {
+                self.have_tokio()?;
+                plan.runtime = Runtime::Blocked;
+                true
+            }
+            _ if IN_THE_WAY.contains(&error.code.as_str()) => {
+                let earlier = error.places.iter().filter(|place| !place.is_of(&plan.source));
+                let removed: Vec<bool> = earlier.map(|place| plan.definitions.remove_at(place)).collect();
+                removed.contains(&true)
+            }
+            _ => false,
+        })
+    }
+
+    /// Sees to it that cells can wait for what is asynchronous.
+    fn have_tokio(&mut self) -> Result<(), Failed> {
+        if !self.compiler.links("tokio") {
+            let command = ":dep tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-multi-thread\"] }";
+            self.run_commands(command)?;
+        }
+        self.state.is_async = true;
+        Ok(())
+    }
+
+    /// Has the child run a compiled cell.
+    fn load(&mut self, plan: &Plan, callbacks: &mut EvalCallbacks) -> Result<Outcome, Failed> {
+        self.sources.lock().unwrap().loaded(&plan.library, plan.code.lines());
         self.used = true;
-        self.impls = renamed.after;
-        if self.runner.was_killed() {
-            // It was, when the cell had just ended. evcxr notices it, and starts another, when there is something to run.
-            return Err(Failed::Evcxr(match self.context.execute("();") {
+        let run = format!(":build_env {}={}\n();", compile::LIBRARY, plan.library.display());
+        let ended = match self.context.execute_with_callbacks(&run, callbacks) {
+            // It was ended when the cell was just over. evcxr notices it, and starts another, when there is something to run.
+            Ok(_) if self.runner.was_killed() => match self.context.execute("();") {
                 Err(error @ Error::SubprocessTerminated(_)) => error,
                 _ => Error::SubprocessTerminated(String::new()),
-            }));
+            },
+            Ok(_) => {
+                let _ = self.context.execute(&format!(":build_env {}=", compile::LIBRARY));
+                return Ok(self.runner.outcome());
+            }
+            Err(error) => error,
+        };
+        let _ = self.context.execute(&format!(":build_env {}=", compile::LIBRARY));
+        if matches!(ended, Error::SubprocessTerminated(_)) {
+            // What the cell has defined is text, and has not gone with the process.
+            self.state.definitions = plan.definitions.clone();
+            self.state.attributes = plan.attributes.clone();
         }
-        Ok(outputs)
+        Err(Failed::Evcxr(ended))
+    }
+
+    /// Takes note of what a cell that has been run has left.
+    fn accept(&mut self, plan: Plan, outcome: Outcome) -> Ran {
+        let sources = self.sources.lock().unwrap();
+        let mut failure = outcome.failure.map(|failure| errors::from_failure(&failure, &sources));
+        drop(sources);
+        let is_loaded = failure.as_ref().is_none_or(|failure| failure.ename != LOAD_ERROR);
+        if !is_loaded {
+            return Ran { failure, ..Ran::default() };
+        }
+        let variables = &mut self.state.variables;
+        for variable in &plan.outdated {
+            variables.remove(bare(&variable.name));
+        }
+        let mut gone = Vec::new();
+        for name in &plan.moved {
+            variables.remove(bare(name));
+            gone.push(format!("`{name}` is gone: the cell had moved it before it failed."));
+        }
+        for New { name, type_name, mutable, .. } in plan.new {
+            let is_kept = outcome.kept.iter().any(|kept| kept == bare(&name));
+            if let Some(type_name) = type_name.filter(|_| is_kept) {
+                let declared = plan.declared.contains(&name);
+                variables.insert(bare(&name).to_owned(), Variable { name, type_name, mutable, declared });
+            }
+        }
+        if let Some(failure) = &mut failure {
+            errors::add_lines(failure, gone);
+        }
+        self.state.definitions = plan.definitions;
+        self.state.attributes = plan.attributes;
+        Ran { failure, commands: EvalOutputs::new(), result: outcome.result }
     }
 
     /// Sees to it that there is what cells are linked with, and where they are compiled. Whoever cleans up a cache may remove
@@ -227,57 +530,8 @@ impl Evaluator {
             return Err(Failed::Folder);
         }
         // What is wrong with it shows when it is written to.
-        let _ = fs::create_dir_all(self.crate_folder.join("src"));
+        let _ = fs::create_dir_all(self.evcxr_folder.join("src"));
         Ok(())
-    }
-
-    /// Prepares for what the compiler will have to say of a cell.
-    fn expect(&self, source: Source, annotated: &Annotated, cut: &[(String, String)]) {
-        diagnostics::clear(&self.crate_folder);
-        self.sources.lock().unwrap().begin(source, annotated, cut);
-    }
-
-    /// What is wrong with a cell that is no Rust. evcxr passes over much that it does not understand, and would run the
-    /// rest.
-    fn refuse(&mut self, source: Source, code: &str, message: &str, place: usize) -> Failed {
-        let annotated = Annotated::new(code, Vec::new());
-        self.expect(source, &annotated, &[]);
-        match self.context.check(code) {
-            Ok(errors) if errors.is_empty() => {
-                Failed::Syntax(message.to_owned(), code[..place].matches('\n').count() + 1)
-            }
-            Ok(errors) => self.compile_error(errors, &annotated),
-            Err(error) => Failed::Evcxr(error),
-        }
-    }
-
-    fn diagnostics(&self) -> Vec<Diagnostic> {
-        diagnostics::read(&self.crate_folder, &self.sources.lock().unwrap()).0
-    }
-
-    /// What rustc says of a cell that does not compile.
-    fn compile_error(&mut self, errors: Vec<CompilationError>, annotated: &Annotated) -> Failed {
-        let diagnostics = self.diagnostics();
-        if diagnostics.iter().any(|diagnostic| diagnostic.is_of_environment) {
-            return Failed::Environment;
-        }
-        if diagnostics.iter().any(|diagnostic| diagnostic.is_error && diagnostic.is_of_cell) {
-            return Failed::Compiler(diagnostics);
-        }
-        // evcxr compiles `use` declarations in pieces that cannot be found again, but checks them as they stand.
-        let checked = self.context.check(&annotated.code).map(|_| self.diagnostics()).unwrap_or_default();
-        match checked.iter().any(|diagnostic| diagnostic.is_error) {
-            true => Failed::Compiler(checked),
-            false if diagnostics.iter().any(|diagnostic| diagnostic.is_error) => {
-                Failed::Compiler(diagnostics)
-            }
-            false => Failed::Evcxr(Error::CompilationErrors(errors)),
-        }
-    }
-
-    /// How the last cell failed, as the notebook shows it.
-    pub fn explain(&self, failure: &Failure) -> ReplyError {
-        errors::from_failure(failure, &self.sources.lock().unwrap())
     }
 
     /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
@@ -296,7 +550,7 @@ impl Evaluator {
         display.finish();
         point(&self.lab_link, self.environment.lab_library())?;
         self.context.execute(":clear").map_err(|error| anyhow!("{error}"))?;
-        self.link_lab().map_err(|error| anyhow!("{error}"))
+        self.link_lab()
     }
 }
 
@@ -306,9 +560,71 @@ fn point(link: &Path, target: &Path) -> Result<()> {
     symlink(target, link).with_context(|| format!("cannot write {}", link.display()))
 }
 
-/// Runs before the first cell. The `?` makes evcxr expect more of them, which otherwise costs the first cell that has one a
-/// second compilation.
-const PRELUDE: &str = "Ok::<(), String>(())?;";
+/// A cell on its way from its text to a library that can be run.
+struct Plan {
+    source: Arc<Source>,
+    start: usize,
+    attributes: BTreeSet<String>,
+    items: Vec<Range<usize>>,
+    returns: Vec<usize>,
+    result: Option<Range<usize>>,
+    show: Show,
+    errors: ErrorFormat,
+    runtime: Runtime,
+    /// What will have been defined after it.
+    definitions: Definitions,
+    /// The variables that it makes unusable, by defining their types anew.
+    outdated: Vec<Variable>,
+    earlier: Vec<Variable>,
+    moved: BTreeSet<String>,
+    new: Vec<New>,
+    /// The new variables whose type is as their author wrote it.
+    declared: BTreeSet<String>,
+    consumed: BTreeSet<String>,
+    /// What has been compiled.
+    code: Code,
+    library: PathBuf,
+    warnings: Vec<String>,
+}
+
+impl Plan {
+    fn attributes(&self) -> Code {
+        let mut code = Code::new();
+        self.attributes.iter().for_each(|attribute| _ = code.generate(attribute).generate("\n"));
+        code
+    }
+
+    fn glue<'a>(&'a self, attributes: &'a Code) -> Glue<'a> {
+        Glue {
+            source: &self.source,
+            definitions: &self.definitions,
+            attributes,
+            start: self.start,
+            items: &self.items,
+            returns: &self.returns,
+            result: self.result.clone(),
+            show: self.show.clone(),
+            errors: self.errors,
+            runtime: self.runtime,
+            earlier: &self.earlier,
+            moved: &self.moved,
+            new: &self.new,
+            consumed: &self.consumed,
+        }
+    }
+
+    /// Shows what there is to say before the cell runs.
+    fn announce(&self, iopub: &IoPub) {
+        let mut texts: Vec<String> = self.warnings.iter().map(|warning| format!("{warning}\n")).collect();
+        texts.extend(self.outdated.iter().map(|Variable { name, .. }| {
+            format!("`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n")
+        }));
+        texts.into_iter().for_each(|text| iopub.output(Output::Stream(Stdio::Stderr, text)));
+    }
+}
+
+/// Errors that rustc reports when a definition is in the way of another one.
+const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];
 
 /// Why a cell could not be evaluated.
 pub enum Failed {
@@ -317,8 +633,8 @@ pub enum Failed {
     Compiler(Vec<Diagnostic>),
     /// A new variable has a type that cannot be kept.
     Unnameable(String),
-    /// A piece of the cell is no Rust: what is wrong, and in which line.
-    Syntax(String, usize),
+    /// The kernel itself could not do its part.
+    Kernel(anyhow::Error),
     /// The cell asks for the end of the kernel.
     Quit,
     /// What cells are linked with is not what was built.
@@ -337,7 +653,7 @@ impl Failed {
             Self::Compiler(diagnostics) => errors::from_compiler(&diagnostics)
                 .unwrap_or_else(|| errors::plain("CompileError", "the cell does not compile")),
             Self::Unnameable(text) => errors::plain("TypeError", &text),
-            Self::Syntax(message, line) => errors::plain("CompileError", &format!("{message} (line {line})")),
+            Self::Kernel(error) => errors::from_kernel(&error),
             Self::Quit => errors::plain(
                 "CommandError",
                 "`:quit` would end the kernel, and with it all variables. Jupyter's menu can do that: Kernel, Shut Down",

@@ -1,8 +1,8 @@
 //! Standard input of the process that runs cells.
 //!
 //! evcxr sends two kinds of lines there: what to load, and the user's answers to what a cell has asked. Cells get a
-//! pipe of their own in its place. When one of them waits for it to be filled, as by `stdin().read_line(…)`, the user
-//! is asked, by the request that the crate `evcxr_input` prints too.
+//! socket of their own in its place. When one of them waits for it to be filled, as by `stdin().read_line(…)`, the user
+//! is asked. A socket, unlike a pipe, can fail whoever reads from it, which is what an interrupt must do.
 
 use crate::child::LOAD;
 use anyhow::Result;
@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::Thread;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// In the place of an answer: there is none, and the cell reads the end of its input.
 pub const END: &str = "\u{1e}END";
+/// In the place of an answer: the user has interrupted the cell, whose reading fails.
+pub const INTERRUPTED: &str = "\u{1e}INTERRUPTED";
 
 /// How often to look whether a cell waits.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -50,7 +53,7 @@ impl Input {
     pub fn start(ask: impl Fn() + Send + 'static) -> Result<Self> {
         let evcxr = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         rustix::io::fcntl_setfd(&evcxr, rustix::io::FdFlags::CLOEXEC)?;
-        let answers = give_cells_a_pipe()?;
+        let answers = give_cells_a_socket()?;
         let shared = Arc::new(Shared::default());
         let (send, instructions) = mpsc::channel();
         let for_reader = Arc::clone(&shared);
@@ -73,24 +76,31 @@ impl Input {
     }
 }
 
-/// Makes a new pipe the standard input; returns the end to write to.
-fn give_cells_a_pipe() -> Result<File> {
-    let (input, answers) = rustix::pipe::pipe()?;
-    rustix::io::fcntl_setfd(&answers, rustix::io::FdFlags::CLOEXEC)?;
+/// Makes a new socket the standard input; returns the end to write to.
+fn give_cells_a_socket() -> Result<UnixStream> {
+    let (input, answers) = UnixStream::pair()?;
     rustix::stdio::dup2_stdin(&input)?;
-    Ok(File::from(answers))
+    Ok(answers)
+}
+
+/// Has whoever reads from the socket fail: so it is with one whose other end is closed with something unread in it.
+fn fail_readers() {
+    let _ = rustix::io::write(io::stdin(), b"!");
 }
 
 /// Hands the lines from evcxr to whom they are for, until it has gone.
-fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: File, shared: &Shared) {
+fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStream, shared: &Shared) {
     for line in BufReader::new(evcxr).lines() {
         let Ok(line) = line else { return };
         let is_running = shared.running.load(Ordering::SeqCst);
         if !is_running && line.starts_with(LOAD) {
             let _ = instructions.send(line);
-        } else if line == END {
-            // Whoever is reading reads the end of the old pipe; the next one gets to ask again.
-            match give_cells_a_pipe() {
+        } else if line == END || line == INTERRUPTED {
+            if line == INTERRUPTED {
+                fail_readers();
+            }
+            // Whoever is reading reads from the old socket to its end; the next one gets to ask again.
+            match give_cells_a_socket() {
                 Ok(next) => answers = next,
                 Err(error) => eprintln!("taper: standard input is gone: {error}"),
             }
@@ -130,7 +140,7 @@ fn watch(shared: &Shared, ask: impl Fn()) {
     }
 }
 
-/// Whether the pipe holds nothing that a reader who has just been woken is about to get.
+/// Whether the socket holds nothing that a reader who has just been woken is about to get.
 fn is_empty() -> bool {
     let stdin = io::stdin();
     let mut ready = [PollFd::new(&stdin, PollFlags::IN)];

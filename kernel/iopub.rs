@@ -3,7 +3,7 @@
 use crate::message::{JupyterMessage, JupyterMessageContent, message};
 use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteInput, ExecuteResult, ExecutionCount, ExecutionState,
-    IoPubWelcome, Media, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,
+    IoPubWelcome, Media, MediaType, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,
 };
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
 use serde_json::{Map, Value};
@@ -163,8 +163,9 @@ pub fn status(execution_state: ExecutionState, request: Option<&JupyterMessage>)
     message(Status { execution_state }, request)
 }
 
+/// Whatever a representation holds is sent as it is: what one client cannot show may be all that another one wants.
 fn media(data: Map<String, Value>) -> Media {
-    serde_json::from_value(Value::Object(data)).unwrap_or_default()
+    Media { content: data.into_iter().map(MediaType::Other).collect() }
 }
 
 /// Writes the queue to the socket until all publishers are gone, and welcomes subscribers (JEP 65).

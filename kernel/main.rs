@@ -9,6 +9,7 @@ mod child;
 #[expect(dead_code)]
 mod client;
 mod compile;
+mod compiler;
 mod cuda;
 mod dependencies;
 mod diagnostics;
@@ -20,6 +21,7 @@ mod evaluator;
 #[path = "../notebooks/lab/src/display/format.rs"]
 mod format;
 mod gate;
+mod glue;
 mod history;
 mod html;
 mod index;
@@ -204,7 +206,7 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
         ("RUSTC", tools.join("rustc").into()),
         ("PATH", toolchain::search_path(&[tools.join(toolchain::FIRST_ON_PATH)])?),
         (toolchain::RUSTC, toolchain::shared_rustc()),
-        ("EVCXR_TMPDIR", directory.path().join(directory::CELLS).into()),
+        ("EVCXR_TMPDIR", directory.path().join(directory::EVCXR).into()),
         ("EVCXR_CONFIG_DIR", directory.path().into()),
         (compile::PROGRAM, this_program()?.into()),
     ];

@@ -1,8 +1,9 @@
-//! What the child printed, turned into events: text, displays, failures, and evcxr's own markers.
+//! What the cells printed, turned into events: text, displays, and questions.
 //!
-//! Cells print four kinds of things on one pipe: ordinary text; `lab`'s requests, a line each (see `format`);
-//! evcxr's displays, `EVCXR_BEGIN_CONTENT mime` up to `EVCXR_END_CONTENT`; and lines that are meant for evcxr.
-//! Any of them may follow text on its line, so they are searched for everywhere.
+//! Three kinds of things come on one pipe, in the order in which they were printed: ordinary text; `lab`'s requests, a
+//! line each, which carry the session's word (see `format`); and what other crates print by evcxr's convention, displays from
+//! `EVCXR_BEGIN_CONTENT mime` to `EVCXR_END_CONTENT` and questions to the user. Any of them may follow text on its line, so
+//! they are searched for everywhere. A display that has no end is text, at the latest when the cell is over.
 
 use crate::format::{self, Request};
 use serde_json::Value;
@@ -14,14 +15,10 @@ const RECORD: u8 = 0x1e;
 const EVCXR: &[u8] = b"EVCXR_";
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &[u8] = b"EVCXR_END_CONTENT\n";
-const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
-pub const RETURNED_ERROR: &str = "EVCXR_ERROR_OCCURRED";
-/// A cell asks for a line of input.
-const INPUT_REQUEST: &str = "EVCXR_INPUT_REQUEST";
-/// A variable cannot be kept, for its type is another one now.
-pub const VARIABLE_LOST: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
+/// A cell asks for a line of input, by the crate `evcxr_input`.
+pub const QUESTION: &str = "EVCXR_INPUT_REQUEST";
 
-/// One thing that the child printed.
+/// One thing that a cell printed.
 #[derive(Debug, PartialEq)]
 pub enum Event {
     Text(String),
@@ -29,23 +26,16 @@ pub enum Event {
     Request(Request),
     /// Content in evcxr's display format: MIME type and data.
     Content(String, Value),
-    /// The cell in the library of this path starts to run.
-    Running(String),
-    /// The cell panicked.
-    Panicked,
-    /// A `?` of the cell met an error.
-    ReturnedError,
-    /// The cell is done.
-    Complete,
-    /// This variable is lost.
-    VariableLost(String),
+    /// Content of a JSON type that is no JSON: the type, and what is wrong with it.
+    Unreadable(String, String),
     /// A question to the user, as evcxr understands it.
     Question(String),
 }
 
-/// Splits the byte stream of one child into events.
-#[derive(Default)]
+/// Splits what is printed in one session into events.
 pub struct Parser {
+    /// The session's word, by which its requests are known.
+    word: String,
     buffer: Vec<u8>,
     /// How much of the buffer is known to hold no newline, and how much no end of content. A large picture comes
     /// in thousands of pieces, and must not be searched again with each of them.
@@ -55,6 +45,12 @@ pub struct Parser {
 }
 
 impl Parser {
+    /// For a session with this word.
+    pub fn new(word: &str) -> Self {
+        let (word, text) = (word.to_owned(), Utf8::default());
+        Self { word, buffer: Vec::new(), without_newline: 0, without_end: 0, text }
+    }
+
     /// Takes the next bytes and returns the events that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Event> {
         self.buffer.extend_from_slice(bytes);
@@ -70,7 +66,7 @@ impl Parser {
                     self.discard(length);
                     events.push(event);
                 }
-                // Not a marker after all: its first byte is text, and the search goes on behind it.
+                // Not a marker after all: its first byte is text, and the search goes on after it.
                 Marker::None if !self.buffer.is_empty() => {
                     let text = self.take(1);
                     push_text(&mut events, text);
@@ -80,11 +76,26 @@ impl Parser {
         }
     }
 
-    /// What is left when the child is gone.
-    pub fn finish(&mut self) -> Option<Event> {
-        let mut text = self.take(self.buffer.len());
-        text.push_str(&self.text.finish());
-        (!text.is_empty()).then_some(Event::Text(text))
+    /// The events in what is left, now that nothing can complete it: the cell is over.
+    pub fn finish(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        // The last line may lack its newline, as after `print!`.
+        if self.buffer.ends_with(END.trim_ascii_end()) {
+            events = self.push(b"\n");
+        }
+        while !self.buffer.is_empty() {
+            // What looked like the start of a marker is text; there may be another one in it.
+            let text = self.take(1);
+            push_text(&mut events, text);
+            for event in self.push(b"") {
+                match event {
+                    Event::Text(text) => push_text(&mut events, text),
+                    event => events.push(event),
+                }
+            }
+        }
+        push_text(&mut events, self.text.finish());
+        events
     }
 
     fn take(&mut self, length: usize) -> String {
@@ -108,30 +119,21 @@ impl Parser {
             return if could_be_marker(&self.buffer) { Marker::Unfinished } else { Marker::None };
         };
         let line = &self.buffer[..newline];
-        if line.starts_with(BEGIN.as_bytes()) {
-            let mime = String::from_utf8_lossy(&line[BEGIN.len()..]).into_owned();
-            return self.content(mime, newline + 1);
-        }
         let length = newline + 1;
-        match std::str::from_utf8(line) {
-            Ok(crate::child::COMPLETE) => Marker::Event(Event::Complete, length),
-            Ok(PANICKED) => Marker::Event(Event::Panicked, length),
-            Ok(RETURNED_ERROR) => Marker::Event(Event::ReturnedError, length),
-            Ok(line) if line.starts_with(crate::child::RUNNING) => {
-                let path = line[crate::child::RUNNING.len()..].to_owned();
-                Marker::Event(Event::Running(path), length)
-            }
-            Ok(line) if line.starts_with(INPUT_REQUEST) => {
-                Marker::Event(Event::Question(line.to_owned()), length)
-            }
-            Ok(line) if line.starts_with(VARIABLE_LOST) => {
-                Marker::Event(Event::VariableLost(line[VARIABLE_LOST.len()..].to_owned()), length)
-            }
-            Ok(line) if line.starts_with(format::PREFIX) => match format::decode(line) {
-                Ok(request) => Marker::Event(Event::Request(request), length),
-                Err(_) => Marker::None,
-            },
-            _ => Marker::None,
+        let Ok(line) = std::str::from_utf8(line) else { return Marker::None };
+        if let Some(mime) = line.strip_prefix(BEGIN) {
+            let mime = mime.trim_end_matches('\r');
+            return match is_mime_type(mime) {
+                true => self.content(mime.to_owned(), length),
+                false => Marker::None,
+            };
+        }
+        if line.starts_with(QUESTION) {
+            return Marker::Event(Event::Question(line.to_owned()), length);
+        }
+        match format::decode(line, &self.word) {
+            Some(request) => Marker::Event(Event::Request(request), length),
+            None => Marker::None,
         }
     }
 
@@ -141,8 +143,13 @@ impl Parser {
             return Marker::Unfinished;
         };
         let content = String::from_utf8_lossy(&self.buffer[start..end]);
-        let content = content.strip_suffix('\n').unwrap_or(&content).to_owned();
-        Marker::Event(Event::Content(mime, Value::String(content)), end + END.len())
+        let content = content.strip_suffix('\n').unwrap_or(&content);
+        let event = match is_json(&mime).then(|| serde_json::from_str(content)) {
+            Some(Err(error)) => Event::Unreadable(mime, error.to_string()),
+            Some(Ok(value)) => Event::Content(mime, value),
+            None => Event::Content(mime, Value::String(content.to_owned())),
+        };
+        Marker::Event(event, end + END.len())
     }
 }
 
@@ -150,6 +157,20 @@ enum Marker {
     Event(Event, usize),
     Unfinished,
     None,
+}
+
+/// Whether this is a type and a subtype, as in `text/html`, perhaps with parameters.
+fn is_mime_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
+    };
+    let kind = text.split(';').next().unwrap_or_default();
+    kind.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
+
+/// Whether data of this MIME type is sent as JSON rather than as a string with JSON in it.
+fn is_json(mime: &str) -> bool {
+    mime == "application/json" || mime.split(';').next().is_some_and(|kind| kind.ends_with("+json"))
 }
 
 fn push_text(events: &mut Vec<Event>, text: String) {
@@ -175,16 +196,7 @@ fn marker_start(buffer: &[u8]) -> usize {
 
 /// Whether a buffer without newline can still become a marker.
 fn could_be_marker(buffer: &[u8]) -> bool {
-    let markers = [
-        crate::child::RUNNING,
-        crate::child::COMPLETE,
-        PANICKED,
-        RETURNED_ERROR,
-        BEGIN,
-        INPUT_REQUEST,
-        VARIABLE_LOST,
-        format::PREFIX,
-    ];
+    let markers = [BEGIN, QUESTION, format::PREFIX];
     markers.iter().any(|marker| {
         let n = marker.len().min(buffer.len());
         n > 0 && buffer[..n] == marker.as_bytes()[..n]
@@ -244,16 +256,18 @@ fn unfinished_tail(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    const WORD: &str = "secret";
+
     fn parse(pieces: &[&[u8]]) -> Vec<Event> {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new(WORD);
         let mut events: Vec<Event> = Vec::new();
-        for event in pieces.iter().flat_map(|piece| parser.push(piece)).collect::<Vec<_>>() {
+        let pushed: Vec<Event> = pieces.iter().flat_map(|piece| parser.push(piece)).collect();
+        for event in pushed.into_iter().chain(parser.finish()) {
             match event {
                 Event::Text(text) => push_text(&mut events, text),
                 event => events.push(event),
             }
         }
-        events.extend(parser.finish());
         events
     }
 
@@ -261,10 +275,17 @@ mod tests {
         Event::Text(text.into())
     }
 
+    fn html(content: &str) -> Event {
+        Event::Content("text/html".into(), content.into())
+    }
+
     #[test]
     fn a_marker_may_follow_text_on_its_line() {
-        let events = parse(&[b"50 %EVCXR_PANIC_NOTIFICATION\nEVCXR_EXECUTION_COMPLETE\n"]);
-        assert_eq!(events, [text("50 %"), Event::Panicked, Event::Complete]);
+        let events = parse(&[b"50 %EVCXR_INPUT_REQUEST:name\nafter\n"]);
+        assert_eq!(
+            events,
+            [text("50 %"), Event::Question("EVCXR_INPUT_REQUEST:name".into()), text("after\n")]
+        );
     }
 
     #[test]
@@ -272,15 +293,15 @@ mod tests {
         let request = Request::ClearOutput { wait: true };
         let stream = [
             "EVCXR EVCXR_X\n\u{1e}héllo",
-            &format::encode(&request),
-            "EVCXR_BEGIN_CONTENT text/html\n<b>\nEVCXR_END\n</b>\nEVCXR_END_CONTENT\nEVCXR_EXECUTION_COMPLETE\n",
+            &format::encode(&request, WORD),
+            "EVCXR_BEGIN_CONTENT text/html\n<b>\nEVCXR_END\n</b>\nEVCXR_END_CONTENT\nEVCXR_INPUT_REQUEST:\n",
         ]
         .concat();
         let expected = [
             text("EVCXR EVCXR_X\n\u{1e}héllo"),
             Event::Request(request),
-            Event::Content("text/html".into(), "<b>\nEVCXR_END\n</b>".into()),
-            Event::Complete,
+            html("<b>\nEVCXR_END\n</b>"),
+            Event::Question("EVCXR_INPUT_REQUEST:".into()),
         ];
         for cut in 0..stream.len() {
             let (left, right) = stream.as_bytes().split_at(cut);
@@ -291,12 +312,51 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_replaced_and_the_rest_is_kept() {
-        assert_eq!(parse(&[b"a\xffb\xc3", b"\xa9c"]), [text("a\u{fffd}b\u{e9}c")]);
+    fn a_display_ends_with_the_cell_at_the_latest() {
+        let begin = "EVCXR_BEGIN_CONTENT text/html\n<b>\n";
+        assert_eq!(parse(&[begin.as_bytes()]), [text(begin)]);
+        assert_eq!(parse(&[begin.as_bytes(), b"EVCXR_END_CONTENT"]), [html("<b>")]);
+        let question = "EVCXR_INPUT_REQUEST:x\n";
+        let expected = [text(begin), Event::Question("EVCXR_INPUT_REQUEST:x".into())];
+        assert_eq!(parse(&[begin.as_bytes(), question.as_bytes()]), expected);
     }
 
     #[test]
-    fn a_request_that_is_not_json_stays_text() {
-        assert_eq!(parse(&[b"\x1eTAPER oops\nx"]), [text("\u{1e}TAPER oops\nx")]);
+    fn what_only_resembles_a_marker_is_text() {
+        for line in [
+            "EVCXR_BEGIN_CONTENT text/plain is how a display begins\n",
+            "EVCXR_BEGIN_CONTENT\n",
+            "EVCXR_BEGIN_CONTENT html\n",
+            "EVCXR_EXECUTION_COMPLETE\n",
+            "EVCXR_PANIC_NOTIFICATION\n",
+            "EVCXR_VARIABLE_CHANGED_TYPE:m\n",
+            "\u{1e}TAPER other {\"request\":\"clear_output\",\"wait\":true}\n",
+            "\u{1e}TAPER secret oops\n",
+        ] {
+            assert_eq!(parse(&[line.as_bytes(), b"x"]), [text(&format!("{line}x"))], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn content_of_json_types_is_json() {
+        let shown = |mime: &str, content: &str| {
+            let stream = format!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT\n");
+            parse(&[stream.as_bytes()]).remove(0)
+        };
+        let json = serde_json::json!({ "a": [1, 2] });
+        for mime in ["application/json", "application/vnd.plotly.v1+json"] {
+            assert_eq!(shown(mime, "{\"a\":\n[1, 2]}"), Event::Content(mime.into(), json.clone()));
+        }
+        assert_eq!(shown("text/plain", "[1]"), Event::Content("text/plain".into(), "[1]".into()));
+        let error = "EOF while parsing a list at line 1 column 3";
+        assert_eq!(
+            shown("application/json", "[1,"),
+            Event::Unreadable("application/json".into(), error.into())
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_replaced_and_the_rest_is_kept() {
+        assert_eq!(parse(&[b"a\xffb\xc3", b"\xa9c"]), [text("a\u{fffd}b\u{e9}c")]);
     }
 }

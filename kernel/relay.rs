@@ -1,15 +1,15 @@
-//! Between the child and everybody else: a thread that reads the child's output as it comes, publishes it, and
-//! passes on to evcxr only the lines that evcxr waits for.
+//! Between the child and everybody else: a thread that reads the child's output as it comes, publishes it, takes note of
+//! what happens to the cell, and tells evcxr when it is over.
 //!
 //! Because evcxr learns that a cell is complete from here, after everything the cell printed was published, the
 //! messages of a cell need no further ordering.
 
-use crate::format::{Failure, Request};
+use crate::errors;
+use crate::format::{self, Failure, Request};
 use crate::iopub::{IoPub, Output};
-use crate::output::{Event, Parser, Utf8, VARIABLE_LOST};
+use crate::output::{Event, Parser, QUESTION, Utf8};
 use crate::sources::Sources;
 use crate::stdin::Stdin;
-use crate::{diagnostics, errors};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,7 +21,6 @@ use std::io::{IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// How long evcxr's contents wait for further MIME types of the same display.
@@ -38,35 +37,44 @@ pub struct Progress {
     pub asking: bool,
     /// The process was ended on purpose.
     pub killed: bool,
-    /// The last thing the cell displayed in evcxr's format, if nothing followed it: perhaps its result.
+    /// What the cell has shown last, if nothing followed it: perhaps its result.
     pub result: Option<Map<String, Value>>,
+    /// The variables that the cell has left.
+    pub kept: Vec<String>,
+    /// The variables of earlier cells that were not what the cell took them for, so that it has not run.
+    pub lost: Vec<String>,
 }
 
-/// Starts the relay. `socket` is the kernel's end of the pair of which the children hold the other.
-/// `sources` knows what was compiled, in `crate_folder`.
+/// Starts the relay. `socket` is the kernel's end of the pair of which the children hold the other, `word` marks what they
+/// ask to be shown, and `sources` knows what was compiled.
 pub fn start(
     socket: UnixStream,
+    word: String,
     iopub: IoPub,
     stdin: Stdin,
     sources: Arc<Mutex<Sources>>,
-    crate_folder: PathBuf,
 ) -> Arc<Mutex<Progress>> {
     let progress = Arc::new(Mutex::new(Progress::default()));
     let shared = Arc::clone(&progress);
     std::thread::spawn(move || {
         while let Ok(descriptors) = receive(&socket) {
-            let [output, errors, evcxr, life] = descriptors.map(File::from);
+            let [output, errors, events, evcxr, life] = descriptors.map(File::from);
             let mut relay = Relay {
                 iopub: &iopub,
                 stdin: &stdin,
                 progress: &shared,
                 sources: &sources,
-                crate_folder: &crate_folder,
+                output,
+                parser: Parser::new(&word),
+                errors,
+                error_text: Utf8::default(),
+                events,
+                unfinished_event: Vec::new(),
                 evcxr,
                 contents: Map::new(),
                 cause: None,
             };
-            if let Err(error) = relay.run(output, errors, life) {
+            if let Err(error) = relay.run(&life) {
                 eprintln!("taper: reading the output of the child failed: {error:#}");
             }
         }
@@ -75,8 +83,8 @@ pub fn start(
 }
 
 /// Waits for the next child to hand over its output.
-fn receive(socket: &UnixStream) -> Result<[OwnedFd; 4]> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+fn receive(socket: &UnixStream) -> Result<[OwnedFd; 5]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     retry_on_intr(|| recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::empty()))?;
@@ -84,7 +92,7 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 4]> {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>().try_into().ok(),
         _ => None,
     });
-    let descriptors: [OwnedFd; 4] = descriptors.context("the child sent no descriptors")?;
+    let descriptors: [OwnedFd; 5] = descriptors.context("the child sent no descriptors")?;
     for descriptor in &descriptors {
         // If another program kept one of them open, nobody would learn that the child has died.
         rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
@@ -97,7 +105,13 @@ struct Relay<'a> {
     stdin: &'a Stdin,
     progress: &'a Mutex<Progress>,
     sources: &'a Mutex<Sources>,
-    crate_folder: &'a Path,
+    output: File,
+    parser: Parser,
+    errors: File,
+    error_text: Utf8,
+    events: File,
+    /// The start of an event whose end has not come yet.
+    unfinished_event: Vec<u8>,
     evcxr: File,
     /// Contents that may still be joined by further MIME types.
     contents: Map<String, Value>,
@@ -107,53 +121,88 @@ struct Relay<'a> {
 
 impl Relay<'_> {
     /// Reads until the child has ended, and then what it has left in the pipes.
-    fn run(&mut self, mut output: File, mut errors: File, life: File) -> Result<()> {
-        rustix::io::ioctl_fionbio(&output, true)?;
-        rustix::io::ioctl_fionbio(&errors, true)?;
-        let mut parser = Parser::default();
-        let mut error_text = Utf8::default();
+    fn run(&mut self, life: &File) -> Result<()> {
+        for file in [&self.output, &self.errors, &self.events] {
+            rustix::io::ioctl_fionbio(file, true)?;
+        }
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let mut ready = [&output, &errors, &life].map(|file| PollFd::new(file, PollFlags::IN));
+            let mut ready =
+                [&self.output, &self.errors, &self.events, life].map(|file| PollFd::new(file, PollFlags::IN));
             let patience = (!self.contents.is_empty()).then_some(&CONTENT_WAIT);
             if retry_on_intr(|| poll(&mut ready, patience))? == 0 {
                 self.show_contents();
                 continue;
             }
-            let [output_ready, errors_ready, ended] = ready.map(|fd| !fd.revents().is_empty());
-            if output_ready && let Ok(length @ 1..) = output.read(&mut buffer) {
-                for event in parser.push(&buffer[..length]) {
-                    self.handle(event, &mut errors, &mut error_text)?;
-                }
-            } else if errors_ready && !ended {
-                self.drain_errors(&mut errors, &mut error_text);
-            } else if ended {
+            let [output, errors, events, ended] = ready.map(|fd| !fd.revents().is_empty());
+            if output && let Ok(length @ 1..) = self.output.read(&mut buffer) {
+                self.print(&buffer[..length])?;
+            } else if errors && !ended {
+                self.drain_errors();
+            }
+            if events || ended {
+                self.read_events(&mut buffer)?;
+            }
+            if ended {
                 break;
             }
         }
-        self.drain_errors(&mut errors, &mut error_text);
-        if let Some(event) = parser.finish() {
-            self.handle(event, &mut errors, &mut error_text)?;
-        }
+        self.finish_output()?;
         self.show_contents();
         self.show_cause();
         Ok(())
     }
 
-    fn handle(&mut self, event: Event, errors: &mut File, error_text: &mut Utf8) -> Result<()> {
+    /// Reads what happened to the cell. What it printed before that is published first.
+    fn read_events(&mut self, buffer: &mut [u8]) -> Result<()> {
+        while let Ok(length @ 1..) = self.events.read(buffer) {
+            self.unfinished_event.extend_from_slice(&buffer[..length]);
+        }
+        while let Some(end) = memchr::memchr(b'\n', &self.unfinished_event) {
+            let line: Vec<u8> = self.unfinished_event.drain(..=end).collect();
+            let event = serde_json::from_slice(&line).context("the child said something unknown")?;
+            self.drain_output()?;
+            self.happened(event)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what is in the pipe now.
+    fn drain_output(&mut self) -> Result<()> {
+        let printed = waiting(&self.output);
+        self.print(&printed)
+    }
+
+    /// Publishes what is in the pipes, now that nothing belongs to it any more.
+    fn finish_output(&mut self) -> Result<()> {
+        self.drain_output()?;
+        self.drain_errors();
+        for event in self.parser.finish() {
+            self.printed(event)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, bytes: &[u8]) -> Result<()> {
+        for event in self.parser.push(bytes) {
+            self.printed(event)?;
+        }
+        Ok(())
+    }
+
+    fn printed(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Text(text) => {
                 self.show_contents();
                 self.iopub.output(Output::Stream(Stdio::Stdout, text));
             }
-            Event::Request(Request::Failure(failure)) => {
-                self.show_contents();
-                self.show_cause();
-                self.cause = Some(failure);
-            }
             Event::Request(Request::Display { data, metadata, display_id, update }) => {
                 self.show_contents();
                 self.iopub.output(Output::Display { data, metadata, display_id, update });
+            }
+            Event::Request(Request::Result { data }) => {
+                self.show_contents();
+                self.contents = data;
             }
             Event::Request(Request::ClearOutput { wait }) => {
                 self.show_contents();
@@ -165,21 +214,34 @@ impl Relay<'_> {
                 }
                 self.contents.insert(mime, content);
             }
-            Event::Running(library) => self.begin(&library),
-            Event::Panicked => {
-                self.fail("panic", "the cell panicked");
-                self.tell_evcxr("EVCXR_PANIC_NOTIFICATION")?;
+            Event::Unreadable(mime, error) => {
+                let text = format!("a display cannot be shown as {mime}: {error}\n");
+                self.iopub.output(Output::Stream(Stdio::Stderr, text));
             }
-            Event::ReturnedError => {
-                self.fail("Error", "a `?` of the cell met an error");
-                self.tell_evcxr("EVCXR_ERROR_OCCURRED")?;
+            Event::Question(line) => self.ask(&line)?,
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, event: format::Event) -> Result<()> {
+        match event {
+            format::Event::Running { .. } => self.progress.lock().unwrap().running = true,
+            format::Event::Failure(failure) => {
+                self.show_contents();
+                self.show_cause();
+                self.cause = Some(failure);
             }
-            Event::Complete => {
+            format::Event::Panicked => self.fail("panic", "the cell panicked"),
+            format::Event::ReturnedError => self.fail("Error", "a `?` of the cell met an error"),
+            format::Event::Lost { name } => self.progress.lock().unwrap().lost.push(name),
+            format::Event::Question => self.ask(&format!("{QUESTION}:"))?,
+            format::Event::Complete { kept } => {
                 // Whatever the cell wrote to its standard error is in the pipe by now.
-                self.drain_errors(errors, error_text);
+                self.finish_output()?;
                 self.show_cause();
                 let mut progress = self.progress.lock().unwrap();
                 progress.running = false;
+                progress.kept = kept;
                 if progress.asking {
                     // Who has asked is gone, or goes on without an answer.
                     self.stdin.cancel();
@@ -188,35 +250,18 @@ impl Relay<'_> {
                 drop(progress);
                 self.tell_evcxr(crate::child::COMPLETE)?;
             }
-            Event::VariableLost(name) => {
-                let text = format!(
-                    "`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n"
-                );
-                self.iopub.output(Output::Stream(Stdio::Stderr, text));
-                self.tell_evcxr(&format!("{VARIABLE_LOST}{name}"))?;
-            }
-            Event::Question(line) => {
-                // Who asks in evcxr's way and then waits is seen to wait, too: that is one question, not two.
-                let is_asking = std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
-                if !is_asking {
-                    self.show_contents();
-                    self.tell_evcxr(&line)?;
-                }
-            }
         }
         Ok(())
     }
 
-    /// A cell has been compiled and starts: shows what rustc had to say without refusing it.
-    fn begin(&mut self, library: &str) {
-        let mut sources = self.sources.lock().unwrap();
-        let (diagnostics, compiled) = diagnostics::read(self.crate_folder, &sources);
-        sources.loaded(library, compiled);
-        drop(sources);
-        for warning in diagnostics.iter().filter(|diagnostic| !diagnostic.is_error && diagnostic.is_current) {
-            self.iopub.output(Output::Stream(Stdio::Stderr, format!("{}\n", warning.rendered)));
+    /// Has evcxr ask the user. A cell that asks by evcxr's convention, and then waits for its input, asks once.
+    fn ask(&mut self, line: &str) -> Result<()> {
+        let is_asking = std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
+        if is_asking {
+            return Ok(());
         }
-        self.progress.lock().unwrap().running = true;
+        self.show_contents();
+        self.tell_evcxr(line)
     }
 
     fn fail(&mut self, name: &str, message: &str) {
@@ -245,19 +290,25 @@ impl Relay<'_> {
         }
     }
 
-    fn drain_errors(&mut self, errors: &mut File, text: &mut Utf8) {
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(length @ 1..) = errors.read(&mut buffer) {
-            let text = text.push(&buffer[..length]);
-            if !text.is_empty() {
-                self.iopub.output(Output::Stream(Stdio::Stderr, text));
-            }
+    fn drain_errors(&mut self) {
+        let text = self.error_text.push(&waiting(&self.errors));
+        if !text.is_empty() {
+            self.iopub.output(Output::Stream(Stdio::Stderr, text));
         }
     }
 
     fn tell_evcxr(&mut self, line: &str) -> Result<()> {
         writeln!(self.evcxr, "{line}").context("evcxr is gone")
     }
+}
+
+/// What is in a pipe now, and no more: a thread that a cell has left may fill it for ever.
+fn waiting(pipe: &File) -> Vec<u8> {
+    let length = rustix::io::ioctl_fionread(pipe).unwrap_or(0);
+    let mut bytes = Vec::new();
+    // It fails only where there is less, and what there is has been read by then.
+    let _ = pipe.take(length).read_to_end(&mut bytes);
+    bytes
 }
 
 /// Lets the programs that this process starts inherit the socket.

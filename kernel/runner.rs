@@ -5,6 +5,7 @@ use crate::processes;
 use crate::relay::Progress;
 use rustix::process::Signal;
 use serde_json::{Map, Value};
+use std::mem::take;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
@@ -63,9 +64,22 @@ impl Runner {
         *self.progress.lock().unwrap() = Progress::default();
     }
 
-    /// How the last cell failed, if it did, and what it displayed last.
-    pub fn outcome(&self) -> (Option<Failure>, Option<Map<String, Value>>) {
+    /// What became of the last cell.
+    pub fn outcome(&self) -> Outcome {
         let mut progress = self.progress.lock().unwrap();
-        (progress.failure.take(), progress.result.take())
+        let Progress { failure, result, kept, lost, .. } = &mut *progress;
+        Outcome { failure: failure.take(), result: result.take(), kept: take(kept), lost: take(lost) }
     }
+}
+
+/// What became of a cell.
+pub struct Outcome {
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// What it has shown last.
+    pub result: Option<Map<String, Value>>,
+    /// The variables that it has left.
+    pub kept: Vec<String>,
+    /// The variables of earlier cells that were not what it took them for.
+    pub lost: Vec<String>,
 }

@@ -72,6 +72,11 @@ impl Toolchain {
         Ok(String::from_utf8_lossy(&output.stdout).trim().into())
     }
 
+    /// The path of rustc.
+    pub fn rustc_path(&self) -> &Path {
+        &self.rustc
+    }
+
     /// The path of cargo.
     pub fn cargo_path(&self) -> &Path {
         &self.cargo

@@ -1,82 +1,53 @@
-//! The types of a cell's new variables, from rustc.
-//!
-//! evcxr stores a variable under its type's name, and asks rust-analyzer for that name: seconds of start-up time
-//! and half a gigabyte in every kernel, for a guess. rustc knows: a trait that the variable does not implement
-//! makes it say the type, in a path that the cell can use. The cell then gets `let name: Type = name;` behind the
-//! definition, on the same line, so that errors keep their places.
+//! The types of a cell's new variables, from rustc, as a later cell can write them. How rustc is asked is in `glue.rs`.
 
-use crate::compile;
-use cell::Binding;
-use cell::annotated::Annotated;
-use evcxr::CommandContext;
-use std::collections::HashMap;
-use std::fmt::Write;
+use crate::glue::TYPE_OF;
+use cell::code::{Code, Role};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
 
-const MARK: &str = "TAPER_TYPE_OF ";
-/// Gives the cell's new variables explicit types. Those of a cell that does not compile stay as they are.
-/// `insertions` are what is to be inserted besides.
-///
-/// Fails for a variable whose type has no name, with a message that says what to do instead.
-pub fn annotate(
-    context: &mut CommandContext,
-    cell: &str,
-    mut insertions: Vec<(usize, String)>,
-) -> Result<Annotated, String> {
-    let parsed = cell::parse(cell);
-    let annotated = Annotated::new(cell, insertions.clone());
-    let untyped: Vec<&Binding> = parsed.bindings.iter().filter(|binding| needs_type(binding)).collect();
-    let last = last_of_each_name(&untyped);
-    if last.is_empty() {
-        return Ok(annotated);
+/// The type `!`, which has no name of its own yet.
+const NEVER: &str = "<fn() -> ! as ::lab::kernel::Returns>::Type";
+
+/// What rustc has answered.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// The types, in rustc's spelling, by the names of the variables.
+    pub types: HashMap<String, String>,
+    /// Those of the names that may be constants which are variables.
+    pub variables: BTreeSet<String>,
+}
+
+/// Reads the answers in rustc's messages about a probe.
+pub fn answers(messages: &str, probe: &Code) -> Answers {
+    let mut answers = Answers::default();
+    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let text = message["message"].as_str().unwrap_or_default();
+        if let Some((name, type_name)) = text.strip_prefix(TYPE_OF).and_then(|rest| rest.split_once(' ')) {
+            answers.types.insert(name.to_owned(), type_name.to_owned());
+        }
+        // "can't capture dynamic environment in a fn item": of a constant there is nothing to capture.
+        if message["code"]["code"] == "E0434" {
+            let spans = message["spans"].as_array().into_iter().flatten();
+            let bytes =
+                spans.filter_map(|span| Some((span["byte_start"].as_u64()?, span["byte_end"].as_u64()?)));
+            let roles = bytes.filter_map(|(start, end)| probe.role(start as usize..end as usize));
+            answers.variables.extend(roles.filter_map(|(role, _)| match role {
+                Role::Keep(name) => Some(name.clone()),
+                _ => None,
+            }));
+        }
     }
-    let probe = probe(&annotated.code, parsed.result.is_some(), &last);
-    let Ok(messages) = context.check(&probe) else { return Ok(annotated) };
-    let types: HashMap<String, String> =
-        messages.iter().filter_map(|error| answer(&error.message())).collect();
-    for Binding { name, mutable, end, .. } in last {
-        let Some(type_name) = types.get(name) else { continue };
-        let type_name = nameable(name, type_name)?;
-        let text = format!(" let {}{name}: {type_name} = {name};", if *mutable { "mut " } else { "" });
-        insertions.push((*end, text));
+    answers
+}
+
+/// The type as a cell can write it; otherwise why it has no name, and what to do instead.
+pub fn nameable(name: &str, type_name: &str) -> Result<String, String> {
+    if type_name.starts_with("{async closure@") {
+        return Err(format!(
+            "`{name}` holds an async closure. Its type has no name, so the variable cannot outlive the cell.\n\
+             Make it a function: `async fn {name}(…) -> … {{ … }}`."
+        ));
     }
-    Ok(Annotated::new(cell, insertions))
-}
-
-/// Whether the type of a variable has to be found. Of a name in upper case rustc's own lint says that it is a constant's.
-fn needs_type(binding: &Binding) -> bool {
-    binding.is_initialized && !binding.is_typed && !binding.may_be_constant
-}
-
-/// Of variables that shadow each other only the last is kept.
-fn last_of_each_name<'a>(bindings: &[&'a Binding]) -> Vec<&'a Binding> {
-    let is_last = |(index, binding): &(usize, &&Binding)| {
-        bindings[index + 1..].iter().all(|later| later.name != binding.name)
-    };
-    bindings.iter().enumerate().filter(is_last).map(|(_, binding)| *binding).collect()
-}
-
-/// The cell with a question to rustc for each variable behind it. Questions are type errors, and rustc looks at
-/// borrows and moves only where there are none, so the variables may have been moved by then.
-fn probe(cell: &str, has_result: bool, bindings: &[&Binding]) -> String {
-    let mut probe = format!(":build_env {}=1\n{cell}", compile::SPELL_TYPES);
-    probe.push_str(if has_result { "\n;" } else { "\n" });
-    for Binding { name, .. } in bindings {
-        let _ = write!(
-            probe,
-            "{{ #[diagnostic::on_unimplemented(message = \"{MARK}{name} {{Self}}\")] trait Asked {{}} \
-             fn ask<T: Asked + ?Sized>(_: &T) {{}} ask(&{name}); }}"
-        );
-    }
-    probe
-}
-
-fn answer(message: &str) -> Option<(String, String)> {
-    let (name, type_name) = message.strip_prefix(MARK)?.split_once(' ')?;
-    Some((name.to_owned(), type_name.to_owned()))
-}
-
-/// The type as a cell can write it.
-fn nameable(name: &str, type_name: &str) -> Result<String, String> {
     if type_name.starts_with("{closure@") {
         return Err(format!(
             "`{name}` holds a closure. Its type has no name, so the variable cannot outlive the cell.\n\
@@ -84,22 +55,39 @@ fn nameable(name: &str, type_name: &str) -> Result<String, String> {
              `let {name}: Box<dyn Fn(…) -> …> = Box::new(…);`"
         ));
     }
-    if type_name.contains("{closure@") {
+    if type_name.contains("{async ")
+        || type_name.contains("{coroutine")
+        || type_name.contains("impl Future<")
+        || type_name.contains("Future<Output")
+    {
+        return Err(format!(
+            "`{name}` holds a future. Its type has no name, so the variable cannot outlive the cell.\n\
+             Wait for it (`.await`), or box it: \
+             `let {name}: std::pin::Pin<Box<dyn Future<Output = …>>> = Box::pin(…);`"
+        ));
+    }
+    if type_name.contains("closure@") {
         return Err(format!(
             "`{name}` is built on a closure. Its type has no name, so the variable cannot outlive the cell.\n\
              Collect an iterator (`.collect::<Vec<_>>()`), box it (`let {name}: Box<dyn Iterator<Item = …>> = \
              Box::new(…);`), or use it within braces: `{{ … }}`."
         ));
     }
-    if type_name.contains("impl ") || type_name.contains("{async ") || type_name.contains("{coroutine") {
+    if type_name.contains("impl ") {
+        let advice = match type_name.contains("Iterator<") {
+            true => {
+                "Collect it (`.collect::<Vec<_>>()`), box it as a `Box<dyn Iterator<Item = …>>`".to_owned()
+            }
+            false => format!("Box it: `let {name}: Box<dyn …> = Box::new(…);`"),
+        };
         return Err(format!(
             "`{name}` has the type `{type_name}`, which cannot be named, so the variable cannot outlive the cell.\n\
-             Collect it (`.collect::<Vec<_>>()`), box it as a `Box<dyn …>`, or use it within braces: `{{ … }}`."
+             {advice}, or use it within braces: `{{ … }}`."
         ));
     }
     // Numbers that nothing pins down fall back to these, and a function item is stored as a pointer to it.
     let type_name = type_name.replace("{integer}", "i32").replace("{float}", "f64");
-    Ok(without_function_names(&type_name))
+    Ok(with_never(&without_function_names(&type_name)))
 }
 
 /// `fn(i32) -> i32 {double}` as `fn(i32) -> i32`.
@@ -107,11 +95,32 @@ fn without_function_names(type_name: &str) -> String {
     let mut rest = type_name;
     let mut result = String::new();
     while let Some((before, after)) = rest.split_once(" {") {
-        let Some((_, behind)) = after.split_once('}') else { break };
+        let Some((_, later)) = after.split_once('}') else { break };
         result.push_str(before);
-        rest = behind;
+        rest = later;
     }
     result + rest
+}
+
+/// `!` by a name, except as what a function returns; and `_`, which is left where nothing but `!` says what it is.
+fn with_never(type_name: &str) -> String {
+    let mut result = String::new();
+    let mut previous = ' ';
+    for (at, c) in type_name.char_indices() {
+        let next = type_name[at + c.len_utf8()..].chars().next().unwrap_or(' ');
+        let is_alone = !(is_word(previous) || is_word(next) || previous == '\'');
+        match c {
+            '!' if !type_name[..at].trim_end().ends_with("->") => result.push_str(NEVER),
+            '_' if is_alone => result.push_str(NEVER),
+            c => result.push(c),
+        }
+        previous = c;
+    }
+    result
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]
@@ -120,12 +129,34 @@ mod tests {
 
     #[test]
     fn rustc_spelling_becomes_rust() {
-        assert_eq!(nameable("x", "std::vec::Vec<{integer}>").unwrap(), "std::vec::Vec<i32>");
-        assert_eq!(nameable("f", "(fn(f32) -> f32 {double::<f32>}, u8)").unwrap(), "(fn(f32) -> f32, u8)");
-        assert!(nameable("f", "{closure@src/lib.rs:1:2: 1:5}").unwrap_err().contains("Box<dyn Fn"));
-        assert!(
-            nameable("m", "Map<Range<i32>, {closure@src/lib.rs:1:2: 1:5}>").unwrap_err().contains("collect")
-        );
-        assert!(nameable("i", "impl std::iter::Iterator<Item = i32>").unwrap_err().contains("collect"));
+        for (spelled, written) in [
+            ("std::vec::Vec<{integer}>", "std::vec::Vec<i32>"),
+            ("(fn(f32) -> f32 {double::<f32>}, u8)", "(fn(f32) -> f32, u8)"),
+            ("fn(u8) -> !", "fn(u8) -> !"),
+            ("std::borrow::Cow<'_, str>", "std::borrow::Cow<'_, str>"),
+            ("my_type<_x>", "my_type<_x>"),
+        ] {
+            assert_eq!(nameable("x", spelled).unwrap(), written);
+        }
+        let handle = format!("std::thread::JoinHandle<{NEVER}>");
+        for spelled in ["std::thread::JoinHandle<!>", "std::thread::JoinHandle<_>"] {
+            assert_eq!(nameable("h", spelled).unwrap(), handle);
+        }
+    }
+
+    #[test]
+    fn types_without_a_name_get_the_right_words() {
+        for (spelled, words) in [
+            ("{closure@src/lib.rs:1:2: 1:5}", "Box<dyn Fn"),
+            ("{async closure@src/lib.rs:1:2: 1:5}", "async fn x("),
+            ("Map<Range<i32>, {closure@src/lib.rs:1:2: 1:5}>", "Collect an iterator"),
+            ("impl std::iter::Iterator<Item = i32>", "Collect it"),
+            ("impl std::fmt::Display", "Box it"),
+            ("{async block@src/lib.rs:1:2: 1:5}", ".await"),
+            ("impl std::future::Future<Output = i32>", ".await"),
+        ] {
+            let error = nameable("x", spelled).unwrap_err();
+            assert!(error.contains(words) && error.contains("cannot outlive the cell"), "{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The session's thread: runs the cells of the queue one after the other, each from busy to idle.
 
 use crate::errors;
-use crate::evaluator::{Evaluator, Failed, Setting};
+use crate::evaluator::{Evaluator, Failed, Ran, Setting};
 use crate::input;
 use crate::iopub::{IoPub, Output};
 use crate::message::{self, JupyterMessage, message};
@@ -141,6 +141,7 @@ impl Worker {
         evaluator.runner.begin();
         let runner = evaluator.runner.clone();
         let refused = Cell::new(false);
+        let withdrawn = Cell::new(false);
         let mut callbacks = EvalCallbacks {
             input_reader: &|question| {
                 let answer = match content.allow_stdin {
@@ -153,7 +154,10 @@ impl Worker {
                     false => None,
                 };
                 runner.answered();
-                answer.unwrap_or_else(|| input::END.into())
+                let is_interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
+                withdrawn.set(withdrawn.get() || is_interrupted);
+                let without = if is_interrupted { input::INTERRUPTED } else { input::END };
+                answer.unwrap_or_else(|| without.into())
             },
         };
         let name = format!("[{}]", self.count);
@@ -165,26 +169,26 @@ impl Worker {
         };
 
         let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
-        let (failure, printed) = evaluator.runner.outcome();
-        let failure = failure.map(|failure| evaluator.explain(&failure));
         let mut log = self.shared.log.lock().unwrap();
         match evaluated {
-            Ok(outputs) => {
+            Ok(Ran { failure, commands, result }) => {
                 // A cell that panicked has defined its items all the same.
                 log.define(&content.code, evaluator.variables());
                 drop(log);
                 match failure {
                     _ if refused.get() => Err(cannot_ask()),
-                    Some(_) if interrupted => Err(errors::plain(
-                        "Interrupted",
-                        "the cell was interrupted and has ended; the variables of earlier cells are kept",
-                    )),
+                    Some(failure) if interrupted => Err(errors::interrupted(&failure)),
+                    // It goes on when it cannot read, but its author has stopped it.
+                    None if withdrawn.get() => {
+                        Err(errors::plain("Interrupted", "the cell was interrupted, and has ended by itself"))
+                    }
                     Some(failure) => Err(failure),
-                    None => Ok([Some(of_commands(outputs)), printed].into_iter().flatten().collect()),
+                    None => Ok([Some(of_commands(commands)), result].into_iter().flatten().collect()),
                 }
             }
             Err(Failed::Evcxr(Error::SubprocessTerminated(status))) => {
-                let lost: Vec<String> = log.variables.drain(..).map(|(name, _)| name).collect();
+                let lost = evaluator.forget_variables();
+                log.define(&content.code, Vec::new());
                 Err(match interrupted {
                     _ if refused.get() => cannot_ask(),
                     true => errors::plain(

@@ -2,6 +2,7 @@
 
 use ra_ap_syntax::ast::{self, AstNode, HasName, Pat};
 use ra_ap_syntax::{SyntaxKind, SyntaxToken};
+use std::ops::Range;
 
 /// A variable defined by a `let`.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,21 +16,21 @@ pub struct Binding {
     /// Whether the name may be that of a constant or a unit struct, which the pattern compares with rather than defining
     /// a variable. Only the compiler can tell.
     pub may_be_constant: bool,
-    /// Whether the statement gives the type of the variable in full.
-    pub is_typed: bool,
+    /// The type of the variable, if the statement gives it in full.
+    pub declared: Option<String>,
     /// Whether the statement gives the variable a value: `let x;` leaves that to a later assignment.
     pub is_initialized: bool,
-    /// Where its `let` statement ends, after the semicolon.
-    pub end: usize,
+    /// Its `let` statement, with the semicolon.
+    pub place: Range<usize>,
 }
 
 /// The variables of a `let` statement in order, each name once: the alternatives of an or-pattern define the same ones.
-/// The statement ends at the byte `end` of the cell.
-pub fn bindings(definition: &ast::LetStmt, end: usize) -> Vec<Binding> {
+/// The statement is at these bytes of the cell.
+pub fn bindings(definition: &ast::LetStmt, place: Range<usize>) -> Vec<Binding> {
     let Some(pattern) = definition.pat() else { return Vec::new() };
     let mut bindings = Vec::new();
     let is_initialized = definition.initializer().is_some();
-    let is_complete = definition.ty().is_some_and(|ty| !infers(&ty));
+    let declared = definition.ty().filter(|ty| !infers(ty)).map(|ty| ty.syntax().text().to_string());
     collect(&pattern, &mut |identifier, name| {
         let has = |token: Option<SyntaxToken>| token.is_some();
         let (mutable, is_ref) = (has(identifier.mut_token()), has(identifier.ref_token()));
@@ -38,9 +39,9 @@ pub fn bindings(definition: &ast::LetStmt, end: usize) -> Vec<Binding> {
             is_ref,
             may_be_constant: !(mutable || is_ref || has(identifier.at_token()))
                 && starts_in_upper_case(&name),
-            is_typed: is_complete && !is_ref && is_whole(identifier, &pattern),
+            declared: declared.clone().filter(|_| !is_ref && is_whole(identifier, &pattern)),
             is_initialized,
-            end,
+            place: place.clone(),
             name,
         });
     });
@@ -117,7 +118,7 @@ mod tests {
                 (binding.mutable, "mutable"),
                 (binding.is_ref, "ref"),
                 (binding.may_be_constant, "constant?"),
-                (binding.is_typed, "typed"),
+                (binding.declared.is_some(), "typed"),
                 (!binding.is_initialized, "later"),
             ];
             let marks = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, mark)| format!(" {mark}"));
@@ -208,7 +209,7 @@ mod tests {
     fn a_binding_ends_after_the_semicolon_of_its_statement() {
         let cell = ":vars\nlet mut x = 1; let (a, b) =\n    t else { return; } ;x";
         let parsed = crate::parse(cell);
-        let ends: Vec<&str> = parsed.bindings.iter().map(|binding| &cell[binding.end..]).collect();
+        let ends: Vec<&str> = parsed.bindings.iter().map(|binding| &cell[binding.place.end..]).collect();
         let after = " let (a, b) =\n    t else { return; } ;x";
         assert_eq!(ends, [after, "x", "x"]);
     }

@@ -3,12 +3,13 @@
 //! This crate knows neither Jupyter nor evcxr, and starts no process: everything here is a function from text to text
 //! or to positions in text, and is tested by tables of input and output.
 
-pub mod annotated;
 pub mod bindings;
+pub mod code;
 pub mod commands;
 pub mod completeness;
 pub mod cursor;
-pub mod impls;
+pub mod definitions;
+pub mod macros;
 pub mod returns;
 pub mod syntax;
 
@@ -16,7 +17,7 @@ pub use bindings::Binding;
 pub use commands::{Command, Commands, Dependency, commands};
 pub use completeness::{Completeness, completeness};
 pub use returns::bare_returns;
-pub use syntax::{Cell, Piece, SHOW_RESULT, parse};
+pub use syntax::{Cell, Piece, parse};
 
 /// As many bytes of space, with the same line ends: whatever follows keeps its place.
 pub fn blank(text: &str) -> String {

@@ -3,14 +3,13 @@
 use crate::bindings::{Binding, bindings};
 use crate::commands::commands;
 use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Stmt};
-use ra_ap_syntax::{Edition, SourceFile, SyntaxNode, TextRange, TextSize};
+use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 pub(crate) const EDITION: Edition = Edition::Edition2024;
 /// What makes statements a file.
 pub(crate) const PRELUDE: &str = "fn cell(){";
-/// The macro that shows a result.
-pub const SHOW_RESULT: &str = "__show_result";
 
 /// A parsed cell.
 pub struct Cell {
@@ -36,47 +35,58 @@ pub struct Piece {
 impl Piece {
     /// Whether it is an item, such as a function or a `use` declaration, which later cells see too.
     pub fn is_item(&self) -> bool {
-        ast::Item::can_cast(self.node.kind())
+        ast::Item::can_cast(self.node.kind()) && !ast::MacroCall::can_cast(self.node.kind())
+    }
+
+    /// Whether it is an attribute of all that the cell is compiled with, such as `#![feature(…)]`.
+    pub fn is_inner_attribute(&self) -> bool {
+        ast::Attr::cast(self.node.clone()).is_some_and(|attribute| attribute.excl_token().is_some())
     }
 }
 
 impl Cell {
-    /// The items, with the byte where each starts.
-    pub fn items(&self) -> Vec<(usize, SyntaxNode)> {
-        let items = self.pieces.iter().filter(|piece| piece.is_item());
-        items.map(|piece| (piece.range.start, piece.node.clone())).collect()
-    }
-}
-
-impl Cell {
-    /// What has the result shown by `lab`, as texts to insert; evcxr would compile the cell twice to find out how.
-    pub fn show_result(&self) -> Vec<(usize, String)> {
-        let result = self.result.as_ref().filter(|_| self.syntax_error.is_none());
-        let texts = |range: &Range<usize>| {
-            [(range.start, format!("lab::{SHOW_RESULT}!(")), (range.end, ");".into())].to_vec()
-        };
-        result.map(texts).unwrap_or_default()
-    }
-
-    /// What `use a::b::{self as c}` means, said once more as `use a::b as c;`, by the byte to put it at: evcxr overlooks
-    /// the new name.
-    pub fn renamed_imports(&self) -> Vec<(usize, String)> {
-        let mut imports = Vec::new();
-        let of_cell = self.pieces.iter().filter(|piece| ast::Use::can_cast(piece.node.kind()));
-        for Piece { range, node } in of_cell {
-            let trees = node.descendants().filter_map(ast::UseTree::cast);
-            for tree in trees.filter(|tree| tree.path().is_some_and(|path| path.syntax().text() == "self")) {
-                let outer = tree.syntax().ancestors().skip(1).filter_map(ast::UseTree::cast);
-                let mut path: Vec<String> =
-                    outer.filter_map(|tree| Some(tree.path()?.syntax().text().to_string())).collect();
-                path.reverse();
-                if let Some(rename) = tree.rename() {
-                    imports
-                        .push((range.end, format!(" use {} {};", path.join("::"), rename.syntax().text())));
+    /// The identifiers in the statements: whatever variables these use are among them, also those that a string names, as
+    /// in `println!("{x}")`. `elsewhere` are pieces to leave out besides the items.
+    pub fn words(&self, elsewhere: &[Range<usize>]) -> BTreeSet<String> {
+        let mut words = BTreeSet::new();
+        let statements =
+            self.pieces.iter().filter(|piece| !piece.is_item() && !elsewhere.contains(&piece.range));
+        for token in
+            statements.flat_map(|piece| piece.node.descendants_with_tokens()).filter_map(|e| e.into_token())
+        {
+            match token.kind() {
+                SyntaxKind::IDENT => _ = words.insert(token.text().trim_start_matches("r#").to_owned()),
+                SyntaxKind::STRING => {
+                    let parts = token.text().split(|c: char| !(c.is_alphanumeric() || c == '_'));
+                    words.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
                 }
+                _ => {}
             }
         }
-        imports
+        words
+    }
+
+    /// The closing bracket that nothing has opened, if there is one.
+    pub fn unmatched_closing(&self, cell: &str) -> Option<usize> {
+        let file = SourceFile::parse(&format!("{PRELUDE}{}\n", &cell[self.code_start..]), EDITION);
+        let tokens = file.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token());
+        let mut depth: usize = 0;
+        for token in tokens.skip_while(|token| usize::from(token.text_range().start()) < PRELUDE.len()) {
+            match token.kind() {
+                SyntaxKind::L_CURLY | SyntaxKind::L_PAREN | SyntaxKind::L_BRACK => depth += 1,
+                SyntaxKind::R_CURLY | SyntaxKind::R_PAREN | SyntaxKind::R_BRACK => match depth.checked_sub(1)
+                {
+                    Some(outer) => depth = outer,
+                    None => {
+                        return Some(
+                            usize::from(token.text_range().start()) - PRELUDE.len() + self.code_start,
+                        );
+                    }
+                },
+                _ => {}
+            }
+        }
+        None
     }
 }
 
@@ -102,8 +112,8 @@ pub fn parse(cell: &str) -> Cell {
     }
     for statement in body.statements() {
         if let Stmt::LetStmt(definition) = statement {
-            let end = range(definition.syntax().text_range()).end;
-            parsed.bindings.extend(bindings(&definition, end));
+            let place = range(definition.syntax().text_range());
+            parsed.bindings.extend(bindings(&definition, place));
         }
     }
     parsed.result = body.tail_expr().map(|result| range(without_comments_before(result.syntax())));
@@ -164,32 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn imports_under_another_name_are_said_once_more() {
-        for (cell, expected) in [
-            ("use a::{b::{self as c, d}, self as e};", &[(38, " use a::b as c;"), (38, " use a as e;")][..]),
-            (":vars\nuse ::a::{self as c}; 1", &[(27, " use ::a as c;")]),
-            ("use {a::{self as b}};", &[(21, " use a as b;")]),
-            ("use a::{self, b as c};", &[]),
-            ("use a as b;", &[]),
-            ("use self::a as b;", &[]),
-            ("fn f() { use a::{self as b}; }", &[]),
-            ("mod m { use super::a::{self as b}; }", &[]),
-        ] {
-            let expected: Vec<_> = expected.iter().map(|(place, text)| (*place, text.to_string())).collect();
-            assert_eq!(parse(cell).renamed_imports(), expected, "{cell}");
-        }
+    fn words_are_those_of_statements_and_of_strings() {
+        let cell = ":vars\nfn f() { inner() }\nlet x = a.b(r#type); // comment\nprintln!(\"{y} {z:?}\", w);";
+        let words = parse(cell).words(&[]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(words, ["a", "b", "println", "type", "w", "x", "y", "z"]);
     }
 
     #[test]
-    fn a_result_is_shown_only_where_there_is_one_and_the_syntax_is_right() {
-        for (cell, shown) in [
-            ("let x = 1; x + 1 // sum", "let x = 1; lab::__show_result!(x + 1); // sum"),
-            ("// note\nformat!(\"\")", "// note\nlab::__show_result!(format!(\"\"));"),
-            ("x;", "x;"),
-            ("let = 1; x", "let = 1; x"),
+    fn a_closing_bracket_that_nothing_has_opened_is_found() {
+        for (cell, place) in [
+            ("1 }", Some(2)),
+            (":vars\nf())", Some(9)),
+            ("f(1))", Some(4)),
+            ("\"}\" // }", None),
+            ("{", None),
         ] {
-            let annotated = crate::annotated::Annotated::new(cell, parse(cell).show_result());
-            assert_eq!(annotated.code, shown);
+            assert_eq!(parse(cell).unmatched_closing(cell), place, "{cell}");
         }
     }
 

@@ -41,7 +41,7 @@ pub fn markdown(markdown: &str) {
 /// Does nothing outside the taper kernel.
 pub fn clear(wait: bool) {
     if let Target::Taper = Target::from_env() {
-        write(&format::encode(&Request::ClearOutput { wait }));
+        send(&Request::ClearOutput { wait });
     }
 }
 
@@ -107,12 +107,10 @@ impl Display {
 
     fn send(&self, id: Option<&str>, update: bool) {
         write(&match Target::from_env() {
-            Target::Taper => format::encode(&Request::Display {
-                data: self.data.clone(),
-                metadata: Map::new(),
-                display_id: id.map(Into::into),
-                update,
-            }),
+            Target::Taper => {
+                let (data, display_id) = (self.data.clone(), id.map(Into::into));
+                return send(&Request::Display { data, metadata: Map::new(), display_id, update });
+            }
             Target::Evcxr => self
                 .contents()
                 .map(|(mime, content)| format!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT\n"))
@@ -143,6 +141,11 @@ impl Target {
             Self::Terminal
         }
     }
+}
+
+/// Asks the kernel to show something.
+pub(crate) fn send(request: &Request) {
+    write(&format::encode(request, &env::var(format::ENV).unwrap_or_default()));
 }
 
 /// Writes in one piece, after all that was printed before, whatever other threads print meanwhile.

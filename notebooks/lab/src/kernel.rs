@@ -2,34 +2,80 @@
 //!
 //! All cells of a session share this crate and one dynamic standard library, so what is done here is done for them.
 
+mod control;
+mod flush;
 pub mod result;
 pub mod variables;
 
-use crate::display::format::{self, Failure, Request};
+use crate::display::format::{Event, Failure};
 use crate::{backtrace, data, interrupt};
 use std::any::TypeId;
 use std::error::Error;
-use std::fmt::Display;
-use std::io::{self, Write, stdout};
-use std::panic::{self, Location};
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt::{Debug, Display};
+use std::io;
+use std::panic::{self, AssertUnwindSafe, Location};
+use variables::Store;
 
-/// Hands on what cells have printed without a newline.
+/// Gets ready for cells: events go to the descriptor `control`, panics are events.
+///
+/// # Safety
+/// The descriptor must be open, and nothing else may use it.
 #[unsafe(no_mangle)]
-pub extern "C" fn lab_flush() {
-    let _ = stdout().flush();
+pub unsafe extern "C" fn lab_start(control: c_int) -> *mut Store {
+    // SAFETY: the caller hands the descriptor over.
+    unsafe { control::open(control) };
+    flush::start();
+    report_panics();
+    Box::into_raw(Box::default())
 }
 
-/// A cell waits for a line on its standard input: asks for one, behind what has been printed so far.
+/// A cell in the library of this path starts: an interrupt of the one before does not concern it.
+///
+/// # Safety
+/// `library` must be a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lab_begin(library: *const c_char) {
+    interrupt::begin_cell();
+    // SAFETY: the caller gives a C string, which is read here and not kept.
+    let library = unsafe { CStr::from_ptr(library) }.to_string_lossy().into_owned();
+    control::send(&Event::Running { library });
+}
+
+/// The cell is over: hands on what it has printed without a newline, and says which variables it has left.
+///
+/// # Safety
+/// `store` must come from [`lab_start`], and no cell may run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lab_end(store: *mut Store) {
+    // SAFETY: the store is never freed, and as no cell runs nothing else refers to it.
+    let kept = unsafe { &mut *store }.commit();
+    flush::flush();
+    control::send(&Event::Complete { kept });
+}
+
+/// The cell could not be loaded.
+///
+/// # Safety
+/// `cause` must be a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lab_not_loaded(cause: *const c_char) {
+    // SAFETY: the caller gives a C string, which is read here and not kept.
+    let cause = unsafe { CStr::from_ptr(cause) }.to_string_lossy().into_owned();
+    control::send(&Event::Failure(Failure {
+        name: "LoadError".into(),
+        message: "the compiled cell cannot be loaded, so nothing of it has run".into(),
+        causes: vec![cause],
+        ..Failure::default()
+    }));
+    control::send(&Event::ReturnedError);
+}
+
+/// A cell waits for a line on its standard input: asks for one, after what has been printed so far.
 #[unsafe(no_mangle)]
 pub extern "C" fn lab_ask() {
-    // The request that the crate `evcxr_input` makes, too.
-    write("EVCXR_INPUT_REQUEST:\n");
-}
-
-/// A cell starts: an interrupt of the one before does not concern it.
-#[unsafe(no_mangle)]
-pub extern "C" fn lab_begin() {
-    interrupt::begin_cell();
+    flush::flush();
+    control::send(&Event::Question);
 }
 
 /// The user has interrupted the cell. A signal handler may call it.
@@ -38,51 +84,103 @@ pub extern "C" fn lab_interrupt() {
     interrupt::set();
 }
 
+/// Runs the code of a cell, which keeps its new variables in the store when it has come to its end. A panic ends the
+/// cell, not the process.
+pub fn run<E>(store: &mut Store, cell: impl FnOnce(&mut Store) -> Result<(), E>) {
+    let event = match panic::catch_unwind(AssertUnwindSafe(|| cell(store))) {
+        Ok(Ok(())) => return,
+        Ok(Err(_)) => Event::ReturnedError,
+        Err(payload) => {
+            quietly(|| drop(payload));
+            Event::Panicked
+        }
+    };
+    control::send(&event);
+}
+
+/// Runs code of the user's that nobody waits for, such as the destructor of an old value: its panic goes no further.
+fn quietly(code: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(code)) {
+        // The destructor of a panic's payload may panic, too, for ever.
+        std::mem::forget(payload);
+    }
+}
+
+/// What a `?` of a cell turns an error into. The error has been reported by then.
+pub struct CellError;
+
+impl<T: Display> From<T> for CellError {
+    #[track_caller]
+    fn from(error: T) -> Self {
+        let message = error.to_string();
+        report_error(message, causes(&error), Location::caller());
+        Self
+    }
+}
+
+/// As [`CellError`], for those who want to see errors in their `Debug` form: `:efmt {:?}`.
+pub struct DebugError;
+
+impl<T: Debug> From<T> for DebugError {
+    #[track_caller]
+    fn from(error: T) -> Self {
+        report_error(format!("{error:?}"), Vec::new(), Location::caller());
+        Self
+    }
+}
+
+/// As [`DebugError`], over several lines: `:efmt {:#?}`.
+pub struct PrettyError;
+
+impl<T: Debug> From<T> for PrettyError {
+    #[track_caller]
+    fn from(error: T) -> Self {
+        report_error(format!("{error:#?}"), Vec::new(), Location::caller());
+        Self
+    }
+}
+
+/// By this trait code can name the type that a function returns, and so the type `!`, as `<fn() -> ! as Returns>::Type`.
+pub trait Returns {
+    type Type;
+}
+
+impl<T> Returns for fn() -> T {
+    type Type = T;
+}
+
+fn report_error(message: String, causes: Vec<String>, place: &Location) {
+    control::send(&Event::Failure(Failure {
+        name: "Error".into(),
+        otherwise: format!("{message}\n"),
+        causes,
+        message,
+        place: Some(backtrace::place(place)),
+        frames: backtrace::frames(),
+    }));
+}
+
 /// Makes panics of cells known to the kernel, which shows them if the cell fails for them.
-#[unsafe(no_mangle)]
-pub extern "C" fn lab_report_panics() {
+fn report_panics() {
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("the panic's payload is no text").to_owned();
-        report(Failure {
+        control::send(&Event::Failure(Failure {
             name: "panic".into(),
             otherwise: format!("panic: {message}\n"),
             message,
             causes: Vec::new(),
             place: panic.location().map(backtrace::place),
             frames: backtrace::frames(),
-        });
+        }));
     }));
 }
 
-/// Makes the error that a `?` of a cell has met known to the kernel. The `?` is the caller.
-#[track_caller]
-pub fn report_error(error: &impl Display) {
-    let message = error.to_string();
-    report(Failure {
-        name: "Error".into(),
-        otherwise: format!("{message}\n"),
-        causes: causes(error),
-        message,
-        place: Some(backtrace::place(Location::caller())),
-        frames: backtrace::frames(),
-    });
-}
-
-fn report(failure: Failure) {
-    write(&format::encode(&Request::Failure(failure)));
-}
-
-fn write(line: &str) {
-    let mut out = stdout().lock();
-    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-}
-
-/// What has led to the error, the nearest first. All that evcxr says of the type is that it can be displayed, so only
-/// those can be asked that are known here.
+/// What has led to the error, the nearest first. All that is known of the type is that it can be displayed, so only those
+/// can be asked that are known here.
 fn causes<E: Display>(error: &E) -> Vec<String> {
     fn of<E: Display, Known: 'static>(error: &E) -> Option<&Known> {
         let same = typeid::of::<E>() == TypeId::of::<Known>();
-        // SAFETY: it is that very type.
+        // SAFETY: equal type ids mean that `E` is `Known`, apart from lifetimes, of which `Known` has none.
         same.then(|| unsafe { &*std::ptr::from_ref(error).cast() })
     }
     let known: Option<&dyn Error> = None

@@ -1,17 +1,19 @@
-//! The lines on standard output that ask the kernel to show something.
+//! What the process that runs the cells says to the kernel.
 //!
-//! The kernel includes this very file: one definition serves both sides, and it needs nothing but `serde`.
+//! What is shown must keep its place among the text that cells print, so it travels on the standard output, marked by a
+//! word that is new in each session. Everything else is an [`Event`], on a channel of its own that no cell prints to. The
+//! kernel includes this very file: one definition serves both sides, and it needs nothing but `serde`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Is set in the environment of cells when the kernel understands these lines.
+/// Is set in the environment of cells when the kernel understands these lines, to the session's word.
 pub const ENV: &str = "TAPER_DISPLAY";
 
-/// What a request starts with. It may follow other text on its line; a newline ends it.
+/// What a request starts with, before the session's word. It may follow other text on its line; a newline ends it.
 pub const PREFIX: &str = "\u{1e}TAPER ";
 
-/// What the kernel is asked to do.
+/// Something to show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
@@ -25,10 +27,31 @@ pub enum Request {
         #[serde(default)]
         update: bool,
     },
+    /// Show `data` as the value of the cell, if nothing follows it.
+    Result { data: Map<String, Value> },
     /// Empty the cell's output, with `wait` only when the next output comes.
     ClearOutput { wait: bool },
-    /// Remember this as the reason in case the cell now fails.
+}
+
+/// What happens to a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The cell in the library of this path starts to run: from here on an interrupt concerns the cell, no longer the
+    /// compiler.
+    Running { library: String },
+    /// The reason in case the cell now fails.
     Failure(Failure),
+    /// The cell panicked.
+    Panicked,
+    /// A `?` of the cell met an error.
+    ReturnedError,
+    /// The variable of an earlier cell is not what the cell takes it for; the cell has not run.
+    Lost { name: String },
+    /// The cell waits for a line of input.
+    Question,
+    /// The cell is done, and these are the variables that it has left.
+    Complete { kept: Vec<String> },
 }
 
 /// A panic, or the error that a `?` has met.
@@ -64,14 +87,19 @@ pub struct Frame {
     pub offset: u64,
 }
 
-/// The request as one line, with its prefix and its newline.
-pub fn encode(request: &Request) -> String {
+/// The request as one line, with its prefix, the session's word and its newline.
+pub fn encode(request: &Request, word: &str) -> String {
     // JSON escapes every control character, so the line holds neither a newline nor a second prefix.
-    let json = serde_json::to_string(request).expect("strings, booleans and JSON values always serialize");
-    format!("{PREFIX}{json}\n")
+    format!("{PREFIX}{word} {}\n", json(request))
 }
 
-/// Reads what [`encode`] wrote, from the prefix on, with or without the newline.
-pub fn decode(line: &str) -> Result<Request, serde_json::Error> {
-    serde_json::from_str(line.strip_prefix(PREFIX).unwrap_or(line))
+/// Reads what [`encode`] wrote, from the prefix on, with or without the newline; none if it is not from this session.
+pub fn decode(line: &str, word: &str) -> Option<Request> {
+    let json = line.strip_prefix(PREFIX)?.strip_prefix(word)?.strip_prefix(' ')?;
+    serde_json::from_str(json).ok()
+}
+
+/// Something to send, as JSON in one line, without a newline.
+pub fn json(message: &impl Serialize) -> String {
+    serde_json::to_string(message).expect("strings, numbers, booleans and JSON values always serialize")
 }

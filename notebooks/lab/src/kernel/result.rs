@@ -1,18 +1,22 @@
-//! The result of a cell: the value of its final expression.
+//! Shows the value of a cell's final expression.
 //!
-//! evcxr tries `.evcxr_display()` on it, and compiles the cell a second time where there is none. The taper kernel writes
-//! `lab::__show_result!(…);` in its place, which is right at once.
+//! A value that has a method `evcxr_display` shows itself by it, also behind a pointer; any other is shown in its `Debug`
+//! form. evcxr finds out which it is by compiling the cell once or twice. The kernel writes `__show_result!(…);` in its
+//! place, which chooses by itself.
 
+use crate::display::format::Request;
+use crate::display::send;
+use std::cell::{Ref, RefMut};
 use std::fmt::Debug;
-use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 /// Shows a value as it shows itself, by a method `evcxr_display`, or else in its `Debug` form.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __show_result {
     ($value:expr) => {{
-        // A type's own method goes first. The trait is not to be seen elsewhere: rustc would propose it wherever evcxr finds
-        // out that a type has no such method, and evcxr would take the proposal for an error of the cell.
+        // A type's own method goes first. The trait is declared here, where rustc cannot propose it for other code.
         trait __ShowDebug {
             fn evcxr_display(&self)
             where
@@ -25,13 +29,93 @@ macro_rules! __show_result {
         // As in `panic!()`, which has no value.
         #[allow(unreachable_code)]
         match &$value {
-            value => value.evcxr_display(),
+            value => {
+                #[allow(unused_imports)]
+                use $crate::kernel::result::{Behind, Itself, Value};
+                let value = (&Value((&Value((&Value(value)).behind())).behind())).behind();
+                value.evcxr_display()
+            }
         };
     }};
 }
 
-/// Shows a value in its `Debug` form, in evcxr's display format.
+/// A value that may be a pointer: [`Behind`] is chosen for those, [`Itself`] for all others, because the method of the
+/// first takes one reference less.
+pub struct Value<'a, T: ?Sized>(pub &'a T);
+
+/// What a pointer points to.
+pub trait Behind<'a> {
+    type Target: ?Sized;
+    fn behind(&self) -> &'a Self::Target;
+}
+
+/// A value that is no pointer.
+pub trait Itself<'a> {
+    type Target: ?Sized;
+    fn behind(&self) -> &'a Self::Target;
+}
+
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<'a, T: ?Sized> Behind<'a> for Value<'a, $pointer> {
+            type Target = T;
+            fn behind(&self) -> &'a T {
+                &**self.0
+            }
+        }
+    )*};
+}
+
+pointers!(
+    &T,
+    &mut T,
+    Box<T>,
+    Rc<T>,
+    Arc<T>,
+    Ref<'_, T>,
+    RefMut<'_, T>,
+    MutexGuard<'_, T>,
+    RwLockReadGuard<'_, T>,
+    RwLockWriteGuard<'_, T>
+);
+
+impl<'a, T: ?Sized> Itself<'a> for &Value<'a, T> {
+    type Target = T;
+    fn behind(&self) -> &'a T {
+        self.0
+    }
+}
+
+/// Shows a value in its `Debug` form.
 pub fn show_debug(value: &dyn Debug) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "EVCXR_BEGIN_CONTENT text/plain\n{value:?}\nEVCXR_END_CONTENT");
+    show_text(format!("{value:?}"));
+}
+
+/// Shows a text as the value of the cell.
+pub fn show_text(text: String) {
+    send(&Request::Result { data: [("text/plain".to_owned(), text.into())].into_iter().collect() });
+}
+
+/// The type of a value as `:types` shows it, in front of the value: `: Option<String> = `, without the paths that lead to
+/// the names.
+pub fn type_name<T: ?Sized>(_: &T) -> String {
+    let mut shortened = String::new();
+    for part in
+        std::any::type_name::<T>().split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+    {
+        shortened.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    format!(": {shortened} = ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_shown_without_paths() {
+        assert_eq!(type_name(&Some(String::new())), ": Option<String> = ");
+        assert_eq!(type_name(&[(1u8, vec![0.5])]), ": [(u8, Vec<f64>); 1] = ");
+        assert_eq!(type_name("text"), ": str = ");
+    }
 }

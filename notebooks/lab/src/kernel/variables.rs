@@ -1,75 +1,130 @@
 //! The variables of a session, from one cell to the next.
 //!
-//! evcxr writes a module with these names into every cell (evcxr 0.22, `evcxr_internal_runtime.rs`), where it takes longer to
-//! compile than most cells do. The taper kernel has the cells use this one.
+//! A cell takes those that it names out of the store, and gives them back whether it succeeds or fails. What it defines
+//! it puts in at its end, in the place of what had the same name before.
 
+use super::{control, quietly};
+use crate::display::format::Event;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Printed, with a variable's name behind it, when its type is another one now.
-pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
-/// Printed when a `?` has met an error.
-pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
-
 /// The values of the variables that no cell uses just now.
 #[derive(Default)]
-pub struct VariableStore {
+pub struct Store {
     variables: HashMap<String, Box<dyn Any>>,
+    /// Those that the cell in progress has defined.
+    new: HashMap<String, Box<dyn Any>>,
 }
 
-/// An empty store. Cells hand it on to each other, and it is never freed.
-pub fn create_variable_store() -> *mut VariableStore {
-    Box::into_raw(Box::default())
-}
-
-impl VariableStore {
-    /// Keeps a value, in place of the one before.
-    pub fn put_variable<T: 'static>(&mut self, name: &str, value: T) {
-        self.put(name, Box::new(value));
-    }
-
-    /// Whether the variable is of this type, if there is one; says so to evcxr if it is not.
-    pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
-        self.check(name, TypeId::of::<T>())
+impl Store {
+    /// Whether the variable is there and of this type; tells the kernel if it is not.
+    pub fn has<T: 'static>(&self, name: &str) -> bool {
+        self.has_of(name, TypeId::of::<T>())
     }
 
     /// The value, which is no longer kept.
     ///
     /// # Panics
     /// If there is none, or it is of another type.
-    pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-        *self.take(name).downcast().unwrap_or_else(|_| changed(name))
+    pub fn take<T: 'static>(&mut self, name: &str) -> T {
+        let value = self.variables.remove(name).unwrap_or_else(|| missing(name));
+        *value.downcast().unwrap_or_else(|_| missing(name))
     }
 
-    /// The value of this name, which is made if there is none.
-    ///
-    /// # Panics
-    /// If it is of another type.
-    pub fn lazy_arc<T: 'static, F: FnOnce() -> T>(&mut self, name: &str, create: F) -> Arc<T> {
-        let value = self.variables.entry(name.to_owned()).or_insert_with(|| Box::new(Arc::new(create())));
-        Arc::clone(value.downcast_ref().unwrap_or_else(|| changed(name)))
+    /// Gives a value back that was taken. It is not kept if the cell has put another one in its place.
+    pub fn restore<T: 'static>(&mut self, name: &str, value: T) {
+        self.restore_boxed(name, Box::new(value));
+    }
+
+    /// Keeps the value of a new variable.
+    pub fn put<T: 'static>(&mut self, name: &str, value: T) {
+        self.new.insert(name.to_owned(), Box::new(value));
+    }
+
+    /// The value of this name that all cells share, which is made if there is none of this type.
+    pub fn shared<T: 'static>(&mut self, name: &str, create: impl FnOnce() -> T) -> Arc<T> {
+        if let Some(value) = self.variables.get(name).and_then(|value| value.downcast_ref::<Arc<T>>()) {
+            return Arc::clone(value);
+        }
+        let value = Arc::new(create());
+        self.variables.insert(name.to_owned(), Box::new(Arc::clone(&value)));
+        value
+    }
+
+    /// The cell is over: what it has put in becomes what is kept. Returns the names of that.
+    pub(super) fn commit(&mut self) -> Vec<String> {
+        let new = std::mem::take(&mut self.new);
+        let names = new.keys().cloned().collect();
+        for (name, value) in new {
+            let old = self.variables.insert(name, value);
+            quietly(|| drop(old));
+        }
+        names
     }
 
     // What does not depend on a type is compiled here, once.
 
-    fn put(&mut self, name: &str, value: Box<dyn Any>) {
-        self.variables.insert(name.to_owned(), value);
-    }
-
-    fn check(&self, name: &str, wanted: TypeId) -> bool {
-        let is_wanted = self.variables.get(name).is_none_or(|value| (**value).type_id() == wanted);
-        if !is_wanted {
-            println!("{VARIABLE_CHANGED_TYPE}{name}");
+    fn has_of(&self, name: &str, wanted: TypeId) -> bool {
+        let has = self.variables.get(name).is_some_and(|value| (**value).type_id() == wanted);
+        if !has {
+            control::send(&Event::Lost { name: name.to_owned() });
         }
-        is_wanted
+        has
     }
 
-    fn take(&mut self, name: &str) -> Box<dyn Any> {
-        self.variables.remove(name).unwrap_or_else(|| panic!("the variable `{name}` is missing"))
+    fn restore_boxed(&mut self, name: &str, value: Box<dyn Any>) {
+        match self.new.contains_key(name) {
+            true => quietly(|| drop(value)),
+            false => _ = self.variables.insert(name.to_owned(), value),
+        }
     }
 }
 
-fn changed(name: &str) -> ! {
-    panic!("the variable `{name}` is of another type now")
+fn missing(name: &str) -> ! {
+    panic!("the variable `{name}` is missing, or of another type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_was_taken_comes_back_unless_there_is_a_new_one() {
+        let mut store = Store::default();
+        store.put("x", 1);
+        assert_eq!(store.commit(), ["x"]);
+        assert!(store.has::<i32>("x") && !store.has::<u8>("x") && !store.has::<i32>("y"));
+        let x = store.take::<i32>("x");
+        store.restore("x", x + 1);
+        assert_eq!((store.commit().len(), store.take::<i32>("x")), (0, 2));
+        store.put("x", "new");
+        store.restore("x", 2);
+        assert_eq!(store.commit(), ["x"]);
+        assert_eq!(store.take::<&str>("x"), "new");
+    }
+
+    #[test]
+    fn the_panic_of_an_old_value_goes_no_further() {
+        struct Loud;
+        impl Drop for Loud {
+            fn drop(&mut self) {
+                panic!("as it is dropped");
+            }
+        }
+        let mut store = Store::default();
+        store.put("x", Loud);
+        store.commit();
+        store.put("x", 1);
+        store.commit();
+        assert_eq!(store.take::<i32>("x"), 1);
+    }
+
+    #[test]
+    fn what_is_shared_is_made_once_and_anew_for_another_type() {
+        let mut store = Store::default();
+        let first = store.shared("runtime", || 1);
+        assert!(Arc::ptr_eq(&first, &store.shared("runtime", || 2)));
+        assert_eq!(*store.shared("runtime", || "other"), "other");
+    }
 }

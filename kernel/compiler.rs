@@ -1,0 +1,128 @@
+//! The compiler of cells: rustc, started at once, for the crate that is made of a cell.
+//!
+//! cargo would look, for longer than many cells take to compile, whether anything has changed. What a cell is linked with is
+//! known already: `lab`, and the crates that cargo has built for the session's `:dep` lines.
+
+use crate::directory;
+use anyhow::{Context, Result, bail};
+use cell::code::Code;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// rustc, and what every cell of a session is compiled with.
+pub struct Compiler {
+    pub rustc: PathBuf,
+    /// The folder of the crate.
+    folder: PathBuf,
+    /// What links `lab`.
+    pub flags: Vec<String>,
+    /// What links the crates of `:dep` lines.
+    pub dependencies: Vec<String>,
+    pub opt_level: String,
+    pub edition: String,
+    /// How many libraries it has made.
+    number: usize,
+}
+
+/// What rustc has made of some code.
+pub struct Compiled {
+    /// The library, if the code compiles.
+    pub library: Option<PathBuf>,
+    /// What rustc says of it, one JSON object in a line, <https://doc.rust-lang.org/rustc/json.html>.
+    pub messages: String,
+}
+
+/// The name of the crate, which is part of what `std::any::type_name` says: it is the stock kernel's.
+const CRATE: &str = "ctx";
+const SOURCE: &str = "src/lib.rs";
+
+impl Compiler {
+    pub fn new(rustc: PathBuf, session: &Path) -> Self {
+        Self {
+            rustc,
+            folder: session.join(directory::CELLS),
+            flags: Vec::new(),
+            dependencies: Vec::new(),
+            opt_level: "2".into(),
+            edition: "2024".into(),
+            number: 0,
+        }
+    }
+
+    /// Whether cells are linked with a crate of this name, by a `:dep` line.
+    pub fn links(&self, name: &str) -> bool {
+        self.dependencies.iter().any(|flag| flag.split_once('=').is_some_and(|(linked, _)| linked == name))
+    }
+
+    /// Compiles the crate to a library of its own.
+    pub fn build(&mut self, code: &Code) -> Result<Compiled> {
+        self.number += 1;
+        // The folder is what tells libraries from each other: evcxr will give this one another name.
+        let out = self.folder.join("target").join(self.number.to_string());
+        fs::create_dir_all(&out)?;
+        let mut command = self.command(code)?;
+        command.args(["--emit", "link", "-Ccodegen-units=4", "-Crpath"]).arg("--out-dir").arg(&out);
+        command.arg(format!("-Copt-level={}", self.opt_level));
+        // The lines of backtraces cost next to nothing.
+        command.args(["-Cdebug-assertions=on", "-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
+        let (is_compiled, messages) = run(command)?;
+        let library = out.join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", CRATE));
+        Ok(Compiled { library: is_compiled.then_some(library), messages })
+    }
+
+    /// Has rustc check the crate, and spell types with full paths.
+    pub fn probe(&self, code: &Code) -> Result<String> {
+        let mut command = self.command(code)?;
+        command.args([
+            "--emit",
+            "metadata",
+            "--out-dir",
+            "target",
+            "-Ztrim-diagnostic-paths=no",
+            "--verbose",
+        ]);
+        // These are options of nightly toolchains.
+        command.env("RUSTC_BOOTSTRAP", "1");
+        Ok(run(command)?.1)
+    }
+
+    /// Has rustc check the crate; returns what it says of it.
+    pub fn check(&self, code: &Code) -> Result<String> {
+        let mut command = self.command(code)?;
+        command.args(["--emit", "metadata", "--out-dir", "target"]);
+        Ok(run(command)?.1)
+    }
+
+    /// Has rustc read the crate, no more; returns what it says of the syntax.
+    pub fn parse(&self, code: &Code) -> Result<String> {
+        let mut command = self.command(code)?;
+        command.arg("-Zparse-crate-root-only").env("RUSTC_BOOTSTRAP", "1");
+        Ok(run(command)?.1)
+    }
+
+    fn command(&self, code: &Code) -> Result<Command> {
+        let source = self.folder.join(SOURCE);
+        fs::create_dir_all(source.parent().unwrap_or(&self.folder))?;
+        fs::write(&source, code.text()).with_context(|| format!("cannot write {}", source.display()))?;
+        let mut command = Command::new(&self.rustc);
+        command
+            .current_dir(&self.folder)
+            .args(["--crate-name", CRATE, "--crate-type", "cdylib", SOURCE])
+            .arg(format!("--edition={}", self.edition))
+            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
+            .args(&self.flags)
+            .args(&self.dependencies);
+        Ok(command)
+    }
+}
+
+/// Runs rustc; returns whether it succeeded, and what it said.
+fn run(mut command: Command) -> Result<(bool, String)> {
+    let output = command.output().context("cannot run rustc")?;
+    if output.status.code().is_none() {
+        bail!("the compiler was ended ({})", output.status);
+    }
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}

@@ -1,0 +1,345 @@
+//! The crate that is made of a cell: the items of the session, and a function with the cell's statements, which takes the
+//! variables that the cell names out of the store, and gives them back. All generated code is in this file.
+
+use cell::code::{Code, Place, Role, Source};
+use cell::definitions::Definitions;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Names in generated code. None of them may be shown to anybody.
+pub const NAMES: [&str; 7] =
+    ["taper_cell", "__cell", "__runtime", "__show_result", "__ShowDebug", "lab::kernel", "evcxr_display"];
+/// What a question to rustc for the type of a variable is answered with, before the name and the type.
+pub const TYPE_OF: &str = "TAPER_TYPE_OF ";
+/// Under this name the store keeps tokio's runtime.
+const RUNTIME: &str = "the runtime of tokio";
+
+/// A variable of an earlier cell.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// As it is written: `r#type`.
+    pub name: String,
+    /// In a form that a cell can use.
+    pub type_name: String,
+    pub mutable: bool,
+    /// Whether the type is as its author wrote it, so that its names may come to mean something else.
+    pub declared: bool,
+}
+
+/// A variable that the cell defines.
+#[derive(Clone, Debug)]
+pub struct New {
+    pub name: String,
+    /// Its type, if it is known in a form that a cell can use.
+    pub type_name: Option<String>,
+    pub mutable: bool,
+    /// Where its `let` statement is.
+    pub place: Place,
+}
+
+/// How the value of the final expression is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Show {
+    /// As it shows itself, or in its `Debug` form.
+    Choose,
+    /// In its `Debug` form, so that rustc says why there is none.
+    Debug,
+    /// By a format, perhaps with its type in front.
+    Format { format: String, types: bool },
+}
+
+/// In which form `?` shows errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ErrorFormat {
+    #[default]
+    Display,
+    Debug,
+    Pretty,
+}
+
+/// What the cell needs of tokio.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Runtime {
+    #[default]
+    None,
+    /// It uses the crate, which looks for a runtime.
+    Entered,
+    /// It has `.await` at the top level.
+    Blocked,
+}
+
+/// A cell, and all that it is compiled with.
+pub struct Glue<'a> {
+    pub source: &'a Arc<Source>,
+    pub definitions: &'a Definitions,
+    /// Attributes of the crate, such as `#![feature(…)]`.
+    pub attributes: &'a Code,
+    /// Where the statements start, after the commands.
+    pub start: usize,
+    /// What stands among the statements and is compiled elsewhere.
+    pub items: &'a [Range<usize>],
+    /// Bare `return`s of the cell's own scope: where each ends.
+    pub returns: &'a [usize],
+    /// The final expression.
+    pub result: Option<Range<usize>>,
+    pub show: Show,
+    pub errors: ErrorFormat,
+    pub runtime: Runtime,
+    /// The variables of earlier cells that it names.
+    pub earlier: &'a [Variable],
+    /// Those of them that it moves, so that they cannot be given back.
+    pub moved: &'a BTreeSet<String>,
+    pub new: &'a [New],
+    /// Those of them that it moves itself, so that there is nothing to keep.
+    pub consumed: &'a BTreeSet<String>,
+}
+
+impl Glue<'_> {
+    /// The crate to compile and run.
+    pub fn code(&self) -> Code {
+        let mut code = self.top();
+        code.generate("#[unsafe(no_mangle)]\n#[allow(improper_ctypes_definitions)]\n");
+        code.generate("pub extern \"C\" fn taper_cell(__cell: &mut ::lab::kernel::variables::Store) {\n");
+        self.check_variables(&mut code);
+        self.take_variables(&mut code);
+        let error = self.error_type();
+        code.generate(&format!(
+            "::lab::kernel::run(__cell, |__cell| -> ::std::result::Result<(), {error}> {{\n"
+        ));
+        if self.runtime != Runtime::None {
+            let text = format!(
+                "let __runtime = __cell.shared({RUNTIME:?}, || ::tokio::runtime::Runtime::new()\
+                 .expect(\"tokio's runtime starts\"));"
+            );
+            code.generate_for(Role::Runtime, None, &text).generate("\n");
+        }
+        match self.runtime {
+            Runtime::None => {}
+            Runtime::Entered => _ = code.generate("let _entered = __runtime.enter();\n"),
+            Runtime::Blocked => _ = code.generate("__runtime.block_on(async {\n"),
+        }
+        self.statements(&mut code, false);
+        for new in self.new.iter().filter(|new| !self.consumed.contains(&new.name)) {
+            let type_name = new.type_name.as_ref().map(|name| format!("::<{name}>")).unwrap_or_default();
+            let text = format!("__cell.put{type_name}({:?}, {});", bare(&new.name), new.name);
+            code.generate_for(Role::Keep(new.name.clone()), Some(new.place.clone()), &text).generate("\n");
+        }
+        code.generate(&format!("::std::result::Result::<(), {error}>::Ok(())\n"));
+        if self.runtime == Runtime::Blocked {
+            code.generate("})\n");
+        }
+        code.generate("});\n");
+        for Variable { name, .. } in self.earlier.iter().filter(|earlier| !self.moved.contains(&earlier.name))
+        {
+            let text = format!("__cell.restore({:?}, {name});", bare(name));
+            code.generate_for(Role::Restore(name.clone()), None, &text).generate("\n");
+        }
+        code.generate("}\n");
+        code
+    }
+
+    /// A crate by which rustc says the types of new variables, in error messages: a trait that a variable does not
+    /// implement makes it say the type. Of those that may be constants it says whether they are variables: a function
+    /// within the cell cannot use them. Questions are type errors, and rustc looks at borrows and moves only where there
+    /// are none, so the variables may have been moved by then.
+    pub fn probe(&self, questions: &[&str], perhaps_constant: &[&str]) -> Code {
+        let mut code = self.top();
+        code.generate("async fn taper_cell(__cell: &mut ::lab::kernel::variables::Store) ");
+        code.generate(&format!("-> ::std::result::Result<(), {}> {{\n", self.error_type()));
+        self.take_variables(&mut code);
+        self.statements(&mut code, true);
+        for name in questions {
+            code.generate(&format!(
+                "{{ #[diagnostic::on_unimplemented(message = \"{TYPE_OF}{name} {{Self}}\")] trait Asked {{}} \
+                 fn ask<T: Asked + ?Sized>(_: &T) {{}} ask(&{name}); }}\n"
+            ));
+        }
+        for name in perhaps_constant {
+            code.generate("{ fn taper_cell() { let _ = ");
+            code.generate_for(Role::Keep((*name).to_owned()), None, name).generate("; } }\n");
+        }
+        code.generate(&format!("::std::result::Result::<(), {}>::Ok(())\n}}\n", self.error_type()));
+        code
+    }
+
+    /// What stands at the top of the crate.
+    fn top(&self) -> Code {
+        let mut code = Code::new();
+        code.generate("#![allow(unused_imports, unused_mut, dead_code)]\n");
+        code.append(self.attributes).append(&self.definitions.code());
+        code
+    }
+
+    fn error_type(&self) -> &'static str {
+        match self.errors {
+            ErrorFormat::Display => "::lab::kernel::CellError",
+            ErrorFormat::Debug => "::lab::kernel::DebugError",
+            ErrorFormat::Pretty => "::lab::kernel::PrettyError",
+        }
+    }
+
+    /// Leaves the cell alone unless all variables of earlier cells are what it takes them for.
+    fn check_variables(&self, code: &mut Code) {
+        let checks = self
+            .earlier
+            .iter()
+            .map(|Variable { name, type_name, .. }| format!("__cell.has::<{type_name}>({:?})", bare(name)));
+        let checks: Vec<String> = checks.collect();
+        if !checks.is_empty() {
+            code.generate(&format!("if !({}) {{ return; }}\n", checks.join(" & ")));
+        }
+    }
+
+    fn take_variables(&self, code: &mut Code) {
+        for Variable { name, type_name, mutable, .. } in self.earlier {
+            let mutable = if *mutable { "mut " } else { "" };
+            code.generate(&format!(
+                "#[allow(unused_variables, non_snake_case)] let {mutable}{name} = __cell.take::<{type_name}>({:?});\n",
+                bare(name)
+            ));
+        }
+    }
+
+    /// The statements of the cell, with what else has to stand among them.
+    fn statements(&self, code: &mut Code, is_probe: bool) {
+        let mut edits: Vec<(usize, Edit)> = Vec::new();
+        edits.extend(self.items.iter().map(|range| (range.start, Edit::Skip(range.end))));
+        edits.extend(self.returns.iter().map(|end| (*end, Edit::Return)));
+        if let Some(result) = &self.result {
+            edits.push((result.start, Edit::ResultStart));
+            edits.push((result.end, Edit::ResultEnd));
+        }
+        edits.sort_by_key(|(at, _)| *at);
+        let mut at = self.start;
+        for (next, edit) in edits {
+            if next < at {
+                continue;
+            }
+            code.copy(self.source, at..next);
+            at = next;
+            match edit {
+                Edit::Skip(end) => at = end,
+                Edit::Return => _ = code.generate(" ::std::result::Result::Ok(())"),
+                Edit::ResultStart if !is_probe => self.show(code, true),
+                Edit::ResultEnd if !is_probe => self.show(code, false),
+                Edit::ResultStart | Edit::ResultEnd => {}
+            }
+        }
+        code.copy(self.source, at..self.source.code.len());
+        // Ends a final expression, and a comment in the last line.
+        code.generate("\n;\n");
+    }
+
+    /// What stands before or after the final expression to have it shown.
+    fn show(&self, code: &mut Code, is_before: bool) {
+        let place =
+            self.result.as_ref().map(|range| Place { source: Arc::clone(self.source), range: range.clone() });
+        let text = match (&self.show, is_before) {
+            (Show::Choose, true) => "::lab::__show_result!(".to_owned(),
+            (Show::Choose, false) => ");".to_owned(),
+            (Show::Debug, true) => "::lab::kernel::result::show_debug(&(".to_owned(),
+            (Show::Debug, false) => "));".to_owned(),
+            (Show::Format { .. }, true) => "match &(".to_owned(),
+            (Show::Format { format, types: false }, false) => {
+                format!(
+                    ") {{ __cell => ::lab::kernel::result::show_text(::std::format!({format:?}, __cell)) }};"
+                )
+            }
+            (Show::Format { format, types: true }, false) => format!(
+                ") {{ __cell => ::lab::kernel::result::show_text(::lab::kernel::result::type_name(__cell) + \
+                 &::std::format!({format:?}, __cell)) }};"
+            ),
+        };
+        code.generate_for(Role::Result, place, &text);
+    }
+}
+
+enum Edit {
+    Skip(usize),
+    Return,
+    ResultStart,
+    ResultEnd,
+}
+
+/// The name without what makes it no keyword.
+pub fn bare(name: &str) -> &str {
+    name.trim_start_matches("r#")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glue<'a>(source: &'a Arc<Source>, parts: &'a Parts) -> Glue<'a> {
+        Glue {
+            source,
+            definitions: &parts.definitions,
+            attributes: &parts.attributes,
+            start: 0,
+            items: &[],
+            returns: &[],
+            result: None,
+            show: Show::Choose,
+            errors: ErrorFormat::Display,
+            runtime: Runtime::None,
+            earlier: &parts.earlier,
+            moved: &parts.moved,
+            new: &parts.new,
+            consumed: &parts.moved,
+        }
+    }
+
+    #[derive(Default)]
+    struct Parts {
+        definitions: Definitions,
+        attributes: Code,
+        earlier: Vec<Variable>,
+        moved: BTreeSet<String>,
+        new: Vec<New>,
+    }
+
+    fn source(code: &str) -> Arc<Source> {
+        Arc::new(Source { name: "[1]".into(), code: code.into() })
+    }
+
+    #[test]
+    fn variables_are_taken_given_back_and_kept() {
+        let source = source("let r#type = x + 1;");
+        let variable = |name: &str| Variable {
+            name: name.into(),
+            type_name: "i32".into(),
+            mutable: name == "x",
+            declared: false,
+        };
+        let place = Place { source: Arc::clone(&source), range: 0..19 };
+        let parts = Parts {
+            earlier: vec![variable("x"), variable("y")],
+            moved: ["y".to_owned()].into(),
+            new: vec![New { name: "r#type".into(), type_name: None, mutable: false, place }],
+            ..Parts::default()
+        };
+        let code = glue(&source, &parts).code();
+        let text = code.text();
+        assert!(text.contains("if !(__cell.has::<i32>(\"x\") & __cell.has::<i32>(\"y\"))"), "{text}");
+        assert!(text.contains("let mut x = __cell.take::<i32>(\"x\");"), "{text}");
+        assert!(text.contains("__cell.put(\"type\", r#type);"), "{text}");
+        assert!(text.contains("__cell.restore(\"x\", x);") && !text.contains("restore(\"y\""), "{text}");
+        let put = text.find("__cell.put").unwrap();
+        assert_eq!(code.role(put..put + 1).unwrap().0, &Role::Keep("r#type".into()));
+    }
+
+    #[test]
+    fn statements_are_copied_without_items_and_with_what_returns_lack() {
+        let source = source("fn f() {} if done { return; } // why\nx // last");
+        let parts = Parts::default();
+        let mut glue = glue(&source, &parts);
+        let (items, returns) = ([0..9], [26]);
+        (glue.items, glue.returns, glue.result) = (&items, &returns, Some(37..38));
+        let code = glue.code();
+        let body = " if done { return ::std::result::Result::Ok(()); } // why\n::lab::__show_result!(x); // last\n;\n";
+        assert!(code.text().contains(body), "{}", code.text());
+        let shown = code.text().find("::lab::__show").unwrap();
+        assert_eq!(code.role(shown..shown + 1).unwrap().1.unwrap().range, 37..38);
+    }
+}
