@@ -166,7 +166,7 @@ impl Glue<'_> {
     /// What stands at the top of the crate.
     fn top(&self) -> Code {
         let mut code = Code::new();
-        code.generate("#![allow(unused_imports, unused_mut, dead_code)]\n");
+        code.generate("#![allow(unused_imports, unused_mut, dead_code, non_snake_case)]\n");
         code.append(self.attributes).append(&self.definitions.code());
         code
     }
