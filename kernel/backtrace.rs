@@ -69,7 +69,10 @@ fn is_of_cells(file: &str) -> bool {
 /// A frame of `lab`, candle or another crate.
 fn in_library(loader: &Loader, address: u64) -> Option<Call> {
     let function = function(loader.find_symbol(address)?)?;
-    Some(Call { function: Some(function), place: None })
+    // What the platform starts programs and threads by.
+    let is_of_platform = ["main", "_start", "clone3", "start_thread"].contains(&function.as_str())
+        || ["__libc_start", "__rust_"].iter().any(|start| function.starts_with(start));
+    (!is_of_platform).then_some(Call { function: Some(function), place: None })
 }
 
 /// The name as its author wrote it: `ctx::Net::forward::h0123456789abcdef` is `Net::forward`.
@@ -79,13 +82,26 @@ fn function(symbol: &str) -> Option<String> {
     let name = name.trim_start_matches("ctx::").replace("<ctx::", "<").replace("::{{closure}}", "");
     // `f::<u8>::{closure#0}` is in `f::<u8>`.
     let name = name.split("::{closure#").next().unwrap_or_default();
-    let of_others =
-        ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "lab::kernel::", "lab::backtrace::"];
+    let of_others = [
+        "std::",
+        "core::",
+        "alloc::",
+        "<std::",
+        "<core::",
+        "<alloc::",
+        "lab::kernel::",
+        "lab::backtrace::",
+        "taper::",
+        "__rustc::",
+    ];
+    // The function of the cell, that by which it shows its result, and closures without a name.
     let is_generated = name.is_empty()
-        || ["run_user_code", "__", "_start", "main", "taper::", "{"]
-            .iter()
-            .any(|start| name.starts_with(start));
-    (!is_generated && !of_others.iter().any(|start| name.starts_with(start))).then(|| name.to_owned())
+        || name == "taper_cell"
+        || name.starts_with("taper_cell::")
+        || name.starts_with("evcxr_display<")
+        || name.starts_with('{');
+    let is_of_others = of_others.iter().any(|start| name.starts_with(start));
+    (!is_generated && !is_of_others).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -100,9 +116,13 @@ mod tests {
             named("_ZN3ctx5train28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE"),
             Some("train".into())
         );
-        assert_eq!(named("_ZN3ctx16run_user_code_1217h0123456789abcdefE"), None);
+        assert_eq!(named("_ZN3ctx10taper_cell17h0123456789abcdefE"), None);
         assert_eq!(named("_ZN4core9panicking9panic_fmt17h0123456789abcdefE"), None);
         assert_eq!(named("_RNvCs1234_3ctx5train"), Some("train".into()));
-        assert_eq!((named("pick"), named("{closure#0}"), named("main")), (Some("pick".into()), None, None));
+        assert_eq!((named("main_loop"), named("__init")), (Some("main_loop".into()), Some("__init".into())));
+        assert_eq!(
+            (named("pick"), named("{closure#0}"), named("main")),
+            (Some("pick".into()), None, Some("main".into()))
+        );
     }
 }

@@ -41,11 +41,6 @@ impl Diagnostic {
     pub fn is_of_environment(&self) -> bool {
         ["E0460", "E0463"].contains(&self.code.as_str()) && self.message.contains("`lab`")
     }
-
-    /// Whether it says that the result of the cell cannot be shown as it is tried first.
-    pub fn is_of_showing(&self) -> bool {
-        self.role == Some(Role::Result)
-    }
 }
 
 /// What rustc says of some code.
@@ -88,7 +83,7 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
     let spans = Spans::new(json, crate_code, is_error);
     let primary_is_generated = spans.marked.iter().all(|marked| !marked.is_primary);
     let kept = match &spans.role {
-        Some(Role::Keep(name)) => Some(name.as_str()),
+        Some(Role::Keep(name) | Role::KeepAtReturn(name, _)) => Some(name.as_str()),
         _ => None,
     };
     let borrower = kept.filter(|_| BORROWS.contains(&code(json)));
@@ -101,8 +96,8 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
         return None;
     }
     // What is said of keeping a variable that was moved is not said to the author of the cell.
-    let is_moved =
-        matches!(spans.role, Some(Role::Keep(_) | Role::Restore(_))) && MOVES.contains(&code(json));
+    let is_moved = matches!(spans.role, Some(Role::Keep(_) | Role::KeepAtReturn(..) | Role::Restore(_)))
+        && MOVES.contains(&code(json));
     let rendered = render(json, &message, is_error, &spans, crate_code, borrower);
     let mut places: Vec<Place> = Vec::new();
     places.extend(spans.marked.iter().map(|marked| marked.place.clone()));
@@ -113,8 +108,8 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.
 const BORROWS: [&str; 5] = ["E0597", "E0716", "E0521", "E0515", "E0373"];
-/// Errors that rustc reports when something is used that was moved, or moved while it is borrowed.
-pub const MOVES: [&str; 2] = ["E0382", "E0505"];
+/// Errors that rustc reports when something is used that was moved, moved while it is borrowed, or has no value yet.
+pub const MOVES: [&str; 3] = ["E0382", "E0505", "E0381"];
 
 fn code(json: &Value) -> &str {
     json["code"]["code"].as_str().unwrap_or_default()

@@ -306,11 +306,13 @@ impl Evaluator {
             new: Vec::new(),
             declared: BTreeSet::new(),
             consumed: BTreeSet::new(),
+            not_kept_at: BTreeSet::new(),
+            nameless: Vec::new(),
             code: Code::new(),
             library: PathBuf::new(),
             warnings: Vec::new(),
         };
-        self.find_types(&mut plan, &parsed.bindings)?;
+        self.find_types(&mut plan, parsed)?;
         Ok(plan)
     }
 
@@ -349,7 +351,8 @@ impl Evaluator {
     }
 
     /// Finds the types of the new variables, of those that have the same name the last.
-    fn find_types(&mut self, plan: &mut Plan, bindings: &[Binding]) -> Result<(), Failed> {
+    fn find_types(&mut self, plan: &mut Plan, parsed: &Cell) -> Result<(), Failed> {
+        let bindings = &parsed.bindings;
         let is_last = |(index, binding): &(usize, &Binding)| {
             bindings[index + 1..].iter().all(|later| later.name != binding.name)
         };
@@ -379,7 +382,15 @@ impl Evaluator {
             }
             let type_name = match (declared, answers.types.get(name)) {
                 (Some(declared), _) => Some(declared.clone()),
-                (None, Some(spelled)) => Some(types::nameable(name, spelled).map_err(Failed::Unnameable)?),
+                (None, Some(spelled)) => match types::nameable(name, spelled) {
+                    Ok(type_name) => Some(type_name),
+                    // To be used in this very cell is all that it can be there for.
+                    Err(reason) if parsed.is_used_after(name, place) => {
+                        plan.nameless.extend(reason.lines().next().map(str::to_owned));
+                        continue;
+                    }
+                    Err(reason) => return Err(Failed::Unnameable(reason)),
+                },
                 (None, None) => None,
             };
             if declared.is_some() {
@@ -400,7 +411,7 @@ impl Evaluator {
             let mut diagnostics = diagnostics::read(&messages, &plan.code);
             if let Some(library) = library {
                 plan.library = library;
-                diagnostics.retain(|warning| warning.is_about(&plan.source));
+                diagnostics.retain(|warning| warning.is_about(&plan.source) && !plan.is_for_later(warning));
                 plan.warnings = diagnostics.into_iter().map(|warning| warning.rendered).collect();
                 return Ok(plan);
             }
@@ -408,9 +419,10 @@ impl Evaluator {
                 return Err(Failed::Environment);
             }
             diagnostics.retain(|diagnostic| diagnostic.is_error);
-            let mut is_mended = !diagnostics.is_empty();
+            // Each change takes something away, so this comes to an end.
+            let mut is_mended = false;
             for error in &diagnostics {
-                is_mended &= self.mend(&mut plan, error)?;
+                is_mended |= self.mend(&mut plan, error)?;
             }
             if !is_mended {
                 diagnostics.retain(|diagnostic| diagnostic.is_shown);
@@ -429,12 +441,15 @@ impl Evaluator {
         Ok(match &error.role {
             Some(Role::Restore(name)) if is_move => plan.moved.insert(name.clone()),
             Some(Role::Keep(name)) if is_move => plan.consumed.insert(name.clone()),
+            Some(Role::KeepAtReturn(name, at)) if is_move => plan.not_kept_at.insert((name.clone(), *at)),
             Some(Role::Runtime) if plan.runtime == Runtime::Entered => {
                 plan.runtime = Runtime::None;
                 true
             }
-            Some(Role::Result) if plan.show == Show::Choose => {
-                plan.show = Show::Debug;
+            Some(Role::Result) if matches!(plan.show, Show::Choose | Show::Method) => {
+                // "multiple applicable items": a trait of the user's shows it.
+                let is_ambiguous = error.code == "E0034" && plan.show == Show::Choose;
+                plan.show = if is_ambiguous { Show::Method } else { Show::Debug };
                 true
             }
             _ if error.code == "E0728" && plan.runtime != Runtime::Blocked => {
@@ -581,6 +596,10 @@ struct Plan {
     /// The new variables whose type is as their author wrote it.
     declared: BTreeSet<String>,
     consumed: BTreeSet<String>,
+    /// The new variables that cannot be kept at a `return`.
+    not_kept_at: BTreeSet<(String, usize)>,
+    /// The new variables whose types have no name, with the reason; later cells do not have them.
+    nameless: Vec<String>,
     /// What has been compiled.
     code: Code,
     library: PathBuf,
@@ -610,7 +629,18 @@ impl Plan {
             moved: &self.moved,
             new: &self.new,
             consumed: &self.consumed,
+            not_kept_at: &self.not_kept_at,
         }
+    }
+
+    /// Whether a warning says that a new variable is not used, which later cells may do.
+    fn is_for_later(&self, warning: &Diagnostic) -> bool {
+        let is_in = |place: &Place| {
+            self.new.iter().any(|new| {
+                new.place.range.start <= place.range.start && place.range.end <= new.place.range.end
+            })
+        };
+        warning.code == "unused_variables" && warning.places.first().is_some_and(is_in)
     }
 
     /// Shows what there is to say before the cell runs.
@@ -619,6 +649,7 @@ impl Plan {
         texts.extend(self.outdated.iter().map(|Variable { name, .. }| {
             format!("`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n")
         }));
+        texts.extend(self.nameless.iter().map(|reason| format!("{reason}\n")));
         texts.into_iter().for_each(|text| iopub.output(Output::Stream(Stdio::Stderr, text)));
     }
 }

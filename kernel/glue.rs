@@ -43,6 +43,8 @@ pub struct New {
 pub enum Show {
     /// As it shows itself, or in its `Debug` form.
     Choose,
+    /// By a method `evcxr_display`, which may be that of a trait.
+    Method,
     /// In its `Debug` form, so that rustc says why there is none.
     Debug,
     /// By a format, perhaps with its type in front.
@@ -93,6 +95,8 @@ pub struct Glue<'a> {
     pub new: &'a [New],
     /// Those of them that it moves itself, so that there is nothing to keep.
     pub consumed: &'a BTreeSet<String>,
+    /// Those that cannot be kept at a bare `return`, which ends at this byte.
+    pub not_kept_at: &'a BTreeSet<(String, usize)>,
 }
 
 impl Glue<'_> {
@@ -121,9 +125,8 @@ impl Glue<'_> {
         }
         self.statements(&mut code, false);
         for new in self.new.iter().filter(|new| !self.consumed.contains(&new.name)) {
-            let type_name = new.type_name.as_ref().map(|name| format!("::<{name}>")).unwrap_or_default();
-            let text = format!("__cell.put{type_name}({:?}, {});", bare(&new.name), new.name);
-            code.generate_for(Role::Keep(new.name.clone()), Some(new.place.clone()), &text).generate("\n");
+            self.keep(&mut code, new, Role::Keep(new.name.clone()));
+            code.generate("\n");
         }
         code.generate(&format!("::std::result::Result::<(), {error}>::Ok(())\n"));
         if self.runtime == Runtime::Blocked {
@@ -201,6 +204,12 @@ impl Glue<'_> {
         }
     }
 
+    fn keep(&self, code: &mut Code, new: &New, role: Role) {
+        let type_name = new.type_name.as_ref().map(|name| format!("::<{name}>")).unwrap_or_default();
+        let text = format!("__cell.put{type_name}({:?}, {});", bare(&new.name), new.name);
+        code.generate_for(role, Some(new.place.clone()), &text);
+    }
+
     /// The statements of the cell, with what else has to stand among them.
     fn statements(&self, code: &mut Code, is_probe: bool) {
         let mut edits: Vec<(usize, Edit)> = Vec::new();
@@ -220,7 +229,15 @@ impl Glue<'_> {
             at = next;
             match edit {
                 Edit::Skip(end) => at = end,
-                Edit::Return => _ = code.generate(" ::std::result::Result::Ok(())"),
+                Edit::Return => {
+                    code.generate(" {");
+                    for new in self.new.iter().filter(|new| !is_probe && new.place.range.end <= at) {
+                        if !self.not_kept_at.contains(&(new.name.clone(), at)) {
+                            self.keep(code, new, Role::KeepAtReturn(new.name.clone(), at));
+                        }
+                    }
+                    code.generate(" ::std::result::Result::Ok(()) }");
+                }
                 Edit::ResultStart if !is_probe => self.show(code, true),
                 Edit::ResultEnd if !is_probe => self.show(code, false),
                 Edit::ResultStart | Edit::ResultEnd => {}
@@ -238,6 +255,8 @@ impl Glue<'_> {
         let text = match (&self.show, is_before) {
             (Show::Choose, true) => "::lab::__show_result!(".to_owned(),
             (Show::Choose, false) => ");".to_owned(),
+            (Show::Method, true) => "match &(".to_owned(),
+            (Show::Method, false) => ") { __cell => __cell.evcxr_display() };".to_owned(),
             (Show::Debug, true) => "::lab::kernel::result::show_debug(&(".to_owned(),
             (Show::Debug, false) => "));".to_owned(),
             (Show::Format { .. }, true) => "match &(".to_owned(),
@@ -287,6 +306,7 @@ mod tests {
             moved: &parts.moved,
             new: &parts.new,
             consumed: &parts.moved,
+            not_kept_at: &parts.not_kept_at,
         }
     }
 
@@ -297,6 +317,7 @@ mod tests {
         earlier: Vec<Variable>,
         moved: BTreeSet<String>,
         new: Vec<New>,
+        not_kept_at: BTreeSet<(String, usize)>,
     }
 
     fn source(code: &str) -> Arc<Source> {
@@ -337,7 +358,7 @@ mod tests {
         let (items, returns) = ([0..9], [26]);
         (glue.items, glue.returns, glue.result) = (&items, &returns, Some(37..38));
         let code = glue.code();
-        let body = " if done { return ::std::result::Result::Ok(()); } // why\n::lab::__show_result!(x); // last\n;\n";
+        let body = " if done { return { ::std::result::Result::Ok(()) }; } // why\n::lab::__show_result!(x); // last\n;\n";
         assert!(code.text().contains(body), "{}", code.text());
         let shown = code.text().find("::lab::__show").unwrap();
         assert_eq!(code.role(shown..shown + 1).unwrap().1.unwrap().range, 37..38);

@@ -18,6 +18,7 @@ mod doctor;
 mod errors;
 mod evaluator;
 // What `lab`, and the process that runs the cells, write for the kernel.
+#[allow(dead_code, reason = "`lab` writes what the kernel only reads")]
 #[path = "../notebooks/lab/src/display/format.rs"]
 mod format;
 mod gate;

@@ -177,6 +177,11 @@ impl Relay<'_> {
     fn finish_output(&mut self) -> Result<()> {
         self.drain_output()?;
         self.drain_errors();
+        self.finish_text()
+    }
+
+    /// Takes for text what has begun like a display, and not ended.
+    fn finish_text(&mut self) -> Result<()> {
         for event in self.parser.finish() {
             self.printed(event)?;
         }
@@ -199,10 +204,6 @@ impl Relay<'_> {
             Event::Request(Request::Display { data, metadata, display_id, update }) => {
                 self.show_contents();
                 self.iopub.output(Output::Display { data, metadata, display_id, update });
-            }
-            Event::Request(Request::Result { data }) => {
-                self.show_contents();
-                self.contents = data;
             }
             Event::Request(Request::ClearOutput { wait }) => {
                 self.show_contents();
@@ -234,6 +235,11 @@ impl Relay<'_> {
             format::Event::Panicked => self.fail("panic", "the cell panicked"),
             format::Event::ReturnedError => self.fail("Error", "a `?` of the cell met an error"),
             format::Event::Lost { name } => self.progress.lock().unwrap().lost.push(name),
+            format::Event::Result { data } => {
+                self.finish_text()?;
+                self.show_contents();
+                self.contents = data;
+            }
             format::Event::Question => self.ask(&format!("{QUESTION}:"))?,
             format::Event::Complete { kept } => {
                 // Whatever the cell wrote to its standard error is in the pipe by now.

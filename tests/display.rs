@@ -2,6 +2,7 @@ use lab::display::{self, Display, format};
 use serde_json::{Map, Value, json};
 use std::env;
 use std::io::Write;
+use std::os::fd::IntoRawFd;
 use std::process::{Command, exit};
 
 /// What `act` prints in a process of its own, which has `environment` and nothing else that `lab` looks at.
@@ -25,11 +26,14 @@ pub fn printed(name: &str, environment: &[(&str, &str)], act: fn()) -> String {
     acted.to_string()
 }
 
+/// What marks the requests of the session.
+pub const WORD: &str = "1";
+
 fn requests(lines: &str) -> Vec<format::Request> {
     lines
         .lines()
         .filter(|line| line.starts_with(format::PREFIX))
-        .map(|line| format::decode(line).unwrap())
+        .map(|line| format::decode(line, WORD).unwrap())
         .collect()
 }
 
@@ -49,30 +53,39 @@ fn requests_survive_the_line() {
         },
         format::Request::ClearOutput { wait: true },
     ] {
-        let line = format::encode(&request);
-        assert!(line.starts_with("\u{1e}TAPER {") && line.ends_with("}\n"), "{line}");
+        let line = format::encode(&request, WORD);
+        assert!(line.starts_with("\u{1e}TAPER 1 {") && line.ends_with("}\n"), "{line}");
         assert_eq!((line.matches('\n').count(), line.matches('\u{1e}').count()), (1, 1), "{line}");
-        assert_eq!(format::decode(&line).unwrap(), request);
-        assert_eq!(format::decode(line.trim_end()).unwrap(), request);
+        assert_eq!(format::decode(&line, WORD).unwrap(), request);
+        assert_eq!(format::decode(line.trim_end(), WORD).unwrap(), request);
     }
 }
 
 #[test]
 fn the_line_is_the_one_agreed_upon() {
     let request = format::Request::ClearOutput { wait: false };
-    assert_eq!(format::encode(&request), "\u{1e}TAPER {\"request\":\"clear_output\",\"wait\":false}\n");
-    let line = "\u{1e}TAPER {\"request\":\"display\",\"data\":{\"text/html\":\"<b>\"}}";
+    assert_eq!(
+        format::encode(&request, WORD),
+        "\u{1e}TAPER 1 {\"request\":\"clear_output\",\"wait\":false}\n"
+    );
+    let line = "\u{1e}TAPER 1 {\"request\":\"display\",\"data\":{\"text/html\":\"<b>\"}}";
     let data = object(json!({ "text/html": "<b>" }));
     let expected = format::Request::Display { data, metadata: Map::new(), display_id: None, update: false };
-    assert_eq!(format::decode(line).unwrap(), expected);
+    assert_eq!(format::decode(line, WORD).unwrap(), expected);
 }
 
 #[test]
-fn what_is_no_request_is_an_error() {
-    for line in
-        ["", "text", "{}", "\u{1e}TAPER {\"request\":\"explode\"}", "\u{1e}TAPER {\"request\":\"display\"}"]
-    {
-        assert!(format::decode(line).is_err(), "{line:?}");
+fn what_is_no_request_of_the_session_is_none() {
+    for line in [
+        "",
+        "text",
+        "{}",
+        "\u{1e}TAPER 1 {\"request\":\"explode\"}",
+        "\u{1e}TAPER 1 {\"request\":\"display\"}",
+        "\u{1e}TAPER 2 {\"request\":\"clear_output\",\"wait\":true}",
+        "\u{1e}TAPER {\"request\":\"clear_output\",\"wait\":true}",
+    ] {
+        assert_eq!(format::decode(line, WORD), None, "{line:?}");
     }
 }
 
@@ -91,14 +104,13 @@ fn under_taper_each_display_is_a_request_in_its_place() {
         Display::html("7").evcxr_display();
         display::clear(true);
     });
-    assert!(out.starts_with("before \u{1e}TAPER {"), "{out}");
-    assert!(out.contains("}\nbetween\n\u{1e}TAPER {"), "{out}");
+    assert!(out.starts_with("before \u{1e}TAPER 1 {"), "{out}");
+    assert!(out.contains("}\nbetween\n\u{1e}TAPER 1 {"), "{out}");
     let data: Vec<_> = requests(&out.replacen("before ", "", 1))
         .into_iter()
         .map(|request| match request {
             format::Request::Display { data, display_id, update, .. } => json!([data, display_id, update]),
             format::Request::ClearOutput { wait } => json!(wait),
-            other => panic!("{other:?}"),
         })
         .collect();
     let expected = [
@@ -156,12 +168,15 @@ fn threads_do_not_mix_their_displays() {
     }
 }
 
-/// Without the flush the text would be lost with the process, as it would stay behind at the end of a cell.
+/// A prompt must be seen before its question. Without the flush it would be lost here, with the process.
 #[test]
-fn flush_hands_on_an_unfinished_line() {
-    let out = printed("display::flush_hands_on_an_unfinished_line", &[], || {
+fn a_question_hands_on_an_unfinished_line() {
+    let out = printed("display::a_question_hands_on_an_unfinished_line", &[], || {
+        let events = std::fs::File::create("/dev/null").unwrap();
+        // SAFETY: the descriptor is open, and handed over.
+        unsafe { lab::kernel::lab_start(events.into_raw_fd()) };
         print!("no newline");
-        lab::kernel::lab_flush();
+        lab::kernel::lab_ask();
         print!(" lost");
         let _ = std::io::stderr().flush();
         std::process::abort();

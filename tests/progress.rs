@@ -1,6 +1,6 @@
 //! Progress bars: in a process of their own, and in a kernel.
 
-use crate::display::printed;
+use crate::display::{WORD, printed};
 use crate::support::kernel;
 use jupyter_protocol::{JupyterMessageContent as Content, MediaType};
 use lab::display::format::{self, Request};
@@ -16,7 +16,7 @@ pub struct Shown {
 
 /// All displays in what was printed; there is nothing else in it.
 pub fn shown(printed: &str) -> Vec<Shown> {
-    let display = |line| match format::decode(line).unwrap() {
+    let display = |line| match format::decode(line, WORD).unwrap() {
         Request::Display { data, display_id, update, .. } => Shown {
             id: display_id.expect("an id"),
             update,

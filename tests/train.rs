@@ -143,7 +143,8 @@ fn whatever_ends_a_training_is_told() {
         assert_eq!(outer.step(0.5, 0.5).unwrap_err().to_string(), "interrupted");
         assert!(outer.epoch(None).is_err());
         // A later cell goes on with it.
-        lab::kernel::lab_begin();
+        // SAFETY: the path is a C string.
+        unsafe { lab::kernel::lab_begin(c"cell".as_ptr()) };
         outer.step(0.25, 0.5).unwrap();
         outer.finish();
     });
@@ -270,10 +271,10 @@ async fn an_interrupted_training_keeps_the_variables_of_earlier_cells() {
         "{messages:?}"
     );
     assert!(messages[4].starts_with("error "), "{messages:?}");
-    assert!(run(&mut kernel, "lab::kernel::lab_begin();\nkept.len()").await[2].ends_with(": 2"));
+    assert!(run(&mut kernel, "kept.len()").await[2].ends_with(": 2"));
     let messages = run(&mut kernel, "for _ in lab::progress(0..2) { lab::kernel::lab_interrupt(); }").await;
     assert!(messages.iter().any(|message| message.starts_with("error ")), "{messages:?}");
     assert!(messages.iter().all(|message| !message.starts_with("std")), "{messages:?}");
-    assert!(run(&mut kernel, "lab::kernel::lab_begin();\nkept.len()").await[2].ends_with(": 2"));
+    assert!(run(&mut kernel, "kept.len()").await[2].ends_with(": 2"));
     kernel.shut_down().await.unwrap();
 }

@@ -38,6 +38,8 @@ pub enum Role {
     Result,
     /// Keeps the new variable of this name for later cells.
     Keep(String),
+    /// Keeps the new variable of this name at a `return`, which ends at this byte of the cell.
+    KeepAtReturn(String, usize),
     /// Gives the variable of this name, of an earlier cell, back.
     Restore(String),
     /// Starts tokio's runtime.

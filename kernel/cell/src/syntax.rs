@@ -66,6 +66,13 @@ impl Cell {
         words
     }
 
+    /// Whether a variable is named again after its `let` statement, which is at these bytes of the cell.
+    pub fn is_used_after(&self, name: &str, definition: &Range<usize>) -> bool {
+        let before = self.pieces.iter().filter(|piece| piece.range.start < definition.end);
+        let before: Vec<Range<usize>> = before.map(|piece| piece.range.clone()).collect();
+        self.words(&before).contains(name.trim_start_matches("r#"))
+    }
+
     /// The closing bracket that nothing has opened, if there is one.
     pub fn unmatched_closing(&self, cell: &str) -> Option<usize> {
         let file = SourceFile::parse(&format!("{PRELUDE}{}\n", &cell[self.code_start..]), EDITION);

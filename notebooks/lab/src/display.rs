@@ -144,7 +144,7 @@ impl Target {
 }
 
 /// Asks the kernel to show something.
-pub(crate) fn send(request: &Request) {
+fn send(request: &Request) {
     write(&format::encode(request, &env::var(format::ENV).unwrap_or_default()));
 }
 

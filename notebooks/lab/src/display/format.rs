@@ -27,8 +27,6 @@ pub enum Request {
         #[serde(default)]
         update: bool,
     },
-    /// Show `data` as the value of the cell, if nothing follows it.
-    Result { data: Map<String, Value> },
     /// Empty the cell's output, with `wait` only when the next output comes.
     ClearOutput { wait: bool },
 }
@@ -48,6 +46,8 @@ pub enum Event {
     ReturnedError,
     /// The variable of an earlier cell is not what the cell takes it for; the cell has not run.
     Lost { name: String },
+    /// The value of the cell, unless something else is printed after it.
+    Result { data: Map<String, Value> },
     /// The cell waits for a line of input.
     Question,
     /// The cell is done, and these are the variables that it has left.

@@ -4,8 +4,8 @@
 //! form. evcxr finds out which it is by compiling the cell once or twice. The kernel writes `__show_result!(…);` in its
 //! place, which chooses by itself.
 
-use crate::display::format::Request;
-use crate::display::send;
+use super::{control, flush};
+use crate::display::format::Event;
 use std::cell::{Ref, RefMut};
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -91,9 +91,11 @@ pub fn show_debug(value: &dyn Debug) {
     show_text(format!("{value:?}"));
 }
 
-/// Shows a text as the value of the cell.
+/// Shows a text as the value of the cell. It does not travel on the standard output, which a thread of the user's may have
+/// locked; what has been printed before goes first.
 pub fn show_text(text: String) {
-    send(&Request::Result { data: [("text/plain".to_owned(), text.into())].into_iter().collect() });
+    flush::flush();
+    control::send(&Event::Result { data: [("text/plain".to_owned(), text.into())].into_iter().collect() });
 }
 
 /// The type of a value as `:types` shows it, in front of the value: `: Option<String> = `, without the paths that lead to
