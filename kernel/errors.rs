@@ -3,11 +3,11 @@
 use crate::backtrace::{self, Call};
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
-use crate::message;
 use crate::sources::{Place, Sources};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use evcxr::Error;
 use jupyter_protocol::ReplyError;
+use wire::message;
 
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";

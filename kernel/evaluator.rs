@@ -5,11 +5,9 @@ use crate::cuda::Cuda;
 use crate::dependencies::Wanted;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
-use crate::iopub::IoPub;
 use crate::relay;
 use crate::runner::Runner;
 use crate::sources::{Source, Sources};
-use crate::stdin::Stdin;
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
 use crate::warm::Environment;
@@ -26,6 +24,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use wire::{IoPub, Stdin};
 
 /// What a session is given.
 pub struct Setting {

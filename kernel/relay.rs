@@ -5,10 +5,8 @@
 //! messages of a cell need no further ordering.
 
 use crate::format::{Failure, Request};
-use crate::iopub::{IoPub, Output};
 use crate::output::{Event, Parser, Utf8, VARIABLE_LOST};
 use crate::sources::Sources;
-use crate::stdin::Stdin;
 use crate::{diagnostics, errors};
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
@@ -23,6 +21,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use wire::{IoPub, Output, Stdin};
 
 /// How long evcxr's contents wait for further MIME types of the same display.
 const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

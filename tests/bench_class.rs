@@ -4,14 +4,10 @@
 //! 6,000 digits. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often all start, `REPEATS` (3) how often each
 //! kind of cell is run, `PAUSE` (10) how many seconds a learner looks at a result, half of it to half as much again.
 
-#[path = "../kernel/client.rs"]
-#[allow(dead_code)]
-mod client;
 #[path = "measuring.rs"]
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
-use client::Client;
 use jupyter_protocol::{CompleteRequest, JupyterMessage};
 use measuring::{family, memory, percentile, setting};
 use std::path::{Path, PathBuf};
@@ -19,6 +15,7 @@ use std::process::{Command, exit};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
+use wire::Client;
 
 const FIRST_TENSOR: &str = ":dep lab = { path = \"lab\" }
 let t = lab::candle_core::Tensor::zeros((2, 3), lab::candle_core::DType::F32, &lab::candle_core::Device::Cpu)?;
@@ -147,9 +144,9 @@ impl Class {
         for number in 1..=self.repeats {
             for (kind, (_, code)) in CELLS.iter().enumerate() {
                 self.look_at_result(learner, CELLS.len() * number + kind).await;
-                let before = processor_time(client.process.id())?;
+                let before = processor_time(client.process().id())?;
                 measured.paced[kind].push(cell(&mut client, &numbered(code, number)).await?);
-                measured.processor[kind].push(processor_time(client.process.id())? - before);
+                measured.processor[kind].push(processor_time(client.process().id())? - before);
             }
         }
         let request = CompleteRequest { code: "t.to_sca".into(), cursor_pos: 8 };
@@ -165,7 +162,7 @@ impl Class {
     /// Notes the memory of a kernel while all others are there, which share some of it.
     fn note_memory(&self, client: &Client, memories: &mut Vec<f64>) -> Result<()> {
         self.barrier.wait();
-        memories.push(memory(client.process.id())?);
+        memories.push(memory(client.process().id())?);
         self.barrier.wait();
         Ok(())
     }

@@ -4,8 +4,6 @@ mod animate;
 mod architecture;
 mod bad_shapes;
 mod batches;
-#[path = "../kernel/client.rs"]
-mod client;
 mod clients;
 mod composed;
 mod conformance;
@@ -57,5 +55,4 @@ mod table;
 mod tidy;
 mod train;
 mod training_curve;
-mod wire;
 mod worksheets;

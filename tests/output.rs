@@ -1,12 +1,12 @@
 //! A lot of output, and output of every kind: nothing is lost, mixed up or held back.
 
-use crate::client::Client;
 use crate::support::{kernel, run};
 use jupyter_protocol::{
     JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest, Media, MediaType, StreamContent,
 };
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::Client;
 
 /// Runs a cell and returns all that it printed on standard output.
 async fn printed(kernel: &mut Client, code: &str) -> String {
@@ -23,7 +23,7 @@ async fn printed(kernel: &mut Client, code: &str) -> String {
 
 /// The largest memory that the kernel's own process has had, in MiB, where the system tells.
 fn memory(kernel: &Client) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", kernel.process.id())).ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", kernel.process().id())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }

@@ -35,7 +35,6 @@
 //! | heartbeat | sends back what comes | the_heartbeat_sends_back_what_comes |
 
 use crate::support::{kernel, root, run};
-use crate::wire::{Message, ask, exchange, kinds, published, read, send};
 use jupyter_protocol::{ExecuteRequest, JupyterMessage, KernelInfoRequest};
 use jupyter_zmq_client::{
     create_client_heartbeat_connection, create_client_iopub_connection,
@@ -45,6 +44,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::raw::{Message, ask, exchange, kinds, published, read, send};
 use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 
 #[tokio::test]

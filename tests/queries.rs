@@ -1,9 +1,9 @@
 //! Requests that only ask: what the kernel is, what has been run, what could follow, what something is.
 
 use crate::support::{kernel, run};
-use crate::wire::{ask, exchange, kinds};
 use serde_json::{Value, json};
 use std::process::Command;
+use wire::raw::{ask, exchange, kinds};
 
 #[tokio::test]
 async fn the_kernel_says_what_it_is() {
