@@ -187,3 +187,34 @@ impl Session {
         processes::end_descendants(std::process::id(), &[]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cell_defines_again_is_kept_once_where_it_came_last() {
+        let mut log = Log::default();
+        let variables = || vec![("x".to_owned(), "i32".to_owned())];
+        let cell = ":dep half = \"2\"\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x = f();";
+        let other = "fn f() -> i32 { 2 }";
+        for cell in [cell, cell, other, cell, cell] {
+            log.define(cell, variables());
+        }
+        assert_eq!(log.items, [other, "use std::fmt;", "fn f() -> i32 { 1 }"]);
+        assert_eq!(log.dependencies, [":dep half = \"2\""]);
+        let (code, start) = log.with_definitions("x.");
+        let expected = ":dep half = \"2\"\nfn f() -> i32 { 2 }\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x: i32 = loop {};\n";
+        assert_eq!((&code[..start], &code[start..]), (expected, "x."));
+    }
+
+    #[test]
+    fn commands_of_the_code_itself_stay_in_front_of_all_definitions() {
+        let mut log = Log::default();
+        log.define("struct S;", Vec::new());
+        let (code, start) = log.with_definitions(":dep half = \"2\"\nS");
+        assert_eq!(code, ":dep half = \"2\"\nstruct S;\nS");
+        // Positions in the code are counted from its own start, commands included.
+        assert_eq!(start, "struct S;\n".len());
+    }
+}

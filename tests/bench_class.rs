@@ -117,7 +117,7 @@ impl Class {
         let mut measured = Measured::default();
         let (mut client, _) = start().await?;
         cell(&mut client, "1 + 1").await?;
-        self.note_memory(&client, &mut measured.memory[0])?;
+        self.note_memory(&mut client, &mut measured.memory[0])?;
         client.shut_down().await?;
 
         self.barrier.wait();
@@ -125,7 +125,7 @@ impl Class {
         measured.kernel_info.push(begin.elapsed().as_secs_f64());
         cell(&mut client, FIRST_TENSOR).await?;
         measured.first_tensor.push(begin.elapsed().as_secs_f64());
-        self.note_memory(&client, &mut measured.memory[1])?;
+        self.note_memory(&mut client, &mut measured.memory[1])?;
         let notebook = notebook()?;
         let training = notebook.iter().position(|code| code.contains("Panel::new")).context("no training")?;
         for code in &notebook[..training] {
@@ -133,7 +133,7 @@ impl Class {
         }
         self.barrier.wait();
         measured.training.push(cell(&mut client, &notebook[training]).await?);
-        self.note_memory(&client, &mut measured.memory[2])?;
+        self.note_memory(&mut client, &mut measured.memory[2])?;
         for number in 1..=self.repeats {
             for (kind, (_, code)) in CELLS.iter().enumerate() {
                 self.barrier.wait();
@@ -154,13 +154,13 @@ impl Class {
         let id = request.header.msg_id.clone();
         client.shell.send(request).await?;
         client.reply_to(&id).await?;
-        self.note_memory(&client, &mut measured.memory[3])?;
+        self.note_memory(&mut client, &mut measured.memory[3])?;
         client.shut_down().await?;
         Ok(measured)
     }
 
     /// Notes the memory of a kernel while all others are there, which share some of it.
-    fn note_memory(&self, client: &Client, memories: &mut Vec<f64>) -> Result<()> {
+    fn note_memory(&self, client: &mut Client, memories: &mut Vec<f64>) -> Result<()> {
         self.barrier.wait();
         memories.push(memory(client.process().id())?);
         self.barrier.wait();
