@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, c
 use tokio::net::{TcpListener, TcpStream, UnixStream, tcp::OwnedWriteHalf, unix::OwnedReadHalf};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 /// How many bytes a message of a client may have.
 const LARGEST: u64 = 256 << 20;
@@ -49,7 +50,10 @@ impl Gate {
         // Sockets that are files are guarded by the permissions of their folder.
         if connection.transport == Transport::TCP {
             behind.transport = Transport::IPC;
-            behind.ip = short(folder, &opened).join("socket").display().to_string();
+            // Never the same name: a socket removes its file some time after it has been closed, and the number of its folder
+            // may be that of another kernel's folder by then.
+            let name = &Uuid::new_v4().simple().to_string()[..8];
+            behind.ip = short(folder, &opened).join(name).display().to_string();
             let ports = [
                 &mut behind.shell_port,
                 &mut behind.iopub_port,

@@ -87,7 +87,7 @@ pub async fn serve<K: Kernel>(
     kernel.shut_down();
     receivers.shutdown().await;
     closing.send_replace(true);
-    let _ = timeout(LAST_WORDS, senders.join_all()).await;
+    let _ = timeout(LAST_WORDS, async { while senders.join_next().await.is_some() {} }).await;
     let _ = timeout(LAST_WORDS, gate.close()).await;
     Ok(())
 }
