@@ -3,24 +3,19 @@
 //! It is separate because the session's process must stay small and be ready at once, and because it can answer
 //! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
 
-use crate::iopub::IoPub;
-use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
-use crate::session::{Log, Session};
+use crate::session::Session;
 use crate::this_program;
 use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
-use cell::cursor::{byte_position, char_position, path_at};
-use jupyter_protocol::{
-    CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
-    ReplyStatus,
-};
+use cell::cursor::path_at;
+use jupyter_protocol::MediaType;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use wire::{Completion, Completions};
 
 /// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,45 +41,53 @@ pub struct Item {
     pub label: String,
 }
 
+/// A place in code, in bytes of it, of which something is asked; with where the answer goes.
+enum Request {
+    Complete(String, usize, oneshot::Sender<Completions>),
+    Inspect(String, usize, oneshot::Sender<Vec<MediaType>>),
+}
+
 /// Queues requests for the process.
-#[derive(Clone)]
 pub struct Analyzer {
-    queue: mpsc::Sender<JupyterMessage>,
+    queue: mpsc::Sender<Request>,
 }
 
 impl Analyzer {
     /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
-    pub fn new(
-        folder: PathBuf,
-        own_variables: OwnVariables,
-        cuda: bool,
-        session: Session,
-        iopub: IoPub,
-        replies: UnboundedSender<JupyterMessage>,
-    ) -> Self {
-        let (queue, requests) = mpsc::channel::<JupyterMessage>();
+    pub fn new(folder: PathBuf, own_variables: OwnVariables, cuda: bool, session: Session) -> Self {
+        let (queue, requests) = mpsc::channel();
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
-                iopub.status(ExecutionState::Busy, &request);
-                let reply: Content = match &request.content {
-                    Content::CompleteRequest(content) => analysis.complete(content).into(),
-                    Content::InspectRequest(content) => analysis.inspect(content).into(),
-                    _ => continue,
-                };
-                let _ = replies.send(message(reply, Some(&request)));
-                iopub.status(ExecutionState::Idle, &request);
-                if let Some(cell) = analysis.session.current() {
-                    iopub.status(ExecutionState::Busy, &cell);
+                // Nobody waits for the answer any more only when the kernel ends.
+                match request {
+                    Request::Complete(code, position, answer) => {
+                        let _ = answer.send(analysis.complete(&code, position));
+                    }
+                    Request::Inspect(code, position, answer) => {
+                        let _ = answer.send(analysis.inspect(&code, position));
+                    }
                 }
             }
         });
         Self { queue }
     }
 
-    /// Queues a request for completion or inspection.
-    pub fn ask(&self, request: JupyterMessage) {
-        let _ = self.queue.send(request);
+    /// What could stand at `position`, in bytes.
+    pub async fn complete(&self, code: String, position: usize) -> Completions {
+        self.answer(|answer| Request::Complete(code, position, answer)).await
+    }
+
+    /// Help on what stands at `position`, in bytes.
+    pub async fn inspect(&self, code: String, position: usize) -> Vec<MediaType> {
+        self.answer(|answer| Request::Inspect(code, position, answer)).await
+    }
+
+    async fn answer<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
+        let (answer, answered) = oneshot::channel();
+        // The thread is gone only when the process ends.
+        let _ = self.queue.send(request(answer));
+        answered.await.unwrap_or_default()
     }
 }
 
@@ -98,39 +101,23 @@ struct Analysis {
 }
 
 impl Analysis {
-    fn complete(&mut self, request: &CompleteRequest) -> CompleteReply {
-        let position = byte_position(&request.code, request.cursor_pos);
-        let (code, offset) = with_definitions(&self.session.log(), &request.code);
-        let answer = self.ask(&Question::Complete { code, position: offset + position });
-        let (start, end, items) = match answer {
-            Answer::Completions { start, end, items }
-                if start >= offset && end <= offset + request.code.len() =>
-            {
-                (start - offset, end - offset, items)
+    fn complete(&mut self, code: &str, position: usize) -> Completions {
+        let (all, offset) = self.session.with_definitions(code);
+        match self.ask(&Question::Complete { code: all, position: offset + position }) {
+            Answer::Completions { start, end, items } if (offset..=end).contains(&start) => {
+                let items = items.into_iter().map(|Item { text, kind, label }| Completion {
+                    text,
+                    kind,
+                    signature: label,
+                });
+                Completions { range: start - offset..end - offset, items: items.collect() }
             }
-            _ => (position, position, Vec::new()),
-        };
-        let (start, end) = (char_position(&request.code, start), char_position(&request.code, end));
-        // JupyterLab shows kinds and signatures from this, <https://jupyterlab.readthedocs.io/en/latest/user/completer.html>.
-        let types: Vec<_> = items
-            .iter()
-            .map(|item| json!({ "text": item.text, "type": item.kind, "signature": item.label, "start": start, "end": end }))
-            .collect();
-        let metadata = Map::from_iter([("_jupyter_types_experimental".to_owned(), types.into())]);
-        let matches = items.into_iter().map(|item| item.text).collect();
-        CompleteReply {
-            matches,
-            cursor_start: start,
-            cursor_end: end,
-            metadata,
-            status: ReplyStatus::Ok,
-            error: None,
+            _ => Completions { range: position..position, items: Vec::new() },
         }
     }
 
-    fn inspect(&mut self, request: &InspectRequest) -> InspectReply {
-        let code = &request.code;
-        let range = path_at(code, byte_position(code, request.cursor_pos));
+    fn inspect(&mut self, code: &str, position: usize) -> Vec<MediaType> {
+        let range = path_at(code, position);
         let name = &code[range.clone()];
         // Without its arguments a macro is none, and a method may be taken for a field. evcxr looks at what is before the
         // position, and at a parenthesis there.
@@ -143,7 +130,7 @@ impl Analysis {
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
-                let (before, _) = with_definitions(&self.session.log(), before);
+                let (before, _) = self.session.with_definitions(before);
                 let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {
@@ -151,12 +138,10 @@ impl Analysis {
                 }
             }
         }
-        let content = match answer {
+        match answer {
             Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
             _ => Vec::new(),
-        };
-        let (found, data) = (!content.is_empty(), Media { content });
-        InspectReply { found, data, metadata: Map::new(), status: ReplyStatus::Ok, error: None }
+        }
     }
 
     fn ask(&mut self, question: &Question) -> Answer {
@@ -176,27 +161,6 @@ impl Analysis {
         }
         self.process.as_mut().context("there is no process")?.ask(question)
     }
-}
-
-/// The code behind everything the session has defined, and where it starts.
-fn with_definitions(log: &Log, code: &str) -> (String, usize) {
-    let mut definitions = String::new();
-    for command in &log.dependencies {
-        definitions.push_str(command);
-        definitions.push('\n');
-    }
-    // Commands of the code itself must stay in front of everything that is Rust.
-    let (commands, rust) = code.split_at(cell::parse(code).code_start);
-    definitions.push_str(commands);
-    for item in &log.items {
-        definitions.push_str(item);
-        definitions.push('\n');
-    }
-    for (name, type_name) in &log.variables {
-        definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
-    }
-    let offset = definitions.len() - commands.len();
-    (definitions + rust, offset)
 }
 
 /// The process, and the pipes to it.

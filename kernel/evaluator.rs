@@ -8,11 +8,9 @@ use crate::dependencies::Wanted;
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
 use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
-use crate::iopub::{IoPub, Output};
 use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
-use crate::stdin::Stdin;
 use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types::{self, Answers};
 use crate::warm::Environment;
@@ -34,6 +32,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use wire::{IoPub, Output, Stdin};
 
 /// What a session is given.
 pub struct Setting {

@@ -5,9 +5,6 @@ mod analyzer;
 mod backtrace;
 mod build_display;
 mod child;
-// The tests use more of it than the runner does.
-#[expect(dead_code)]
-mod client;
 mod compile;
 mod compiler;
 mod cuda;
@@ -21,33 +18,27 @@ mod evaluator;
 #[allow(dead_code, reason = "`lab` writes what the kernel only reads")]
 #[path = "../notebooks/lab/src/display/format.rs"]
 mod format;
-mod gate;
 mod glue;
-mod history;
 mod html;
 mod index;
 mod input;
 mod install;
-mod iopub;
 mod jupyter;
+mod kernel;
 mod lab;
 mod lock_file;
 mod maths;
-mod message;
 mod nbconvert;
 mod notebook;
 mod output;
 mod processes;
 mod recorder;
 mod relay;
-mod replies;
 mod run;
 mod runner;
-mod server;
 mod session;
 mod shared;
 mod sources;
-mod stdin;
 mod students;
 mod toolchain;
 mod types;
@@ -58,6 +49,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use directory::SessionDirectory;
 use evaluator::Setting;
+use kernel::Taper;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
@@ -184,7 +176,7 @@ fn run() -> Result<u8> {
         Command::Lab { folder, arguments } => return jupyter::lab(&folder, &arguments),
         Command::Students(arguments) => students::make(&arguments)?,
         Command::Doctor => return Ok(u8::from(!doctor::examine()?)),
-        Command::Kernel { connection_file, cuda } => kernel(&connection_file, cuda)?,
+        Command::Kernel { connection_file, cuda } => serve(&connection_file, cuda)?,
         Command::Analyzer { folder, cuda } => analysis::run(&folder, cuda)?,
         Command::CleanUp { folder } => clean_up(&folder),
         Command::CargoForAnalyzer { arguments } => return analysis::cargo(&arguments),
@@ -195,7 +187,7 @@ fn run() -> Result<u8> {
     Ok(0)
 }
 
-fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
+fn serve(connection_file: &Path, cuda: bool) -> Result<()> {
     let connection = std::fs::read_to_string(connection_file)
         .with_context(|| format!("cannot read the connection file {}", connection_file.display()))?;
     let connection = serde_json::from_str(&connection)
@@ -216,7 +208,11 @@ fn kernel(connection_file: &Path, cuda: bool) -> Result<()> {
     let rustc = tools.join(toolchain::RUSTC_OF_CELLS);
     let setting = Setting { folder: directory.path().to_owned(), rustc, own_variables, cuda };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(server::serve(&connection, setting));
+    let folder = directory.path();
+    let served = runtime.block_on(async {
+        let ended = kernel::told_to_end()?;
+        wire::serve(&connection, folder, |channels| Taper::start(setting, channels), ended).await
+    });
     if served.is_err() {
         directory::remove(directory.path());
         return served;

@@ -1,6 +1,5 @@
 //! Notebooks without Jupyter: runs them on the taper kernel and writes the executed notebook, its HTML and an index.
 
-use crate::client::Client;
 use crate::lab::Lab;
 use crate::notebook::{self, Parameter};
 use crate::recorder::Recorder;
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
+use wire::Client;
 
 /// What to run, and where the results go.
 #[derive(Clone, Debug, clap::Args)]

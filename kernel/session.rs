@@ -2,29 +2,20 @@
 //! The thread that works it off is in `worker.rs`.
 
 use crate::evaluator::Setting;
-use crate::iopub::IoPub;
-use crate::message::JupyterMessage;
 use crate::runner::Runner;
-use crate::stdin::Stdin;
 use crate::worker::Worker;
 use crate::{dependencies, processes};
-use jupyter_protocol::ExecuteRequest;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedSender;
+use wire::message::JupyterMessage;
+use wire::{Channels, Execute, PastCell, Stdin};
 
 /// How long a cell may take to end by itself when it is interrupted.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How often an interrupt looks whether it has had effect.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A cell to run.
-pub struct Execute {
-    pub request: JupyterMessage,
-    pub content: ExecuteRequest,
-}
 
 /// What the rest of the kernel keeps of a session.
 #[derive(Clone)]
@@ -50,15 +41,15 @@ pub struct Shared {
 }
 
 /// What the session has run so far, for history and completion.
-#[derive(Default, Clone)]
+#[derive(Default)]
 pub struct Log {
     /// The cells with their numbers and results.
     pub inputs: Vec<(usize, String, Option<String>)>,
-    /// The items and `use` declarations, as cells.
+    /// The items and `use` declarations, each once.
     pub items: Vec<String>,
     /// The variables with their types.
     pub variables: Vec<(String, String)>,
-    /// The dependencies that cells have added, as commands.
+    /// The dependencies that cells have added, as commands, each once.
     pub dependencies: Vec<String>,
 }
 
@@ -73,11 +64,39 @@ impl Log {
         let parsed = cell::parse(cell);
         let code = dependencies::resolve(cell, parsed.code_start).code;
         let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
-        self.dependencies.extend(commands.map(str::to_owned));
+        commands.for_each(|command| keep_latest(&mut self.dependencies, command));
         let items = parsed.pieces.into_iter().filter(|piece| piece.is_item());
-        self.items.extend(items.map(|piece| cell[piece.range].to_owned()));
+        items.for_each(|piece| keep_latest(&mut self.items, &cell[piece.range]));
         self.variables = variables;
     }
+
+    /// All definitions, as code, with `code` after them; and where that starts.
+    fn with_definitions(&self, code: &str) -> (String, usize) {
+        let mut definitions = String::new();
+        for command in &self.dependencies {
+            definitions.push_str(command);
+            definitions.push('\n');
+        }
+        // Commands of the code itself must stay in front of everything that is Rust.
+        let (commands, rust) = code.split_at(cell::parse(code).code_start);
+        definitions.push_str(commands);
+        for item in &self.items {
+            definitions.push_str(item);
+            definitions.push('\n');
+        }
+        for (name, type_name) in &self.variables {
+            definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
+        }
+        let offset = definitions.len() - commands.len();
+        (definitions + rust, offset)
+    }
+}
+
+/// Adds a definition. A cell that is run again defines the same once more, and it is kept where it was defined last: of two
+/// versions of a function the later one counts.
+fn keep_latest(definitions: &mut Vec<String>, new: &str) {
+    definitions.retain(|known| known != new);
+    definitions.push(new.to_owned());
 }
 
 impl Shared {
@@ -119,12 +138,7 @@ impl Shared {
 
 impl Session {
     /// Starts the session's thread, which gets ready while it waits for its first cell.
-    pub fn start(
-        setting: Setting,
-        iopub: IoPub,
-        replies: UnboundedSender<JupyterMessage>,
-        stdin: Stdin,
-    ) -> Self {
+    pub fn start(setting: Setting, Channels { iopub, stdin, replies }: Channels) -> Self {
         let (queue, cells) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let session = Self { queue, shared: Arc::clone(&shared), stdin: stdin.clone() };
@@ -139,13 +153,19 @@ impl Session {
     }
 
     /// The request of the cell in progress, if any.
-    pub fn current(&self) -> Option<JupyterMessage> {
+    fn current(&self) -> Option<JupyterMessage> {
         self.shared.current.lock().unwrap().clone()
     }
 
-    /// What has been run so far.
-    pub fn log(&self) -> Log {
-        self.shared.log.lock().unwrap().clone()
+    /// The cells that have run so far.
+    pub fn history(&self) -> Vec<PastCell> {
+        let inputs = self.shared.log.lock().unwrap().inputs.clone();
+        inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
+    }
+
+    /// What has been defined so far, as code, with `code` after it; and where that starts.
+    pub fn with_definitions(&self, code: &str) -> (String, usize) {
+        self.shared.log.lock().unwrap().with_definitions(code)
     }
 
     /// Says which process completes.
@@ -165,5 +185,36 @@ impl Session {
     /// Ends the child, for good.
     pub fn shut_down(&self) {
         processes::end_descendants(std::process::id(), &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cell_defines_again_is_kept_once_where_it_came_last() {
+        let mut log = Log::default();
+        let variables = || vec![("x".to_owned(), "i32".to_owned())];
+        let cell = ":dep half = \"2\"\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x = f();";
+        let other = "fn f() -> i32 { 2 }";
+        for cell in [cell, cell, other, cell, cell] {
+            log.define(cell, variables());
+        }
+        assert_eq!(log.items, [other, "use std::fmt;", "fn f() -> i32 { 1 }"]);
+        assert_eq!(log.dependencies, [":dep half = \"2\""]);
+        let (code, start) = log.with_definitions("x.");
+        let expected = ":dep half = \"2\"\nfn f() -> i32 { 2 }\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x: i32 = loop {};\n";
+        assert_eq!((&code[..start], &code[start..]), (expected, "x."));
+    }
+
+    #[test]
+    fn commands_of_the_code_itself_stay_in_front_of_all_definitions() {
+        let mut log = Log::default();
+        log.define("struct S;", Vec::new());
+        let (code, start) = log.with_definitions(":dep half = \"2\"\nS");
+        assert_eq!(code, ":dep half = \"2\"\nstruct S;\nS");
+        // Positions in the code are counted from its own start, commands included.
+        assert_eq!(start, "struct S;\n".len());
     }
 }

@@ -1,10 +1,10 @@
 //! The stop button: what ends, what stays, and what the user is told.
 
-use crate::client::Client;
 use crate::support::{completions, kernel, note, run};
 use jupyter_protocol::{ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::Client;
 
 async fn interrupt(kernel: &mut Client) {
     kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();

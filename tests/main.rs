@@ -5,8 +5,6 @@ mod architecture;
 mod bad_shapes;
 mod batches;
 mod cells;
-#[path = "../kernel/client.rs"]
-mod client;
 mod clients;
 mod composed;
 mod conformance;
@@ -58,5 +56,4 @@ mod table;
 mod tidy;
 mod train;
 mod training_curve;
-mod wire;
 mod worksheets;

@@ -1,7 +1,8 @@
-//! Messages as they are on the wire, with what the library's types do not hold.
+//! Messages as they are on the wire, with what the library's types do not hold, for tests of kernels. What is not as a test
+//! must be able to rely on, panics.
 
 use crate::client::Client;
-use jupyter_protocol::{JupyterMessage, UnknownMessage};
+use jupyter_protocol::{Header, JupyterMessage, UnknownMessage};
 use jupyter_zmq_client::{Connection, RawMessage};
 use serde_json::Value;
 use std::time::Duration;
@@ -13,17 +14,23 @@ use zeromq::{SocketRecv, SocketSend};
 pub struct Message {
     /// The topic on IOPub.
     pub topic: String,
+    /// Id, session, type ….
     pub header: Value,
+    /// The header of the request, or an empty object.
     pub parent: Value,
+    /// What few messages have.
     pub metadata: Value,
+    /// What depends on the type.
     pub content: Value,
 }
 
 impl Message {
+    /// Its type.
     pub fn kind(&self) -> &str {
         self.header["msg_type"].as_str().unwrap()
     }
 
+    /// Whether it says that its request is done with.
     pub fn is_idle(&self) -> bool {
         self.content["execution_state"] == "idle"
     }
@@ -45,8 +52,28 @@ pub async fn send<S: SocketSend + zeromq::Socket>(
     kind: &str,
     content: Value,
 ) -> Value {
-    let message = JupyterMessage::new(UnknownMessage { msg_type: kind.to_owned(), content }, None)
-        .with_session(&connection.session_id);
+    send_message(connection, kind, content, None).await
+}
+
+/// As [`send`], in answer to a message.
+pub async fn send_answer<S: SocketSend + zeromq::Socket>(
+    connection: &mut Connection<S>,
+    question: &Message,
+    kind: &str,
+    content: Value,
+) -> Value {
+    let parent = serde_json::from_value(question.header.clone()).unwrap();
+    send_message(connection, kind, content, Some(parent)).await
+}
+
+async fn send_message<S: SocketSend + zeromq::Socket>(
+    connection: &mut Connection<S>,
+    kind: &str,
+    content: Value,
+    parent_header: Option<Header>,
+) -> Value {
+    let message = JupyterMessage::new(UnknownMessage { msg_type: kind.to_owned(), content }, None);
+    let message = JupyterMessage { parent_header, ..message }.with_session(&connection.session_id);
     let header = serde_json::to_value(&message.header).unwrap();
     connection.send(message).await.unwrap();
     header

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, c
 use tokio::net::{TcpListener, TcpStream, UnixStream, tcp::OwnedWriteHalf, unix::OwnedReadHalf};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 /// How many bytes a message of a client may have.
 const LARGEST: u64 = 256 << 20;
@@ -49,7 +50,10 @@ impl Gate {
         // Sockets that are files are guarded by the permissions of their folder.
         if connection.transport == Transport::TCP {
             behind.transport = Transport::IPC;
-            behind.ip = short(folder, &opened).join("socket").display().to_string();
+            // Never the same name: a socket removes its file some time after it has been closed, and the number of its folder
+            // may be that of another kernel's folder by then.
+            let name = &Uuid::new_v4().simple().to_string()[..8];
+            behind.ip = short(folder, &opened).join(name).display().to_string();
             let ports = [
                 &mut behind.shell_port,
                 &mut behind.iopub_port,
@@ -158,5 +162,31 @@ async fn check(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) ->
         if header[0] & MORE == 0 {
             message = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether what is sent after the greeting passes, up to a frame of which no more than its length has come.
+    async fn passes(frames: &[u8]) -> bool {
+        let sent = [&[0; GREETING as usize], frames].concat();
+        let mut passed = Vec::new();
+        check(&sent[..], &mut passed).await.is_ok() && passed == sent
+    }
+
+    #[tokio::test]
+    async fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
+        let long = |more: u8, length: u64| [&[LONG | more][..], &length.to_be_bytes()].concat();
+        assert!(passes(&long(0, LARGEST)).await);
+        assert!(!passes(&long(0, LARGEST + 1)).await);
+        assert!(!passes(&long(0, u64::MAX)).await);
+        // All parts of a message count, those of another one do not.
+        let [part, last] = [[MORE, 2, 7, 7], [0, 2, 7, 7]];
+        assert!(passes(&[&part[..], &long(0, LARGEST - 2)].concat()).await);
+        assert!(!passes(&[&part[..], &long(0, LARGEST - 1)].concat()).await);
+        assert!(passes(&[&part[..], &last, &long(0, LARGEST)].concat()).await);
+        assert!(!passes(&[&long(MORE, u64::MAX - 1)[..], &long(0, u64::MAX - 1)].concat()).await);
     }
 }

@@ -33,15 +33,21 @@ pub fn unknown(msg_type: &str, content: Value) -> JupyterMessageContent {
     })
 }
 
+/// The content of the reply to a cell that waited while an earlier one failed. It has no number: the cell has not been
+/// counted, and JupyterLab would show it.
+pub fn aborted() -> JupyterMessageContent {
+    unknown("execute_reply", json!({ "status": "aborted" }))
+}
+
 /// What came through a socket, signed as it should be.
-pub enum Received {
+pub(crate) enum Received {
     Request(JupyterMessage),
     /// Its content is not what its type wants; the sender is told why.
     Malformed(JupyterMessage, String),
 }
 
 /// Reads the next message. Fields that have a default in the protocol may be missing.
-pub async fn read(socket: &mut RouterRecvConnection) -> Result<Received, RuntimeError> {
+pub(crate) async fn read(socket: &mut RouterRecvConnection) -> Result<Received, RuntimeError> {
     let raw = RawMessage::from_multipart(socket.socket.recv().await?, &socket.mac)?;
     let header: jupyter_protocol::Header = serde_json::from_slice(&raw.jparts[0])?;
     let content: Value = serde_json::from_slice(&raw.jparts[3])?;

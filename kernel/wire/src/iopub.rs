@@ -1,6 +1,7 @@
 //! The only writer of the IOPub socket, fed by a channel: whoever publishes first is first on the wire.
 
 use crate::message::{JupyterMessage, JupyterMessageContent, message};
+use crate::server::next;
 use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteInput, ExecuteResult, ExecutionCount, ExecutionState,
     IoPubWelcome, Media, MediaType, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,
@@ -8,7 +9,7 @@ use jupyter_protocol::{
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Condvar, Mutex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// How many bytes of a cell's output may wait for the socket before the cell has to wait too. Clients that read slowly
 /// make it wait; what is not output never does.
@@ -20,6 +21,8 @@ pub struct IoPub {
     queue: mpsc::UnboundedSender<Queued>,
     budget: Arc<Budget>,
     cell: Arc<Mutex<Cell>>,
+    /// The request of the cell that is busy.
+    in_progress: Arc<Mutex<Option<JupyterMessage>>>,
 }
 
 /// A message, and the bytes of the budget that it takes up.
@@ -30,7 +33,7 @@ pub struct Queued {
 
 /// The bytes of output that wait for the socket.
 #[derive(Default)]
-pub struct Budget {
+pub(crate) struct Budget {
     waiting: Mutex<usize>,
     sent: Condvar,
 }
@@ -59,14 +62,22 @@ struct Cell {
 /// What a cell shows.
 #[derive(Debug)]
 pub enum Output {
+    /// Text, whole lines or not.
     Stream(Stdio, String),
+    /// A picture, a table or the like.
     Display {
+        /// Its representations by MIME type.
         data: Map<String, Value>,
+        /// What else there is to say of them, by MIME type.
         metadata: Map<String, Value>,
+        /// The name by which it can be replaced.
         display_id: Option<String>,
+        /// Whether it replaces what was shown under that name.
         update: bool,
     },
+    /// Removes what the cell has shown so far.
     Clear {
+        /// Only when the next output comes.
         wait: bool,
     },
 }
@@ -83,14 +94,14 @@ impl Output {
 }
 
 impl IoPub {
-    /// Also returns the end of the queue that [`write`] takes.
+    /// Also returns what is published, in order.
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
         let (queue, receiver) = mpsc::unbounded_channel();
-        (Self { queue, budget: Arc::default(), cell: Arc::default() }, receiver)
+        (Self { queue, budget: Arc::default(), cell: Arc::default(), in_progress: Arc::default() }, receiver)
     }
 
     /// What [`write`] gives back to when it has sent something.
-    pub fn budget(&self) -> Arc<Budget> {
+    pub(crate) fn budget(&self) -> Arc<Budget> {
         Arc::clone(&self.budget)
     }
 
@@ -130,15 +141,34 @@ impl IoPub {
         let _ = self.queue.send(Queued { message: message(content, request.as_ref()), bytes });
     }
 
+    /// Publishes that a request is worked on, or is done with: `Busy` once, then `Idle` once.
+    ///
+    /// Clients that go by the latest status must not take the kernel for idle while a cell runs, which is why the cell's
+    /// `busy` is said again after the `idle` of another request.
     pub fn status(&self, state: ExecutionState, request: &JupyterMessage) {
-        self.publish(status(state, Some(request)));
+        // Held until all is in the queue, or a cell could become idle before it is said again that it is busy.
+        let mut in_progress = self.in_progress.lock().unwrap();
+        self.publish(status(state.clone(), Some(request)));
+        let is_cell = matches!(request.content, JupyterMessageContent::ExecuteRequest(_));
+        match (state, &*in_progress) {
+            (ExecutionState::Busy, _) if is_cell => *in_progress = Some(request.clone()),
+            (ExecutionState::Idle, Some(cell)) if cell.header.msg_id == request.header.msg_id => {
+                *in_progress = None
+            }
+            (ExecutionState::Idle, Some(cell)) => {
+                self.publish(status(ExecutionState::Busy, Some(cell)));
+            }
+            _ => {}
+        }
     }
 
+    /// Publishes the code of a cell that is run, with its number.
     pub fn input(&self, code: &str, count: usize, request: &JupyterMessage) {
         let content = ExecuteInput { code: code.to_owned(), execution_count: ExecutionCount(count) };
         self.publish(message(content, Some(request)));
     }
 
+    /// Publishes the result of a cell, by MIME type.
     pub fn result(&self, data: Map<String, Value>, count: usize, request: &JupyterMessage) {
         let (data, metadata) = (media(data), Map::new());
         // Without a value this field would be null, which is not what it may be.
@@ -147,6 +177,7 @@ impl IoPub {
         self.publish(message(content, Some(request)));
     }
 
+    /// Publishes why a cell has failed.
     pub fn error(&self, error: &ReplyError, request: &JupyterMessage) {
         let ReplyError { ename, evalue, traceback } = error.clone();
         self.publish(message(ErrorOutput { ename, evalue, traceback }, Some(request)));
@@ -159,7 +190,7 @@ impl IoPub {
 }
 
 /// A status message.
-pub fn status(execution_state: ExecutionState, request: Option<&JupyterMessage>) -> JupyterMessage {
+pub(crate) fn status(execution_state: ExecutionState, request: Option<&JupyterMessage>) -> JupyterMessage {
     message(Status { execution_state }, request)
 }
 
@@ -168,11 +199,12 @@ fn media(data: Map<String, Value>) -> Media {
     Media { content: data.into_iter().map(MediaType::Other).collect() }
 }
 
-/// Writes the queue to the socket until all publishers are gone, and welcomes subscribers (JEP 65).
-pub async fn write(
+/// Writes the queue to the socket until nothing is left when the kernel closes, and welcomes subscribers (JEP 65).
+pub(crate) async fn write(
     mut socket: KernelIoPubXPubConnection,
     mut queue: mpsc::UnboundedReceiver<Queued>,
     budget: Arc<Budget>,
+    mut closing: watch::Receiver<bool>,
 ) {
     loop {
         tokio::select! {
@@ -186,7 +218,7 @@ pub async fn write(
                     let _ = socket.send(welcome).await;
                 }
             }
-            next = queue.recv() => {
+            next = next(&mut queue, &mut closing) => {
                 let Some(Queued { message: mut next, bytes }) = next else { return };
                 next.zmq_identities = vec![next.header.msg_type.clone().into()];
                 if let Err(error) = socket.send(next).await {

@@ -1,14 +1,13 @@
 //! The kernel's sockets: requests come in on shell and control, and are answered at once or handed to the
-//! session. Nothing here waits for a cell.
+//! kernel. Nothing here waits for a cell.
 
-use crate::analyzer::Analyzer;
-use crate::evaluator::Setting;
 use crate::gate::Gate;
 use crate::history;
 use crate::iopub::{self, IoPub};
+use crate::kernel::{Channels, Execute, Kernel};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
+use crate::position;
 use crate::replies;
-use crate::session::{Execute, Session};
 use crate::stdin::{self, Stdin};
 use anyhow::{Context, Result};
 use jupyter_protocol::{
@@ -20,24 +19,33 @@ use jupyter_zmq_client::{
     create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use std::future::{Future, ready};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeromq::{SocketRecv, SocketSend};
 
-/// How often to look whether the process that started the kernel is still there.
-const PARENT_CHECK: Duration = Duration::from_secs(1);
-
-/// How long clients have for the last replies.
+/// How long clients have for the last messages.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Serves until a client asks for shutdown, a signal comes, or the parent process is gone.
-pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> {
-    let mut gate = Gate::open(connection, &setting.folder).await?;
+/// Serves the kernel that `start` starts, until a client asks for shutdown or `ended` says that it is time.
+///
+/// Clients are let in at the addresses of `connection`; the sockets themselves are in `folder`, which must be for this user
+/// alone.
+///
+/// # Errors
+///
+/// One of the addresses is taken, or a socket cannot be made.
+pub async fn serve<K: Kernel>(
+    connection: &ConnectionInfo,
+    folder: &Path,
+    start: impl FnOnce(Channels) -> K,
+    ended: impl Future<Output = ()>,
+) -> Result<()> {
+    let mut gate = Gate::open(connection, folder).await?;
     let connection = &gate.behind;
     let id = uuid::Uuid::new_v4().to_string();
     let iopub_socket = create_kernel_iopub_xpub_connection(connection, &id).await.context("iopub socket")?;
@@ -51,55 +59,37 @@ pub async fn serve(connection: &ConnectionInfo, setting: Setting) -> Result<()> 
     let (stdin, questions) = Stdin::new();
     let (shell_replies, to_shell) = unbounded_channel();
     let (control_replies, to_control) = unbounded_channel();
-    let (end, mut ended) = unbounded_channel();
+    let (end, mut asked_to_end) = unbounded_channel();
+    let closing = watch::Sender::new(false);
     iopub.publish(iopub::status(ExecutionState::Starting, None));
+    let kernel = start(Channels { iopub: iopub.clone(), stdin, replies: shell_replies.clone() });
+    let kernel = Arc::new(kernel);
 
-    let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
-    let cuda = setting.cuda;
-    let session = Session::start(setting, iopub.clone(), shell_replies.clone(), stdin);
-    let analyzer =
-        Analyzer::new(folder, own_variables, cuda, session.clone(), iopub.clone(), shell_replies.clone());
-    let rust = Arc::new(OnceCell::new());
-    let desk = |replies| {
-        let (session, analyzer, iopub) = (session.clone(), analyzer.clone(), iopub.clone());
-        Desk { session, analyzer, iopub, replies, end: end.clone(), rust: Arc::clone(&rust) }
-    };
     let ((shell_out, shell_in), (control_out, control_in)) = (shell.split(), control.split());
-    let mut others = JoinSet::new();
-    others.spawn(iopub::write(iopub_socket, published, iopub.budget()));
-    others.spawn(stdin::serve(stdin_socket, questions));
-    others.spawn(beat(heartbeat));
-    others.spawn(send(shell_out, to_shell));
-    others.spawn(desk(shell_replies).serve(shell_in));
-    let control_sent = tokio::spawn(send(control_out, to_control));
-    let on_control = tokio::spawn(desk(control_replies).serve(control_in));
-
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    // Interrupts come as messages; the signal is meant for the program in the same terminal.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move { while interrupt.recv().await.is_some() {} });
-    tokio::select! {
-        _ = ended.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-        () = parent_is_gone() => {}
+    let mut senders = JoinSet::new();
+    senders.spawn(iopub::write(iopub_socket, published, iopub.budget(), closing.subscribe()));
+    senders.spawn(send(shell_out, to_shell, closing.subscribe()));
+    senders.spawn(send(control_out, to_control, closing.subscribe()));
+    let mut receivers = JoinSet::new();
+    receivers.spawn(stdin::serve(stdin_socket, questions));
+    receivers.spawn(beat(heartbeat));
+    for (socket, replies) in [(shell_in, shell_replies), (control_in, control_replies)] {
+        let (kernel, iopub, end) = (Arc::clone(&kernel), iopub.clone(), end.clone());
+        let (lookups, to_look_up) = unbounded_channel();
+        let desk = Arc::new(Desk { kernel, iopub, replies, end, lookups });
+        receivers.spawn(Arc::clone(&desk).look_up(to_look_up));
+        receivers.spawn(desk.serve(socket));
     }
-    session.shut_down();
-    on_control.abort();
-    // The last replies are on their way while these tasks have something to send.
-    let _ = on_control.await;
-    let _ = timeout(LAST_WORDS, control_sent).await;
-    others.shutdown().await;
+    tokio::select! {
+        _ = asked_to_end.recv() => {}
+        () = ended => {}
+    }
+    kernel.shut_down();
+    receivers.shutdown().await;
+    closing.send_replace(true);
+    let _ = timeout(LAST_WORDS, async { while senders.join_next().await.is_some() {} }).await;
     let _ = timeout(LAST_WORDS, gate.close()).await;
     Ok(())
-}
-
-async fn parent_is_gone() {
-    let parent = std::os::unix::process::parent_id();
-    let mut interval = tokio::time::interval(PARENT_CHECK);
-    while std::os::unix::process::parent_id() == parent {
-        interval.tick().await;
-    }
 }
 
 /// Sends back whatever comes. A client that sends nonsense, or is gone, is no reason not to do so for the others.
@@ -111,26 +101,44 @@ async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     }
 }
 
-async fn send(mut socket: RouterSendConnection, mut replies: UnboundedReceiver<JupyterMessage>) {
-    while let Some(reply) = replies.recv().await {
+/// Sends replies until none is left when the kernel closes.
+async fn send(
+    mut socket: RouterSendConnection,
+    mut replies: UnboundedReceiver<JupyterMessage>,
+    mut closing: watch::Receiver<bool>,
+) {
+    while let Some(reply) = next(&mut replies, &mut closing).await {
         if let Err(error) = socket.send(reply).await {
             eprintln!("taper: a reply could not be sent: {error}");
         }
     }
 }
 
+/// The next of a queue; `None` when there is none left and the kernel closes.
+pub(crate) async fn next<T>(
+    queue: &mut UnboundedReceiver<T>,
+    closing: &mut watch::Receiver<bool>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        next = queue.recv() => next,
+        // The runtime makes tasks pause now and then, so it may not have been looked whether there is something.
+        _ = closing.wait_for(|closing| *closing) => queue.try_recv().ok(),
+    }
+}
+
 /// Answers the requests of one socket.
-struct Desk {
-    session: Session,
-    analyzer: Analyzer,
+struct Desk<K> {
+    kernel: Arc<K>,
     iopub: IoPub,
     replies: UnboundedSender<JupyterMessage>,
     end: UnboundedSender<()>,
-    rust: Arc<OnceCell<String>>,
+    /// Requests whose answers take time, but no cell.
+    lookups: UnboundedSender<JupyterMessage>,
 }
 
-impl Desk {
-    async fn serve(self, mut socket: RouterRecvConnection) {
+impl<K: Kernel> Desk<K> {
+    async fn serve(self: Arc<Self>, mut socket: RouterRecvConnection) {
         loop {
             match message::read(&mut socket).await {
                 Ok(Received::Request(request)) => self.handle(request).await,
@@ -146,29 +154,35 @@ impl Desk {
         }
     }
 
-    /// Requests that take time go to threads of their own, which report busy and idle themselves.
     async fn handle(&self, request: JupyterMessage) {
         match &request.content {
+            // From here on it is the kernel that says busy and idle.
             Content::ExecuteRequest(content) => {
-                self.session.execute(Execute { content: content.clone(), request });
+                self.kernel.execute(Execute { content: content.clone(), request });
             }
-            Content::CompleteRequest(_) | Content::InspectRequest(_) => self.analyzer.ask(request),
+            Content::CompleteRequest(_) | Content::InspectRequest(_) => {
+                // The receiver lives as long as the socket.
+                let _ = self.lookups.send(request);
+            }
             _ => self.answer(&request, self.reply(&request)).await,
+        }
+    }
+
+    /// Answers what is to be looked up, one after the other.
+    async fn look_up(self: Arc<Self>, mut requests: UnboundedReceiver<JupyterMessage>) {
+        while let Some(request) = requests.recv().await {
+            self.answer(&request, self.reply(&request)).await;
         }
     }
 
     /// Sends a reply, if there is one to that request, between busy and idle.
     async fn answer(&self, request: &JupyterMessage, reply: impl Future<Output = Option<Content>>) {
-        self.iopub.publish(iopub::status(ExecutionState::Busy, Some(request)));
+        self.iopub.status(ExecutionState::Busy, request);
         if let Some(reply) = reply.await {
             // The receiver lives as long as the socket.
             let _ = self.replies.send(message(reply, Some(request)));
         }
-        self.iopub.publish(iopub::status(ExecutionState::Idle, Some(request)));
-        if let Some(cell) = self.session.current() {
-            // Clients that go by the latest status must not take the kernel for idle.
-            self.iopub.publish(iopub::status(ExecutionState::Busy, Some(&cell)));
-        }
+        self.iopub.status(ExecutionState::Idle, request);
         if matches!(request.content, Content::ShutdownRequest(_)) {
             let _ = self.end.send(());
         }
@@ -176,11 +190,18 @@ impl Desk {
 
     async fn reply(&self, request: &JupyterMessage) -> Option<Content> {
         Some(match &request.content {
-            Content::KernelInfoRequest(_) => {
-                replies::kernel_info(self.rust.get_or_init(replies::rust_version).await)
+            Content::KernelInfoRequest(_) => replies::kernel_info(self.kernel.info().await),
+            Content::IsCompleteRequest(content) => self.kernel.is_complete(&content.code).into(),
+            Content::HistoryRequest(content) => history::select(&self.kernel.history(), content).into(),
+            Content::CompleteRequest(content) => {
+                let position = position::to_bytes(&content.code, content.cursor_pos);
+                let found = self.kernel.complete(&content.code, position).await;
+                replies::complete(&content.code, position, found).into()
             }
-            Content::IsCompleteRequest(content) => replies::is_complete(&content.code).into(),
-            Content::HistoryRequest(content) => history::select(&self.session.log(), content).into(),
+            Content::InspectRequest(content) => {
+                let position = position::to_bytes(&content.code, content.cursor_pos);
+                replies::inspect(self.kernel.inspect(&content.code, position).await).into()
+            }
             // There are no comms, so there is nothing to tell of them.
             Content::CommInfoRequest(_) => replies::comm_info().into(),
             Content::CommOpen(comm) => {
@@ -189,7 +210,7 @@ impl Desk {
                 return None;
             }
             Content::InterruptRequest(_) => {
-                self.session.interrupt();
+                self.kernel.interrupt();
                 InterruptReply { status: ReplyStatus::Ok, error: None }.into()
             }
             Content::ShutdownRequest(content) => {

@@ -26,13 +26,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a kernel is started when its ports are taken.
 const TRIES: usize = 3;
 
-/// A kernel process, and the sockets to it.
+/// The sockets to a kernel, and its process.
 pub struct Client {
-    pub process: Child,
+    /// The kernel, if it was started by this client.
+    process: Option<Child>,
+    /// Where it listens.
     pub connection: ConnectionInfo,
+    /// Requests and their replies.
     pub shell: ClientShellConnection,
+    /// What the kernel tells all clients.
     pub iopub: ClientIoPubConnection,
+    /// As `shell`, for what must not wait behind other requests.
     pub control: ClientControlConnection,
+    /// Questions to the user and their answers.
     pub stdin: ClientStdinConnection,
 }
 
@@ -45,7 +51,8 @@ impl Client {
         command.arg(&file).stdin(Stdio::null());
         let mut tries = 0;
         loop {
-            let connection = write_connection(&file).await?;
+            let connection = free_connection().await?;
+            write_connection(&file, &connection)?;
             let started = Self::start_once(command, connection.clone()).await;
             tries += 1;
             // Another program may take a port before the kernel does.
@@ -56,49 +63,60 @@ impl Client {
     }
 
     async fn start_once(command: &mut Command, connection: ConnectionInfo) -> Result<Self> {
-        let process = command.spawn().context("cannot start the kernel")?;
-        let mut client = Self::connect(process, connection).await?;
-        let ready = client.wait_until_ready().await;
-        if ready.is_err() {
-            end(&mut client.process);
+        let mut process = command.spawn().context("cannot start the kernel")?;
+        match Self::meet(&mut process, connection).await {
+            Ok(client) => Ok(Self { process: Some(process), ..client }),
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(error)
+            }
         }
-        ready.map(|()| client)
     }
 
-    async fn connect(mut process: Child, connection: ConnectionInfo) -> Result<Self> {
-        let session = uuid::Uuid::new_v4().to_string();
-        let identity = peer_identity_for_session(&session)?;
-        let sockets = async {
+    /// Connects to a kernel as soon as it listens, and waits until it answers.
+    async fn meet(process: &mut Child, connection: ConnectionInfo) -> Result<Self> {
+        let met = async {
             // The kernel binds its sockets one after the other; the last one is the heartbeat.
             while TcpStream::connect((connection.ip.as_str(), connection.hb_port)).await.is_err() {
-                still_runs(&mut process)?;
+                still_runs(process)?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            Ok((
-                create_client_shell_connection_with_identity(&connection, &session, identity.clone()).await?,
-                create_client_iopub_connection(&connection, "", &session).await?,
-                create_client_control_connection(&connection, &session).await?,
-                create_client_stdin_connection_with_identity(&connection, &session, identity).await?,
-            ))
+            Self::open(connection).await
         };
-        let sockets = timeout(PATIENCE, sockets).await.context("the kernel does not listen").flatten();
-        if sockets.is_err() {
-            end(&mut process);
-        }
-        let (shell, iopub, control, stdin) = sockets?;
-        Ok(Self { process, connection, shell, iopub, control, stdin })
+        let mut client = timeout(PATIENCE, met).await.context("the kernel does not listen")??;
+        client.wait_until_ready(Some(process)).await?;
+        Ok(client)
+    }
+
+    async fn open(connection: ConnectionInfo) -> Result<Self> {
+        let session = uuid::Uuid::new_v4().to_string();
+        let identity = peer_identity_for_session(&session)?;
+        let shell = create_client_shell_connection_with_identity(&connection, &session, identity.clone());
+        let shell = shell.await?;
+        let iopub = create_client_iopub_connection(&connection, "", &session).await?;
+        let control = create_client_control_connection(&connection, &session).await?;
+        let stdin = create_client_stdin_connection_with_identity(&connection, &session, identity).await?;
+        Ok(Self { process: None, connection, shell, iopub, control, stdin })
+    }
+
+    /// Talks to a kernel that listens already, and waits until it answers.
+    pub async fn connect(connection: ConnectionInfo) -> Result<Self> {
+        let mut client = Self::open(connection).await?;
+        client.wait_until_ready(None).await?;
+        Ok(client)
     }
 
     /// Waits until requests are answered and their status messages arrive: not every kernel welcomes subscribers, and
     /// until the subscription is known there, messages are lost.
-    async fn wait_until_ready(&mut self) -> Result<()> {
+    async fn wait_until_ready(&mut self, mut process: Option<&mut Child>) -> Result<()> {
         let ready = async {
             loop {
                 let request = JupyterMessage::new(KernelInfoRequest {}, None);
                 let id = request.header.msg_id.clone();
                 self.shell.send(request).await?;
                 while let Err(_late) = timeout(Duration::from_secs(1), self.reply_to(&id)).await {
-                    still_runs(&mut self.process)?;
+                    process.as_deref_mut().map_or(Ok(()), still_runs)?;
                 }
                 let idle = self.until_idle(&id, |_| Ok(()));
                 if let Ok(heard) = timeout(Duration::from_millis(100), idle).await {
@@ -107,6 +125,15 @@ impl Client {
             }
         };
         timeout(PATIENCE, ready).await.context("the kernel does not answer")?
+    }
+
+    /// The kernel's process.
+    ///
+    /// # Panics
+    ///
+    /// If this client has only [connected](Self::connect) to the kernel.
+    pub fn process(&mut self) -> &mut Child {
+        self.process.as_mut().expect("this client has started the kernel")
     }
 
     /// Sends code to be run and returns the id of the request.
@@ -118,7 +145,6 @@ impl Client {
     }
 
     /// As [`execute`](Self::execute), for code that may ask the user.
-    #[cfg(test)]
     pub async fn ask_and_execute(&mut self, code: &str) -> Result<String> {
         let request = ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code.to_owned()) };
         let request = JupyterMessage::new(request, None);
@@ -154,7 +180,9 @@ impl Client {
             if let Ok(message) = timeout(Duration::from_secs(1), self.iopub.read()).await {
                 return Ok(message?);
             }
-            if let Some(status) = self.process.try_wait()? {
+            if let Some(process) = &mut self.process
+                && let Some(status) = process.try_wait()?
+            {
                 bail!("the kernel has died ({status})");
             }
         }
@@ -187,16 +215,18 @@ impl Client {
         self.control.send(JupyterMessage::new(ShutdownRequest { restart: false }, None)).await?;
         // Its reply says that it goes; the process is gone a moment later.
         let _ = timeout(PATIENCE, self.control.read()).await;
-        tokio::task::spawn_blocking(move || self.process.wait()).await??;
+        if let Some(mut process) = self.process {
+            tokio::task::spawn_blocking(move || process.wait()).await??;
+        }
         Ok(())
     }
 }
 
-/// Chooses free ports and a key, and writes them to the file.
-async fn write_connection(file: &Path) -> Result<ConnectionInfo> {
+/// Free ports of this machine, and a key.
+pub async fn free_connection() -> Result<ConnectionInfo> {
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (ports, _listeners) = peek_ports_with_listeners(host, 5).await?;
-    let connection = ConnectionInfo {
+    Ok(ConnectionInfo {
         ip: host.to_string(),
         transport: Transport::TCP,
         shell_port: ports[0],
@@ -207,11 +237,14 @@ async fn write_connection(file: &Path) -> Result<ConnectionInfo> {
         key: uuid::Uuid::new_v4().to_string(),
         signature_scheme: "hmac-sha256".into(),
         kernel_name: None,
-    };
+    })
+}
+
+fn write_connection(file: &Path, connection: &ConnectionInfo) -> Result<()> {
     // The key in it is a secret, and so is the folder.
     let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    opened.write_all(serde_json::to_string(&connection)?.as_bytes())?;
-    Ok(connection)
+    opened.write_all(serde_json::to_string(connection)?.as_bytes())?;
+    Ok(())
 }
 
 fn ports_are_free(connection: &ConnectionInfo) -> bool {
@@ -226,9 +259,4 @@ fn still_runs(process: &mut Child) -> Result<()> {
         Some(status) => bail!("the kernel ended as soon as it was started ({status})"),
         None => Ok(()),
     }
-}
-
-fn end(process: &mut Child) {
-    let _ = process.kill();
-    let _ = process.wait();
 }

@@ -1,6 +1,6 @@
 //! Answers to history requests, from the cells of this session.
 
-use crate::session::Log;
+use crate::kernel::PastCell;
 use jupyter_protocol::{HistoryEntry, HistoryReply, HistoryRequest, ReplyStatus};
 use regex::Regex;
 
@@ -8,38 +8,39 @@ use regex::Regex;
 const SESSION: usize = 0;
 
 /// Selects the cells that a client asks for.
-pub fn select(log: &Log, request: &HistoryRequest) -> HistoryReply {
-    let cells = log.inputs.iter();
+pub fn select(all: &[PastCell], request: &HistoryRequest) -> HistoryReply {
+    let cells = all.iter();
     let (cells, with_output): (Vec<_>, bool) = match request {
         HistoryRequest::Range { session, start, stop, output, .. } => {
-            let range = range(log, *start, *stop);
+            let range = range(all, *start, *stop);
             let is_this = session.unwrap_or_default() == SESSION as i32;
-            (cells.filter(|cell| is_this && range.contains(&cell.0)).collect(), *output)
+            (cells.filter(|cell| is_this && range.contains(&cell.number)).collect(), *output)
         }
         HistoryRequest::Tail { n, output, .. } => (last(cells.collect(), *n), *output),
         HistoryRequest::Search { pattern, n, output, unique, .. } => {
             let pattern = glob(pattern);
             let matches = |text: &str| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text));
-            let mut found: Vec<_> = cells.filter(|cell| matches(&cell.1)).collect();
+            let mut found: Vec<_> = cells.filter(|cell| matches(&cell.code)).collect();
             if *unique {
-                let is_last = |index: usize| found[index + 1..].iter().all(|later| later.1 != found[index].1);
+                let is_last =
+                    |index: usize| found[index + 1..].iter().all(|later| later.code != found[index].code);
                 found = (0..found.len()).filter(|&index| is_last(index)).map(|index| found[index]).collect();
             }
             (last(found, *n), *output)
         }
     };
-    let entry = |(number, input, result): &(usize, String, Option<String>)| match with_output {
+    let entry = |PastCell { number, code, result }: &PastCell| match with_output {
         true => {
-            HistoryEntry::InputOutput(SESSION, *number, (input.clone(), result.clone().unwrap_or_default()))
+            HistoryEntry::InputOutput(SESSION, *number, (code.clone(), result.clone().unwrap_or_default()))
         }
-        false => HistoryEntry::Input(SESSION, *number, input.clone()),
+        false => HistoryEntry::Input(SESSION, *number, code.clone()),
     };
     HistoryReply { history: cells.into_iter().map(entry).collect(), status: ReplyStatus::Ok, error: None }
 }
 
 /// Numbers as IPython takes them: negative ones count from the end, and without a `stop` there is none.
-fn range(log: &Log, start: i32, stop: i32) -> std::ops::Range<usize> {
-    let end = log.inputs.last().map_or(1, |cell| cell.0 + 1);
+fn range(all: &[PastCell], start: i32, stop: i32) -> std::ops::Range<usize> {
+    let end = all.last().map_or(1, |cell| cell.number + 1);
     let from_end = |number: i32| match usize::try_from(number) {
         Ok(number) => number,
         Err(_) => end.saturating_sub(number.unsigned_abs() as usize),
@@ -93,13 +94,13 @@ mod tests {
 
     #[test]
     fn ranges_count_from_either_end() {
-        let cell = |number: usize| (number, format!("{number}"), None);
-        let log = Log { inputs: (1..=5).map(cell).collect(), ..Log::default() };
-        assert_eq!(range(&log, 2, 4), 2..4);
-        assert_eq!(range(&log, 3, 0), 3..6);
-        assert_eq!(range(&log, -2, 0), 4..6);
-        assert_eq!(range(&log, 1, -1), 1..5);
-        assert_eq!(range(&log, -9, 9), 0..9);
-        assert_eq!(range(&Log::default(), 0, 0), 0..1);
+        let cell = |number: usize| PastCell { number, code: number.to_string(), result: None };
+        let all: Vec<_> = (1..=5).map(cell).collect();
+        assert_eq!(range(&all, 2, 4), 2..4);
+        assert_eq!(range(&all, 3, 0), 3..6);
+        assert_eq!(range(&all, -2, 0), 4..6);
+        assert_eq!(range(&all, 1, -1), 1..5);
+        assert_eq!(range(&all, -9, 9), 0..9);
+        assert_eq!(range(&[], 0, 0), 0..1);
     }
 }
