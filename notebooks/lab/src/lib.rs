@@ -19,6 +19,7 @@ mod interrupt;
 pub mod kernel;
 mod live;
 pub mod nn;
+mod number;
 pub mod ops;
 mod pace;
 pub mod plot;

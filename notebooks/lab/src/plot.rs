@@ -1,6 +1,7 @@
 //! Pictures of digits, of what a network holds, of training curves and scores, as SVG that is readable on light and dark
 //! pages.
 
+mod axis;
 mod bars;
 mod chart;
 mod curves;
@@ -14,6 +15,9 @@ mod palette;
 mod rows;
 mod sheet;
 mod svg;
+#[cfg(test)]
+mod tests;
+mod thinning;
 
 pub use bars::{bars, bars_of_runs};
 pub use curves::{Curve, curves};
