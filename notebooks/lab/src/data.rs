@@ -6,6 +6,7 @@ mod drawn;
 mod error;
 mod export;
 mod idx;
+mod proxy;
 mod resident;
 mod skeletons;
 mod source;
