@@ -1,4 +1,14 @@
 //! Where tensors live and are computed.
+//!
+//! ```
+//! use lab::candle_core::{DType, Tensor};
+//!
+//! let device = lab::device::best();
+//! let ones = Tensor::ones((2, 3), DType::F32, &device)?;
+//! assert_eq!(ones.sum_all()?.to_scalar::<f32>()?, 6.0);
+//! println!("computed on {}", lab::device::name(&device));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 use candle_core::{Device, DeviceLocation};
 

@@ -23,14 +23,17 @@ impl Conv2d {
         Self { relu: true, ..self }
     }
 
+    /// Stride, padding, dilation and groups.
     pub fn config(&self) -> &Conv2dConfig {
         &self.config
     }
 
+    /// The kernels, `[c_out, c_in / groups, k_h, k_w]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
+    /// What is added to each output channel, `[c_out]`.
     pub fn bias(&self) -> Option<&Tensor> {
         self.bias.as_ref()
     }

@@ -1,6 +1,7 @@
 //! Values and gradients of the operations, against numbers computed otherwise.
 
 mod binary_cross_entropy;
+mod candle;
 mod conv2d;
 mod half;
 mod norm;

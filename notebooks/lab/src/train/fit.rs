@@ -13,10 +13,13 @@ const EVALUATION_BATCH: usize = 500;
 pub struct Settings<'a> {
     /// What the panel calls the training.
     pub title: &'a str,
+    /// How often all images are shown.
     pub epochs: usize,
+    /// Images of a step, but for the last one of an epoch, which may have fewer.
     pub batch_size: usize,
     /// Decides the order of the images: `seed` in the first epoch, `seed + 1` in the second, ….
     pub seed: u64,
+    /// Where the weights are, and batches are put.
     pub device: &'a Device,
 }
 
