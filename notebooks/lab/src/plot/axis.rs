@@ -4,6 +4,8 @@
 const MARGIN: f64 = 0.03;
 /// Values that differ by less than this part of the largest are the same: labels that told them apart would be too long.
 const SAME: f64 = 1e-9;
+/// Steps are at most 2.5 times as long as they would be if they were not round, so one of four ends on the axis.
+const ENOUGH: usize = 4;
 
 /// A range of values, from `start` to a larger `end`.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +43,15 @@ impl Axis {
         (value / 2.0 - self.start / 2.0) / (self.end / 2.0 - self.start / 2.0)
     }
 
-    /// Round values that lie on it, `most` + 1 at most, each with its label. They lie on whole numbers if only those
-    /// have a meaning.
+    /// Round values that lie on it, each with its label: `most` + 1 at most, unless there is none among so few. They lie on
+    /// whole numbers if only those have a meaning.
     pub fn ticks(self, most: usize, whole: bool) -> Vec<(f64, String)> {
         let step = round_up(self.end / most as f64 - self.start / most as f64);
         let step = if whole { step.max(1.0) } else { step };
         let first = (self.start / step).ceil();
         let values = (0..=most).map(|at| (first + at as f64) * step).filter(|value| *value <= self.end);
-        values.map(|value| (value, self.label(value + 0.0, step))).collect()
+        let ticks: Vec<_> = values.map(|value| (value, self.label(value + 0.0, step))).collect();
+        if ticks.is_empty() && most < ENOUGH { self.ticks(most + 1, whole) } else { ticks }
     }
 
     /// With as many digits as tell multiples of `step` apart.
@@ -96,6 +99,10 @@ mod tests {
         assert_eq!(labels(&[f64::MIN, f64::MAX], 4), ["-1e308", "0", "1e308"]);
         let whole = Axis::new(1.0, 3.0).ticks(5, true);
         assert_eq!(whole, [(1.0, "1".into()), (2.0, "2".into()), (3.0, "3".into())]);
+        for step in 1..100 {
+            let alone = Axis::around([f64::from(step)].into_iter()).ticks(1, true);
+            assert!(!alone.is_empty() && alone.iter().all(|(value, _)| value.fract() == 0.0), "{alone:?}");
+        }
     }
 
     #[test]
@@ -112,6 +119,10 @@ mod tests {
                 assert!(axis.start < axis.end && axis.start.is_finite() && axis.end.is_finite(), "{case}");
                 for value in [low, high] {
                     assert!((0.0..=1.0).contains(&axis.share(value)), "{case}");
+                }
+                for most in 1..5 {
+                    let count = axis.ticks(most, false).len();
+                    assert!((1..=most.max(ENOUGH) + 1).contains(&count), "{case}, {most}: {count}");
                 }
                 let ticks = axis.ticks(5, false);
                 assert!((1..=6).contains(&ticks.len()), "{case}, {ticks:?}");

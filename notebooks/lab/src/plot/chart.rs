@@ -13,7 +13,7 @@ pub struct Chart<'a> {
     /// What x and y mean.
     pub axes: [&'a str; 2],
     pub curves: &'a [Curve],
-    /// What the x axis shows, if not just the values there are.
+    /// What the x axis shows, if not just the values there are: steps, whose numbers are whole.
     pub x: Option<Range<f64>>,
     pub legend: bool,
 }
@@ -25,7 +25,7 @@ impl Chart<'_> {
         let steps = x.as_ref().map_or(longest, |x| (x.end - x.start) as usize);
         // As many labels as there are steps where those are few, and as have room.
         let most = steps.clamp(1, if area.dim_in_pixel().0 < 1000 { 4 } else { 7 });
-        let whole = points(curves).all(|point| point.0.fract() == 0.0);
+        let whole = x.is_some() || points(curves).all(|point| point.0.fract() == 0.0);
         let x = x
             .map_or_else(|| Axis::around(points(curves).map(|point| point.0)), |x| Axis::new(x.start, x.end));
         let y = Axis::around(points(curves).map(|point| point.1));

@@ -77,11 +77,17 @@ impl Patches {
 
     /// Calls `f` with the place of each weight, and its place when packed.
     fn each_weight(&self, size: &Size, mut f: impl FnMut(usize, usize)) {
-        let area = size.k_h * size.k_w;
-        for at in 0..size.c_out * size.kernel() {
-            let (output, channel, pixel) = (at / size.kernel(), at / area % size.c_in, at % area);
-            let piece = output * self.packed + pixel / self.pixels * self.padded_piece;
-            f(at, piece + pixel % self.pixels * size.c_in + channel);
+        let pieces_of_row = size.k_w / self.pixels;
+        let step = if self.pixels == 1 { self.padded_piece } else { size.c_in };
+        let mut at = 0..;
+        for output in 0..size.c_out {
+            for channel in 0..size.c_in {
+                for row in 0..size.k_h {
+                    let start = output * self.packed + row * pieces_of_row * self.padded_piece + channel;
+                    let places = (start..).step_by(step);
+                    at.by_ref().zip(places).take(size.k_w).for_each(|(at, place)| f(at, place));
+                }
+            }
         }
     }
 

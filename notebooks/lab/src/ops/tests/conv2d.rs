@@ -2,6 +2,8 @@ use super::{assert_close, random, tolerance, values, with_gradients};
 use crate::nn::{Conv2d, Conv2dConfig, Module};
 use crate::ops::{conv2d_relu_with_config, conv2d_with_config};
 use candle_core::{DType, Device, Result, Tensor};
+use std::env;
+use std::process::Command;
 
 /// Sizes and values of a convolution.
 struct Naive {
@@ -188,4 +190,19 @@ fn what_does_not_fit_is_an_error_that_names_it() -> Result<()> {
         format!("conv2d: expected a kernel within 4 x 5, got 2 x 2 with dilation {huge}")
     );
     Ok(())
+}
+
+/// The vectors of other machines, as far as this one has them.
+#[test]
+fn narrower_vectors_give_the_same_results() {
+    for capability in ["default", "avx2"] {
+        let mut tests = Command::new(env::current_exe().unwrap());
+        tests.arg("--exact").env("LAB_CPU_CAPABILITY", capability).args([
+            "ops::tests::conv2d::values_and_gradients_are_right_for_all_groups_dilations_strides_paddings_and_kernels",
+            "ops::tests::conv2d::dilated_kernels_are_right_where_channels_fill_vectors",
+            "ops::tests::conv2d::what_a_dilated_kernel_passes_over_does_not_count",
+        ]);
+        let printed = String::from_utf8_lossy(&tests.output().unwrap().stdout).into_owned();
+        assert!(printed.contains("3 passed"), "{capability}: {printed}");
+    }
 }
