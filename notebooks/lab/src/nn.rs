@@ -1,6 +1,7 @@
 //! Layers on [`ops`], and beside them what a network needs of `candle_nn`, so that
 //! `use lab::nn` reads as `use candle_nn as nn` does. Their parameters have candle's names, `weight` and `bias`, so
-//! files of parameters fit both.
+//! files of parameters fit both. Read such a file by [`load`], and not by candle's `VarMap::load`, which does nothing, without an
+//! error, before the network has been built.
 //!
 //! ```
 //! use lab::candle_core::{DType, Device, Tensor};

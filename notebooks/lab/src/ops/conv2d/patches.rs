@@ -113,7 +113,8 @@ impl Patches {
         let mut sum = 0.0;
         for (vectors, (weights, dweights)) in self.vectors.chunks(at_once).zip(groups) {
             let group = Group { x, places, corners, vectors, weights, dweights, dx };
-            // SAFETY: No vector of a kernel, wherever it lies, is beyond an image.
+            // SAFETY: `new` has asserted that the last vector at the last corner ends within `image` values, and `x`, and
+            // `dx` where it is used, have as many by the assertion above.
             sum =
                 unsafe { if with_dx { group.visit::<S, true>(simd) } else { group.visit::<S, false>(simd) } };
         }
@@ -160,7 +161,7 @@ impl<V: Pod> Group<'_, V> {
     /// All vectors at all places must be within `x`, and within `dx` if it is used.
     #[inline(always)]
     unsafe fn visit<S: Simd<f32s = V>, const DX: bool>(self, simd: S) -> f32 {
-        // SAFETY: It is the caller's.
+        // SAFETY: the caller guarantees that all vectors at all places lie within `x`, and within `dx` where it is used.
         unsafe {
             match self.vectors.len() {
                 1 => self.visit_all::<S, 1, DX>(simd),
@@ -189,7 +190,8 @@ impl<V: Pod> Group<'_, V> {
             sum = simd.add_f32s(sum, gradient);
             for n in 0..N {
                 let at = corner + vectors[n];
-                // SAFETY: The caller knows that it is within `x`, and within `dx` if that is used.
+                // SAFETY: the caller (see `visit`) guarantees that this vector lies within `x`, and within `dx` where it is
+                // used. Unaligned reads and writes need no more.
                 unsafe {
                     let x = self.x.as_ptr().add(at).cast::<V>().read_unaligned();
                     sums[n] = simd.mul_add_e_f32s(gradient, x, sums[n]);
