@@ -150,7 +150,10 @@ fn digits() -> Finding {
             None => "MNIST_DIR is not set: notebooks download MNIST once, or draw digits themselves".into(),
         });
     };
-    let is_there = |name: &str| folder.join(name).exists() || folder.join(format!("{name}.gz")).exists();
+    let is_there = |name: &str| {
+        let names = [name.to_string(), name.replacen("-idx", ".idx", 1)];
+        names.iter().any(|name| folder.join(name).is_file() || folder.join(format!("{name}.gz")).is_file())
+    };
     match DIGITS.iter().find(|name| !is_there(name)) {
         Some(missing) => Bad(format!(
             "MNIST_DIR is {}, but there is no {missing} or {missing}.gz: put it there, or unset MNIST_DIR",
