@@ -7,9 +7,9 @@ use crate::iopub::IoPub;
 use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
 use crate::session::{Log, Session};
 use crate::this_program;
-use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
 use cell::cursor::{byte_position, char_position, path_at};
+use environment::OwnVariables;
 use jupyter_protocol::{
     CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
     ReplyStatus,

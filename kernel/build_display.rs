@@ -1,7 +1,7 @@
 //! A build that a cell has to wait for, in that cell's output.
 
 use crate::iopub::{IoPub, Output};
-use crate::lab::Lab;
+use environment::Lab;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 use uuid::Uuid;

@@ -1,7 +1,6 @@
 //! evcxr with its child: evaluates cells, for the session's thread alone.
 
 use crate::build_display::BuildDisplay;
-use crate::cuda::Cuda;
 use crate::dependencies::Wanted;
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
@@ -10,13 +9,12 @@ use crate::relay;
 use crate::runner::Runner;
 use crate::sources::{Source, Sources};
 use crate::stdin::Stdin;
-use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types;
-use crate::warm::Environment;
-use crate::{child, compile, dependencies, diagnostics, directory, errors};
+use crate::{child, compile, dependencies, diagnostics, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::annotated::Annotated;
 use cell::impls::Impls;
+use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, CompilationError, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::ReplyError;
 use std::fs;

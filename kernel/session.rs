@@ -1,13 +1,14 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
+use crate::dependencies;
 use crate::evaluator::Setting;
 use crate::iopub::IoPub;
 use crate::message::JupyterMessage;
 use crate::runner::Runner;
 use crate::stdin::Stdin;
 use crate::worker::Worker;
-use crate::{dependencies, processes};
+use environment::processes;
 use jupyter_protocol::ExecuteRequest;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
