@@ -5,9 +5,9 @@
 
 use crate::session::Session;
 use crate::this_program;
-use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
 use cell::cursor::path_at;
+use environment::OwnVariables;
 use jupyter_protocol::MediaType;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};

@@ -1,6 +1,6 @@
 //! A build that a cell has to wait for, in that cell's output.
 
-use crate::lab::Lab;
+use environment::Lab;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! The cell's `:dep lab` lines: the notebook names the crate by path, the session has it compiled already.
 
-use crate::lab::Lab;
 use anyhow::Result;
 use cell::blank;
+use environment::Lab;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,6 @@
 
 use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
-use crate::cuda::Cuda;
 use crate::dependencies::Wanted;
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
@@ -11,15 +10,14 @@ use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
 use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
-use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types::{self, Answers};
-use crate::warm::Environment;
-use crate::{child, compile, dependencies, diagnostics, directory, errors};
+use crate::{child, compile, dependencies, diagnostics, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
 use cell::macros::Call;
 use cell::{Binding, Cell};
+use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::{ReplyError, Stdio};
 use serde_json::{Map, Value};

@@ -1,10 +1,11 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
+use crate::dependencies;
 use crate::evaluator::Setting;
 use crate::runner::Runner;
 use crate::worker::Worker;
-use crate::{dependencies, processes};
+use environment::processes;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ mod animate;
 mod architecture;
 mod bad_shapes;
 mod batches;
+mod broken_pipe;
 mod cells;
 mod clients;
 mod composed;

@@ -1,35 +1,14 @@
-//! The Rust toolchain, and what rust-analyzer gets to see of it.
-//!
-//! evcxr asks rust-analyzer for the types of variables, for which it reads the sources of every dependency and of
-//! std. `types.rs` has better answers, so the rust-analyzer in a session is given a `cargo` and a `rustc` that
-//! know of no dependencies and no std: it is ready at once and stays small. Completion, which needs the whole
-//! picture, has its own process (`analyzer.rs`).
+//! The Rust toolchain: that of the user, or of those who made a shared install.
 
 use crate::shared::Shared;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The compiler that cargo is told to use for cells.
-pub const RUSTC_OF_CELLS: &str = "rustc-of-cells";
-/// The folder that comes first on the kernel's search path.
-pub const FIRST_ON_PATH: &str = "path";
-
-/// The compiler of a shared install, for them.
+/// The variable with the compiler of a shared install, for the programs that stand in for rustup.
 pub const RUSTC: &str = "TAPER_RUSTC";
-
-/// Programs that stand in for the real ones.
-const TOOLS: [(&str, &str); 5] = [
-    ("cargo", include_str!("tools/cargo.sh")),
-    ("rustc", include_str!("tools/rustc.sh")),
-    ("path/rustup", include_str!("tools/rustup.sh")),
-    ("cargo-of-cells", include_str!("tools/cargo-of-cells.sh")),
-    (RUSTC_OF_CELLS, include_str!("tools/rustc-of-cells.sh")),
-];
 
 /// The compiler in use.
 #[derive(Clone, Debug)]
@@ -43,7 +22,10 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Finds the toolchain that evcxr will use too.
+    /// Finds the toolchain that cells will be compiled with too.
+    ///
+    /// # Errors
+    /// When there is none, or its compiler does not work.
     pub fn find() -> Result<Self> {
         let rustc = rustc();
         let cargo = Some(rustc.with_file_name("cargo")).filter(|cargo| cargo.is_file());
@@ -61,15 +43,28 @@ impl Toolchain {
     }
 
     /// The linker flag by which a library finds the shared std.
+    ///
+    /// # Errors
+    /// When the compiler does not tell where that is.
     pub fn rpath(&self) -> Result<String> {
-        let output = Command::new(&self.rustc).args(["--print", "target-libdir"]).output()?;
-        Ok(format!("-Clink-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&output.stdout).trim()))
+        Ok(format!("-Clink-arg=-Wl,-rpath,{}", self.print("target-libdir")?))
     }
 
     /// The folder of the toolchain.
+    ///
+    /// # Errors
+    /// When the compiler does not tell.
     pub fn sysroot(&self) -> Result<PathBuf> {
-        let output = Command::new(&self.rustc).args(["--print", "sysroot"]).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+        Ok(self.print("sysroot")?.into())
+    }
+
+    fn print(&self, what: &str) -> Result<String> {
+        let output = Command::new(&self.rustc).args(["--print", what]).output();
+        let output = output.with_context(|| format!("cannot run {}", self.rustc.display()))?;
+        if !output.status.success() {
+            bail!("`rustc --print {what}` fails: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// The path of rustc.
@@ -113,48 +108,27 @@ pub fn shared_rustc() -> OsString {
 }
 
 /// The search path on which these folders come first, and then the toolchain of a shared install.
+///
+/// # Errors
+/// When a folder's name holds what separates the folders of a search path.
 pub fn search_path(first: &[PathBuf]) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = first.iter().cloned().chain(shared_programs());
     Ok(env::join_paths(folders.chain(env::split_paths(&path)))?)
 }
 
-/// Writes the programs that stand in for the real ones.
-pub fn write_tools(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder.join(FIRST_ON_PATH))?;
-    for (name, script) in TOOLS {
-        let path = folder.join(name);
-        fs::write(&path, script)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The variables that this process changes for itself, with the user's values, which user code gets back.
-#[derive(Clone, Debug, Default)]
-pub struct OwnVariables(Vec<(&'static str, Option<OsString>)>);
-
-impl OwnVariables {
-    /// Sets variables of this process.
-    ///
-    /// # Safety
-    /// There must be no other thread yet.
-    pub unsafe fn set(variables: &[(&'static str, OsString)]) -> Self {
-        let before = variables.iter().map(|(name, _)| (*name, env::var_os(name))).collect();
-        for (name, value) in variables {
-            // SAFETY: the caller says that there is no other thread.
-            unsafe { env::set_var(name, value) };
-        }
-        Self(before)
-    }
-
-    /// Gives a command the user's values.
-    pub fn restore(&self, command: &mut Command) {
-        for (name, value) in &self.0 {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+    #[test]
+    fn the_toolchain_of_this_machine_is_found_whole() {
+        let toolchain = Toolchain::find().unwrap();
+        let version = Command::new("rustc").arg("-vV").output().unwrap();
+        assert_eq!(toolchain.version, String::from_utf8(version.stdout).unwrap());
+        let libraries = toolchain.sysroot().unwrap().join("lib/rustlib").join(&toolchain.host).join("lib");
+        assert_eq!(toolchain.rpath().unwrap(), format!("-Clink-arg=-Wl,-rpath,{}", libraries.display()));
+        let error = toolchain.print("no-such-thing").unwrap_err().to_string();
+        assert!(error.starts_with("`rustc --print no-such-thing` fails: error: "), "{error}");
     }
 }

@@ -1,15 +1,20 @@
 //! `taper students`: the course as students get it. The exercises stay, and their solutions go, by nbgrader's own marks.
 
-use crate::jupyter::{self, NBGRADER};
-use crate::{notebook, warm};
+use crate::notebook;
+use crate::packages::{self, NBGRADER};
+use crate::terminal::say;
 use anyhow::{Context, Result, bail, ensure};
+use environment::files::write;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-/// Where the students' edition goes.
-#[derive(Clone, Debug, clap::Args)]
+/// Make the students' edition of the course: exercises without their solutions
+///
+/// Takes the notebooks in notebooks/solutions/, and leaves out what is marked there as a solution, by nbgrader, which is
+/// installed for taper alone if you have none. The rest of the course comes along, so the folder can be handed out.
+#[derive(clap::Args)]
 pub struct Students {
     /// The folder to make; it must be empty, or not be there
     #[arg(long, value_name = "DIR", default_value = "out/students")]
@@ -31,35 +36,39 @@ const AS_IT_IS: [(&str, &str); 5] = [
 ];
 
 /// What is written in the place of a solution, and which cells go altogether.
-const CONFIGURATION: &str = include_str!("../notebooks/solutions/nbgrader_config.py");
+const CONFIGURATION: &str = include_str!("../../notebooks/solutions/nbgrader_config.py");
 
 /// What nbgrader does to each, in this order.
 const PREPROCESSORS: [&str; 3] = ["CheckCellMetadata", "ClearSolutions", "ClearOutput"];
 
-/// Makes the students' edition of the course in this folder.
-pub fn make(Students { out }: &Students) -> Result<()> {
-    let solutions = files(Path::new(SOLUTIONS), "ipynb")
-        .with_context(|| format!("there is no folder {SOLUTIONS}/ here: go to the folder of the course"))?;
-    solutions.iter().try_for_each(|path| check(path))?;
-    // Nothing of the user's is overwritten, and no solution of an earlier edition stays.
-    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    if fs::read_dir(out)?.next().is_some() {
-        bail!("{} is not empty: remove it, or name another folder with --out", out.display());
+impl Students {
+    /// Makes the students' edition of the course in this folder.
+    pub fn run(&self) -> Result<ExitCode> {
+        let out = &self.out;
+        let solutions = files(Path::new(SOLUTIONS), "ipynb").with_context(|| {
+            format!("there is no folder {SOLUTIONS}/ here: go to the folder of the course")
+        })?;
+        solutions.iter().try_for_each(|path| check(path))?;
+        // Nothing of the user's is overwritten, and no solution of an earlier edition stays.
+        fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        if fs::read_dir(out)?.next().is_some() {
+            bail!("{} is not empty: remove it, or name another folder with --out", out.display());
+        }
+        let cleared = tempfile::tempdir()?;
+        clear(&solutions, cleared.path())?;
+        copy(cleared.path(), "ipynb", &out.join(EXERCISES))?;
+        for (folder, kind) in AS_IT_IS {
+            copy(Path::new(folder), kind, &out.join(folder))?;
+        }
+        say!(
+            "{} notebooks without their solutions are in {}, and the course with them. Hand out {}: students open it with \
+             `taper lab`.",
+            solutions.len(),
+            out.join(EXERCISES).display(),
+            out.display()
+        )?;
+        Ok(ExitCode::SUCCESS)
     }
-    let cleared = tempfile::tempdir()?;
-    clear(&solutions, cleared.path())?;
-    copy(cleared.path(), "ipynb", &out.join(EXERCISES))?;
-    for (folder, kind) in AS_IT_IS {
-        copy(Path::new(folder), kind, &out.join(folder))?;
-    }
-    println!(
-        "{} notebooks without their solutions are in {}, and the course with them. Hand out {}: students open it with \
-         `taper lab`.",
-        solutions.len(),
-        out.join(EXERCISES).display(),
-        out.display()
-    );
-    Ok(())
 }
 
 /// Refuses a notebook of which all would be left.
@@ -79,14 +88,14 @@ fn check(path: &Path) -> Result<()> {
 fn clear(notebooks: &[PathBuf], folder: &Path) -> Result<()> {
     let python = NBGRADER.python()?;
     let configuration = folder.join("nbgrader_config.py");
-    warm::write(&configuration, CONFIGURATION)?;
+    write(&configuration, CONFIGURATION)?;
     let mut nbconvert = Command::new(python);
     nbconvert.args(["-m", "nbconvert", "--to", "notebook", "--log-level", "ERROR", "--config"]);
     nbconvert.arg(configuration).arg("--output-dir").arg(folder);
     for name in PREPROCESSORS {
         nbconvert.arg(format!("--NotebookExporter.preprocessors=nbgrader.preprocessors.{name}"));
     }
-    jupyter::step(nbconvert.args(notebooks)).context("nbgrader cannot take the solutions out")
+    packages::step(nbconvert.args(notebooks)).context("nbgrader cannot take the solutions out")
 }
 
 /// Copies the files of a kind.

@@ -1,12 +1,13 @@
 //! The folder that a session works in, and what killed sessions have left behind.
 
-use crate::{toolchain, warm};
+use crate::cache::cache;
+use crate::stand_ins;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Where in it cells are compiled.
+/// Where in it cells are compiled: their crate, with the cell in src/lib.rs.
 pub const CELLS: &str = "cells";
 /// Where in it evcxr works.
 pub const EVCXR: &str = "evcxr";
@@ -21,12 +22,15 @@ pub struct SessionDirectory {
 
 impl SessionDirectory {
     /// Makes a new one, in taper's cache or, where that cannot be written to, among the temporary files.
+    ///
+    /// # Errors
+    /// When neither can be written to, or files cannot be locked there.
     pub fn create() -> Result<Self> {
         let user = rustix::process::getuid().as_raw();
         let temporary = std::env::temp_dir().join(format!("taper-{user}"));
-        let in_cache = warm::cache().and_then(|cache| Self::create_in(&cache.join("sessions")));
+        let in_cache = cache().and_then(|cache| Self::create_in(&cache.join("sessions")));
         in_cache.or_else(|error| {
-            eprintln!("taper: {error:#}; trying {} instead", temporary.display());
+            tracing::warn!("{error:#}; trying {} instead", temporary.display());
             Self::create_in(&temporary)
         })
     }
@@ -62,9 +66,10 @@ impl SessionDirectory {
 
     fn make(&self) -> Result<()> {
         fs::DirBuilder::new().mode(0o700).create(&self.path)?;
-        toolchain::write_tools(&self.tools())
+        stand_ins::write(&self.tools())
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,12 +1,10 @@
-//! Jupyter's programs, and nbgrader: those on this machine, or else virtual environments in the user's cache.
+//! Python packages, JupyterLab and nbgrader: those on this machine, or else virtual environments in the user's cache.
 
-use crate::lab::Lab;
-use crate::{install, nbconvert, warm};
+use crate::terminal::say;
 use anyhow::{Context, Result, bail};
+use environment::cache::cache;
+use environment::files;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::env;
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -36,29 +34,6 @@ pub const NBGRADER: Packages = Packages {
 
 const PYTHON: &str = "python3";
 
-/// Becomes a JupyterLab on a folder, with the kernel registered for it: in a terminal Ctrl-C is for JupyterLab, which asks
-/// back. Returns only if that fails.
-pub fn lab(folder: &Path, arguments: &[String]) -> Result<u8> {
-    install::build_environment(None, &Lab::embedded())?;
-    let python = JUPYTER.python()?;
-    let data = warm::cache()?.join("jupyter");
-    install::write_kernelspec(&data.join("kernels/taper"), &env::current_exe()?, None)?;
-    nbconvert::write_template(&nbconvert::folder(&data))?;
-    let settings = data.join("settings");
-    nbconvert::make_default(&settings)?;
-    let mut command = Command::new(python);
-    command.args(["-m", "jupyterlab"]).arg(folder).args(arguments);
-    for (variable, first) in [("JUPYTER_PATH", data), ("JUPYTER_CONFIG_PATH", settings)] {
-        let mut path = OsString::from(first);
-        if let Some(present) = env::var_os(variable) {
-            path.push(":");
-            path.push(present);
-        }
-        command.env(variable, path);
-    }
-    Err(command.exec()).context("cannot start JupyterLab")
-}
-
 impl Packages {
     /// A Python that has them, if there is one: the user's, or taper's own.
     pub fn found(&self) -> Result<Option<PathBuf>> {
@@ -73,18 +48,18 @@ impl Packages {
         }
         let (name, folder) = (self.name, self.own_folder()?);
         let own = folder.join("bin/python");
-        println!("{name} is not on this machine: installing it for taper alone in {}.", folder.display());
+        say!("{name} is not on this machine: installing it for taper alone in {}.", folder.display())?;
         let bar = ProgressBar::new_spinner()
             .with_style(ProgressStyle::with_template("{spinner} installing {msg}, {elapsed}")?)
             .with_message(name);
         bar.enable_steady_tick(Duration::from_millis(200));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let requirements = folder.join("requirements.txt");
-        warm::write(&requirements, self.requirements)?;
+        files::write(&requirements, self.requirements)?;
         step(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(folder.join("."))).with_context(|| {
             format!("{name} needs Python 3 with the module venv (on Debian and Ubuntu the package python3-venv)")
         })?;
-        warm::write(&requirements, self.requirements)?;
+        files::write(&requirements, self.requirements)?;
         let mut pip = Command::new(&own);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(&requirements);
@@ -96,8 +71,8 @@ impl Packages {
 
     /// Where taper installs them for itself.
     fn own_folder(&self) -> Result<PathBuf> {
-        let digest = warm::digest([self.requirements.as_bytes()]);
-        Ok(warm::cache()?.join(format!("python-{digest}")))
+        let digest = files::digest([self.requirements.as_bytes()]);
+        Ok(cache()?.join(format!("python-{digest}")))
     }
 
     fn are_in(&self, python: &Path) -> bool {

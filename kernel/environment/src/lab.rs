@@ -1,7 +1,7 @@
 //! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook; and which of
 //! its features a notebook asks for.
 
-use crate::warm::{digest, write};
+use crate::files::{digest, write};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -26,6 +26,9 @@ impl Lab {
     }
 
     /// The one in a folder, which holds its `Cargo.toml`.
+    ///
+    /// # Errors
+    /// When something in it cannot be read.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         read(folder, Path::new(""), &mut files)
@@ -40,6 +43,9 @@ impl Lab {
     }
 
     /// The text of its `Cargo.toml`.
+    ///
+    /// # Errors
+    /// When there is none.
     pub fn manifest(&self) -> Result<String> {
         self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
     }
@@ -51,6 +57,9 @@ impl Lab {
     }
 
     /// Makes the folder hold these sources and no others.
+    ///
+    /// # Errors
+    /// Names what cannot be written.
     pub fn write_to(&self, folder: &Path) -> Result<()> {
         let mut present = BTreeMap::new();
         if folder.exists() {
@@ -76,4 +85,36 @@ fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Re
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_carries_the_crate_of_the_repository() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks/lab");
+        let lab = Lab::in_folder(&repository).unwrap();
+        assert_eq!(lab.digest(), Lab::embedded().digest());
+        assert_eq!(lab.manifest().unwrap(), fs::read_to_string(repository.join("Cargo.toml")).unwrap());
+    }
+
+    #[test]
+    fn a_folder_holds_the_sources_that_were_written_there_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("src")).unwrap();
+        for (name, text) in [("src/old.rs", "old"), ("Cargo.toml", "old"), ("build.log", "not of the crate")]
+        {
+            fs::write(at(name), text).unwrap();
+        }
+        let old = Lab::in_folder(folder.path()).unwrap();
+        Lab::embedded().write_to(folder.path()).unwrap();
+        let new = Lab::in_folder(folder.path()).unwrap();
+        assert_eq!(new.digest(), Lab::embedded().digest());
+        assert_ne!(new.digest(), old.digest());
+        assert!(!at("src/old.rs").exists() && at("build.log").exists());
+        let same = new.with(["burn".to_owned()].into());
+        assert_eq!(same.digest(), Lab::embedded().digest(), "features are no part of the sources");
+    }
 }

@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::Result;
 use std::process::{Command, Stdio};
 
-/// Ends the processes that `ancestor` has started, and those that they have started; but not those in `keep`, nor theirs.
+/// Ends the [`descendants`] of a process.
 ///
 /// They are stopped first, and looked for until there are no new ones: one that is ended while another is just being
 /// started by it would leave that behind, out of reach.
@@ -29,7 +29,8 @@ pub fn signal(id: u32, signal: Signal) {
     }
 }
 
-fn descendants(ancestor: u32, keep: &[u32]) -> Vec<u32> {
+/// The processes that `ancestor` has started, and those that they have started; but not those in `keep`, nor theirs.
+pub fn descendants(ancestor: u32, keep: &[u32]) -> Vec<u32> {
     let processes = all();
     let mut found = vec![ancestor];
     let mut next = 0;
@@ -69,4 +70,44 @@ fn of_proc(stat: &std::path::Path) -> Option<(u32, u32)> {
 fn pair(line: &str) -> Option<(u32, u32)> {
     let mut numbers = line.split_whitespace().map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+
+    #[test]
+    fn a_process_is_ended_with_those_that_it_has_started_but_not_with_those_to_be_kept() {
+        // A shell with two more below it, each of which says its own id and that of the `sleep` that it has started.
+        let one = "sh -c 'sleep 1000 & echo $$ $!; wait' & ";
+        let mut shell = Command::new("sh")
+            .args(["-c", &format!("{one}{one}wait")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines();
+        let mut ids = || pair(&lines.next().unwrap().unwrap()).unwrap();
+        let ((ended, its), (kept, keeps)) = (ids(), ids());
+        let sorted = |mut ids: Vec<u32>| {
+            ids.sort();
+            ids
+        };
+        assert_eq!(sorted(descendants(shell.id(), &[])), sorted(vec![ended, its, kept, keeps]));
+        assert_eq!(sorted(descendants(shell.id(), &[kept])), sorted(vec![ended, its]));
+        end_descendants(shell.id(), &[kept]);
+        // The shell waits for the one that is kept, and has not been touched itself.
+        assert_eq!(shell.try_wait().unwrap(), None);
+        end_descendants(shell.id(), &[]);
+        assert!(shell.wait().unwrap().success(), "all that it waited for has ended");
+    }
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let stat = folder.path().join("stat");
+        std::fs::write(&stat, "17 (a) S 9 (b) R 5 17 17 0 -1").unwrap();
+        assert_eq!(of_proc(&stat), Some((17, 5)));
+        assert_eq!(pair("  17     5"), Some((17, 5)));
+    }
 }

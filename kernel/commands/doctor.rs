@@ -1,20 +1,20 @@
 //! `taper doctor`: what is there of all that taper needs, and how to mend what is not.
 
-use crate::cuda::Cuda;
-use crate::install;
-use crate::jupyter::JUPYTER;
-use crate::shared::Shared;
-use crate::toolchain::Toolchain;
-use crate::warm::{self, Environment};
+use super::exit_code;
+use crate::kernelspec;
+use crate::packages::JUPYTER;
+use crate::terminal::say;
 use anyhow::{Result, ensure};
+use environment::cache::cache;
+use environment::{Cuda, Environment, Shared, Toolchain};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// The oldest Rust that compiles cells and `lab`.
 const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
-/// The files of MNIST, perhaps with `.gz` behind.
+/// The files of MNIST, perhaps with `.gz` after the name.
 const DIGITS: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -35,28 +35,37 @@ enum Finding {
 }
 use Finding::{Absent, Bad, Good};
 
-/// Prints a line for everything that taper needs or can use; returns whether all that it needs is there.
-pub fn examine() -> Result<bool> {
-    let toolchain = Toolchain::find();
-    let findings = [
-        ("Rust", toolchain.as_ref().map_or_else(|error| Bad(format!("{error:#}")), rust)),
-        ("linker", linker()),
-        ("environment", toolchain.as_ref().map_or_else(|_| Bad("needs Rust".into()), environment)),
-        ("kernel", kernel()),
-        ("Jupyter", jupyter()),
-        ("digits", digits()),
-        ("GPU", gpu()),
-        ("disk", disk(&warm::cache()?)),
-    ];
-    for (name, finding) in &findings {
-        let (mark, text) = match finding {
-            Good(text) => ("ok  ", text),
-            Absent(text) => ("--  ", text),
-            Bad(text) => ("BAD ", text),
-        };
-        println!("{mark}{name:<12} {text}");
+/// Check what taper needs, and say how to mend what is not as it should be
+///
+/// Looks for Rust, a linker, the warm environment, the kernel's registration, Jupyter, the digits, a GPU and space on
+/// the disk. The exit code is 1 if something is missing that taper needs.
+#[derive(clap::Args)]
+pub struct Doctor;
+
+impl Doctor {
+    /// Prints a line for everything that taper needs or can use.
+    pub fn run(&self) -> Result<ExitCode> {
+        let toolchain = Toolchain::find();
+        let findings = [
+            ("Rust", toolchain.as_ref().map_or_else(|error| Bad(format!("{error:#}")), rust)),
+            ("linker", linker()),
+            ("environment", toolchain.as_ref().map_or_else(|_| Bad("needs Rust".into()), environment)),
+            ("kernel", kernel()),
+            ("Jupyter", jupyter()),
+            ("digits", digits()),
+            ("GPU", gpu()),
+            ("disk", disk(&cache()?)),
+        ];
+        for (name, finding) in &findings {
+            let (mark, text) = match finding {
+                Good(text) => ("ok  ", text),
+                Absent(text) => ("--  ", text),
+                Bad(text) => ("BAD ", text),
+            };
+            say!("{mark}{name:<12} {text}")?;
+        }
+        Ok(exit_code(!findings.iter().any(|(_, finding)| matches!(finding, Bad(_)))))
     }
-    Ok(!findings.iter().any(|(_, finding)| matches!(finding, Bad(_))))
 }
 
 fn rust(toolchain: &Toolchain) -> Finding {
@@ -101,7 +110,7 @@ fn environment(toolchain: &Toolchain) -> Finding {
 
 /// The kernel as Jupyter knows it.
 fn kernel() -> Finding {
-    let Some(kernelspec) = install::registered() else {
+    let Some(kernelspec) = kernelspec::registered() else {
         return Absent(
             "not registered with Jupyter: `taper install` does that; `taper lab` needs no registration"
                 .into(),

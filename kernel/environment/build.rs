@@ -1,4 +1,4 @@
-//! Lists the files of `notebooks/lab` for `warm.rs`: the program carries the crate it prepares for notebooks.
+//! Lists the files of `notebooks/lab` for `lab.rs`: the program carries the crate it prepares for notebooks.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap()).join("notebooks/lab");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../notebooks/lab");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files);
