@@ -3,6 +3,7 @@
 
 use crate::analyzer::{Answer, Item, Question};
 use crate::cuda::Cuda;
+use crate::directory::within;
 use crate::shared::Shared;
 use crate::this_program;
 use crate::toolchain::{OwnVariables, Toolchain, search_path};
@@ -58,7 +59,8 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     unsafe { OwnVariables::set(&own) };
 
     let runner = Command::new(this_program()?);
-    let (context, _) = EvalContext::with_subprocess_command(runner).map_err(|error| anyhow!("{error}"))?;
+    let started = within(folder, || EvalContext::with_subprocess_command(runner))?;
+    let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
     let mut context = CommandContext::with_eval_context(context);
     let cargo_home = format!(":build_env CARGO_HOME={}", user_home.display());
     context.execute(&cargo_home).map_err(|error| anyhow!("{error}"))?;

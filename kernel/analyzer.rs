@@ -9,6 +9,7 @@ use crate::session::{Log, Session};
 use crate::this_program;
 use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
+use cell::Commands;
 use cell::cursor::{byte_position, char_position, path_at};
 use jupyter_protocol::{
     CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
@@ -49,7 +50,27 @@ pub struct Item {
 /// Queues requests for the process.
 #[derive(Clone)]
 pub struct Analyzer {
-    queue: mpsc::Sender<JupyterMessage>,
+    queue: mpsc::Sender<Request>,
+}
+
+/// What is queued.
+enum Request {
+    Message(JupyterMessage),
+    /// For the documentation of what code ends in, in plain text and in HTML.
+    Documentation(String, mpsc::Sender<Option<(String, String)>>),
+}
+
+/// Queues requests of the session, which waits for the answers.
+#[derive(Clone)]
+pub struct Documentation(mpsc::Sender<Request>);
+
+impl Documentation {
+    /// The documentation of what some code ends in, in plain text and in HTML, if there is any.
+    pub fn of(&self, code: String) -> Option<(String, String)> {
+        let (answer, answered) = mpsc::channel();
+        self.0.send(Request::Documentation(code, answer)).ok()?;
+        answered.recv().ok()?
+    }
 }
 
 impl Analyzer {
@@ -62,10 +83,18 @@ impl Analyzer {
         iopub: IoPub,
         replies: UnboundedSender<JupyterMessage>,
     ) -> Self {
-        let (queue, requests) = mpsc::channel::<JupyterMessage>();
+        let (queue, requests) = mpsc::channel();
+        session.set_documentation(Documentation(queue.clone()));
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
+                let request = match request {
+                    Request::Message(request) => request,
+                    Request::Documentation(code, answer) => {
+                        let _ = answer.send(analysis.documentation(&code, code.len()));
+                        continue;
+                    }
+                };
                 iopub.status(ExecutionState::Busy, &request);
                 let reply: Content = match &request.content {
                     Content::CompleteRequest(content) => analysis.complete(content).into(),
@@ -84,7 +113,7 @@ impl Analyzer {
 
     /// Queues a request for completion or inspection.
     pub fn ask(&self, request: JupyterMessage) {
-        let _ = self.queue.send(request);
+        let _ = self.queue.send(Request::Message(request));
     }
 }
 
@@ -100,7 +129,7 @@ struct Analysis {
 impl Analysis {
     fn complete(&mut self, request: &CompleteRequest) -> CompleteReply {
         let position = byte_position(&request.code, request.cursor_pos);
-        let (code, offset) = with_definitions(&self.session.log(), &request.code);
+        let (code, offset) = with_definitions(&self.session.log(), &request.code, position);
         let answer = self.ask(&Question::Complete { code, position: offset + position });
         let (start, end, items) = match answer {
             Answer::Completions { start, end, items }
@@ -129,8 +158,15 @@ impl Analysis {
     }
 
     fn inspect(&mut self, request: &InspectRequest) -> InspectReply {
-        let code = &request.code;
-        let range = path_at(code, byte_position(code, request.cursor_pos));
+        let found = self.documentation(&request.code, byte_position(&request.code, request.cursor_pos));
+        let content = found.map(|(text, html)| vec![MediaType::Plain(text), MediaType::Html(html)]);
+        let (found, data) = (content.is_some(), Media { content: content.unwrap_or_default() });
+        InspectReply { found, data, metadata: Map::new(), status: ReplyStatus::Ok, error: None }
+    }
+
+    /// The documentation of what is at a byte of some code, in plain text and in HTML.
+    fn documentation(&mut self, code: &str, position: usize) -> Option<(String, String)> {
+        let range = path_at(code, position);
         let name = &code[range.clone()];
         // Without its arguments a macro is none, and a method may be taken for a field. evcxr looks at what is before the
         // position, and at a parenthesis there.
@@ -143,7 +179,7 @@ impl Analysis {
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
-                let (before, _) = with_definitions(&self.session.log(), before);
+                let (before, _) = with_definitions(&self.session.log(), before, range.start);
                 let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {
@@ -151,12 +187,10 @@ impl Analysis {
                 }
             }
         }
-        let content = match answer {
-            Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
-            _ => Vec::new(),
-        };
-        let (found, data) = (!content.is_empty(), Media { content });
-        InspectReply { found, data, metadata: Map::new(), status: ReplyStatus::Ok, error: None }
+        match answer {
+            Answer::Help { text, html } => Some((text, html)),
+            _ => None,
+        }
     }
 
     fn ask(&mut self, question: &Question) -> Answer {
@@ -178,16 +212,20 @@ impl Analysis {
     }
 }
 
-/// The code behind everything the session has defined, and where it starts.
-fn with_definitions(log: &Log, code: &str) -> (String, usize) {
+/// The code after everything that the session has defined, and where it starts. `position` is the byte that is asked about.
+fn with_definitions(log: &Log, code: &str, position: usize) -> (String, usize) {
+    let Commands { commands, code_start } = cell::commands(code);
+    // What a command may be called has nothing to do with what is defined.
+    if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
+        return (code.to_owned(), 0);
+    }
     let mut definitions = String::new();
     for command in &log.dependencies {
         definitions.push_str(command);
         definitions.push('\n');
     }
-    // Commands of the code itself must stay in front of everything that is Rust.
-    let (commands, rust) = code.split_at(cell::parse(code).code_start);
-    definitions.push_str(commands);
+    // Commands must stay in front of everything that is Rust.
+    definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
     for item in &log.items {
         definitions.push_str(item);
         definitions.push('\n');
@@ -195,8 +233,23 @@ fn with_definitions(log: &Log, code: &str) -> (String, usize) {
     for (name, type_name) in &log.variables {
         definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
     }
-    let offset = definitions.len() - commands.len();
-    (definitions + rust, offset)
+    let offset = definitions.len() - code_start;
+    (definitions + &code[code_start..], offset)
+}
+
+/// The commands that code starts with, with blanks for all but those that add crates: evcxr carries them out, and nobody who
+/// asks about a cell with `:clear_cache` wants anything to be cleared.
+fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
+    let mut shown = String::new();
+    for command in commands {
+        let added = command.dependency().and_then(Result::ok);
+        if added.is_none_or(|dependency| dependency.name.as_deref() == Some("lab")) {
+            shown.push_str(&text[shown.len()..command.range.start]);
+            shown.push_str(&cell::blank(&text[command.range.clone()]));
+        }
+    }
+    shown.push_str(&text[shown.len()..]);
+    shown
 }
 
 /// The process, and the pipes to it.
@@ -231,5 +284,26 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_cells_commands_only_those_that_add_crates_are_carried_out_for_completion() {
+        let log = Log {
+            dependencies: vec![":dep a = \"1\"".into()],
+            items: vec!["use a;".into()],
+            ..Log::default()
+        };
+        let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
+        let commands = "            \n :dep b // note\n        \n     \n   \n";
+        let (shown, offset) = with_definitions(&log, code, code.len() - 1);
+        assert_eq!(shown, format!(":dep a = \"1\"\n{commands}use a;\nxy"));
+        assert_eq!(&shown[offset + code.len() - 1..], "y");
+        let in_command = code.find(":ti").unwrap() + 3;
+        assert_eq!(with_definitions(&log, code, in_command), (code.to_owned(), 0));
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::warm::{digest, write};
 use anyhow::{Context, Result};
+use cell::Dependency;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -31,6 +32,17 @@ impl Lab {
         read(folder, Path::new(""), &mut files)
             .with_context(|| format!("cannot read {}", folder.display()))?;
         Ok(Self { files, features: BTreeSet::new() })
+    }
+
+    /// The one that a `:dep` line asks for; `base` is where paths in the notebook start. Where there is none it is the
+    /// kernel's own.
+    pub fn wanted(dependency: &Dependency, base: &Path) -> Result<Self> {
+        let folder = dependency.path().map(|path| base.join(path));
+        let lab = match folder.filter(|folder| folder.join("Cargo.toml").exists()) {
+            Some(folder) => Self::in_folder(&folder)?,
+            None => Self::embedded(),
+        };
+        Ok(lab.with(dependency.features().into_iter().map(str::to_owned).collect()))
     }
 
     /// The same crate with these features.
@@ -76,4 +88,47 @@ fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Re
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crate_is_that_of_the_path_or_else_the_kernels_own() {
+        let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks"));
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("my features/lab");
+        fs::create_dir_all(&other).unwrap();
+        fs::write(other.join("Cargo.toml"), "[package]\nname = \"lab\"\n").unwrap();
+        let wanted = |line: &str| {
+            let command = cell::commands(line).commands.remove(0);
+            Lab::wanted(&command.dependency().unwrap().unwrap(), base).unwrap()
+        };
+        let (own, others) = (Lab::embedded().digest(), Lab::in_folder(&other).unwrap().digest());
+        assert_ne!(own, others);
+        for (line, digest, features) in [
+            (":dep lab", &own, &[][..]),
+            (":dep lab = { path = 'lab' }", &own, &[]),
+            (":dep lab = {path=\"no such folder\"} // note", &own, &[]),
+            (&format!(":dep lab = {{ path = '{}' }}", other.display()), &others, &[]),
+            (
+                &format!("/* note */ :dep lab = {{ features = ['burn'], path = \"{}\" }}", other.display()),
+                &others,
+                &["burn"],
+            ),
+            (
+                ":dep \"lab\" = { path = 'features = [\"x\"]', features = [\"cuda\", \"burn\",] }",
+                &own,
+                &["burn", "cuda"],
+            ),
+        ] {
+            let lab = wanted(line);
+            assert_eq!(
+                (&lab.digest(), lab.features.iter().map(String::as_str).collect()),
+                (digest, features.to_vec()),
+                "{line}"
+            );
+        }
+    }
 }

@@ -11,7 +11,6 @@ mod client;
 mod compile;
 mod compiler;
 mod cuda;
-mod dependencies;
 mod diagnostics;
 mod directory;
 mod doctor;

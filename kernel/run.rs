@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::lab::Lab;
 use crate::notebook::{self, Parameter};
 use crate::recorder::Recorder;
-use crate::{dependencies, html, install};
+use crate::{html, install};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nbformat::v4::{Cell, Notebook, Output};
@@ -88,8 +88,10 @@ fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
     for cell in &notebook.cells {
         let Cell::Code { source, .. } = cell else { continue };
         let source = source.concat();
-        let wanted = dependencies::resolve(&source, cell::parse(&source).code_start).lab;
-        if let Some(lab) = wanted.map(|wanted| wanted.lab(folder(path))).transpose()?
+        let commands = cell::commands(&source).commands;
+        let dependencies = commands.iter().filter_map(|command| command.dependency()?.ok());
+        let lab = dependencies.filter(|dependency| dependency.name.as_deref() == Some("lab")).last();
+        if let Some(lab) = lab.map(|lab| Lab::wanted(&lab, folder(path))).transpose()?
             && !lab.features.is_empty()
         {
             install::build_environment(None, &lab).with_context(|| path.display().to_string())?;

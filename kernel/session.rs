@@ -1,13 +1,14 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
-use crate::evaluator::Setting;
+use crate::analyzer::Documentation;
+use crate::evaluator::{Evaluator, Setting};
 use crate::iopub::IoPub;
 use crate::message::JupyterMessage;
+use crate::processes;
 use crate::runner::Runner;
 use crate::stdin::Stdin;
 use crate::worker::Worker;
-use crate::{dependencies, processes};
 use jupyter_protocol::ExecuteRequest;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -45,6 +46,8 @@ pub struct Shared {
     pub interrupts: AtomicUsize,
     /// The request of the cell in progress.
     pub current: Mutex<Option<JupyterMessage>>,
+    /// Where the session asks for documentation, once there is somebody to ask.
+    pub documentation: Mutex<Option<Documentation>>,
     /// Code, number, items and variables of the cells that have run.
     pub log: Mutex<Log>,
 }
@@ -68,15 +71,11 @@ impl Log {
         *self = Self { inputs: std::mem::take(&mut self.inputs), ..Self::default() };
     }
 
-    /// Adds what a cell has defined; `variables` are all there are.
-    pub fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
-        let parsed = cell::parse(cell);
-        let code = dependencies::resolve(cell, parsed.code_start).code;
-        let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
-        self.dependencies.extend(commands.map(str::to_owned));
-        let items = parsed.pieces.into_iter().filter(|piece| piece.is_item());
-        self.items.extend(items.map(|piece| cell[piece.range].to_owned()));
-        self.variables = variables;
+    /// Takes note of all that is defined now.
+    pub fn know(&mut self, evaluator: &Evaluator) {
+        self.items = evaluator.items();
+        self.variables = evaluator.variables();
+        self.dependencies = evaluator.dependencies();
     }
 }
 
@@ -146,6 +145,11 @@ impl Session {
     /// What has been run so far.
     pub fn log(&self) -> Log {
         self.shared.log.lock().unwrap().clone()
+    }
+
+    /// Says where to ask for documentation.
+    pub fn set_documentation(&self, documentation: Documentation) {
+        *self.shared.documentation.lock().unwrap() = Some(documentation);
     }
 
     /// Says which process completes.

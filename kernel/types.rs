@@ -8,6 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 /// The type `!`, which has no name of its own yet.
 const NEVER: &str = "<fn() -> ! as ::lab::kernel::Returns>::Type";
 
+/// The type as people read it.
+pub fn shown(type_name: &str) -> String {
+    type_name.replace(NEVER, "!")
+}
+
 /// What rustc has answered.
 #[derive(Debug, Default)]
 pub struct Answers {
