@@ -8,6 +8,7 @@ mod cells;
 #[path = "../kernel/client.rs"]
 mod client;
 mod clients;
+mod commands;
 mod composed;
 mod conformance;
 mod course;

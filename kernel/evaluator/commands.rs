@@ -71,6 +71,9 @@ impl Answer {
             };
             self.html = Some(html(self) + &html(&next));
         }
+        if !(self.text.is_empty() || self.text.ends_with('\n')) {
+            self.text.push('\n');
+        }
         self.text.push_str(&next.text);
     }
 
@@ -398,7 +401,7 @@ impl Evaluator {
             None => self.type_of_expression(command, source)?,
         };
         let text = format!("{asked}: {}", types::shown(&type_name));
-        let html = Some(escaped(&text));
+        let html = Some(format!("<div>{}</div>", escaped(&text)));
         Ok(Answer { text, html })
     }
 
@@ -500,7 +503,11 @@ impl Evaluator {
         self.compiler.chosen = before;
         let messages = built.map_err(Failed::Kernel)?.messages;
         let error = diagnostics::read(&messages, &code).into_iter().find(|diagnostic| diagnostic.is_error);
-        Err(error.map_or("it does not work with this compiler".to_owned(), |error| error.message).into())
+        let error = error.map(|error| error.message);
+        // Options are read before there is anything to say in JSON.
+        let error = error
+            .or_else(|| Some(messages.lines().find_map(|line| line.strip_prefix("error: "))?.to_owned()));
+        Err(error.unwrap_or_else(|| "it does not work with this compiler".into()).into())
     }
 
     /// Says which toolchain is in use, and refuses others.
@@ -596,7 +603,7 @@ mod tests {
         let mut answer = Answer::default();
         answer.append(Answer::line("Timing: true"));
         assert_eq!(answer, Answer { text: "Timing: true\n".into(), html: None });
-        answer.append(Answer { text: "x: i32\n".into(), html: Some("<table></table>".into()) });
+        answer.append(Answer { text: "x: i32".into(), html: Some("<table></table>".into()) });
         answer.append(Answer::line("a < b"));
         let html = "<pre>Timing: true\n</pre><table></table><pre>a &lt; b\n</pre>";
         assert_eq!(answer, Answer { text: "Timing: true\nx: i32\na < b\n".into(), html: Some(html.into()) });
