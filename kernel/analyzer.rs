@@ -226,6 +226,8 @@ fn with_definitions(log: &Log, code: &str, position: usize) -> (String, usize) {
     }
     // Commands must stay in front of everything that is Rust.
     definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
+    // evcxr passes over comments as long as it looks for commands, and documentation is one to it.
+    definitions.push_str(";\n");
     for item in &log.items {
         definitions.push_str(item);
         definitions.push('\n');
@@ -301,7 +303,7 @@ mod tests {
         let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
         let commands = "            \n :dep b // note\n        \n     \n   \n";
         let (shown, offset) = with_definitions(&log, code, code.len() - 1);
-        assert_eq!(shown, format!(":dep a = \"1\"\n{commands}use a;\nxy"));
+        assert_eq!(shown, format!(":dep a = \"1\"\n{commands};\nuse a;\nxy"));
         assert_eq!(&shown[offset + code.len() - 1..], "y");
         let in_command = code.find(":ti").unwrap() + 3;
         assert_eq!(with_definitions(&log, code, in_command), (code.to_owned(), 0));

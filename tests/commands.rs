@@ -71,10 +71,14 @@ async fn the_commands_that_help_names_are_those_of_the_stock_kernel_and_the_edit
     let mut stock = Client::start(&mut command).await.unwrap();
     let stocks = outputs(&mut stock, ":help").await.remove(0);
     stock.shut_down().await.unwrap();
-    let of_ours = |line: &&str| !line.starts_with(":edition ");
-    let ours: Vec<&str> = help.trim_end().lines().filter(of_ours).collect();
-    assert_eq!(ours, stocks.trim_end().lines().collect::<Vec<_>>());
-    assert_eq!(help.lines().count(), ours.len() + 1);
+    let lines = |result: &str| -> Vec<String> {
+        let (_, text) = result.split_once(": ").unwrap();
+        text.trim_end().lines().map(str::to_owned).collect()
+    };
+    let (mut ours, stocks) = (lines(&help), lines(&stocks));
+    let edition = ours.iter().position(|line| line.starts_with(":edition ")).unwrap();
+    ours.remove(edition);
+    assert_eq!(ours, stocks);
 }
 
 #[tokio::test]
@@ -218,8 +222,8 @@ async fn variables_are_listed_and_types_told_of_variables_and_expressions() {
         assert_eq!(outputs(&mut kernel, line).await, [format!("result {count}: {answer}")]);
     }
     assert_eq!(
-        traceback(&mut kernel, ":t name + nam").await,
-        "error[E0425]: cannot find value `nam` in this scope\n --> [7]:1:11\n  |\n1 | :t name + nam\n  |           ^^^ not found in this scope"
+        traceback(&mut kernel, ":t name + other").await,
+        "error[E0425]: cannot find value `other` in this scope\n --> [7]:1:11\n  |\n1 | :t name + other\n  |           ^^^^^ not found in this scope"
     );
     assert_eq!(outputs(&mut kernel, "name").await, ["result 8: \"<a>\""]);
     kernel.shut_down().await.unwrap();
@@ -240,11 +244,8 @@ async fn results_and_errors_are_shown_as_the_user_has_set() {
     );
     let messages = outputs(&mut kernel, &format!(":efmt {{:#?}}\n{code}")).await;
     assert_eq!(messages[1], "error Error: [\n    \"ü\",\n]");
-    let messages = outputs(&mut kernel, &format!(":efmt {{}}\n{code}")).await;
-    assert_eq!(
-        messages[1],
-        "error CompileError: `?` meets an error that cannot be shown: its type does not implement `Display`"
-    );
+    let message = &outputs(&mut kernel, &format!(":efmt {{}}\n{code}")).await[1];
+    assert!(message.starts_with("error CompileError: ") && message.contains("Display"), "{message}");
     kernel.shut_down().await.unwrap();
 }
 
@@ -364,8 +365,9 @@ async fn cells_are_of_the_edition_that_the_session_has() {
     let reserved = "error CompileError: expected identifier, found reserved keyword `gen`";
     assert_eq!(outputs(&mut kernel, cell).await, [reserved]);
     assert_eq!(outputs(&mut kernel, &format!(":edition 2021\n{cell}")).await[1], "result 2: 1");
-    // Closures of 2018 take the whole of what they use a part of, and patterns had no meaning for `|` in macros.
-    let cell = ":edition 2018\nlet pair = (String::new(), 1);\nlet part = || pair.1;\ndrop(pair.0);\npart()";
+    // Closures of 2018 take the whole of what they use a part of.
+    let cell =
+        ":edition 2018\nlet pair = (String::new(), 1);\n{ let part = || pair.1; drop(pair.0); part() }";
     let messages = outputs(&mut kernel, cell).await;
     assert_eq!(messages[1], "error CompileError: cannot move out of `pair.0` because it is borrowed");
     let messages = outputs(&mut kernel, &cell.replace("2018", "2021")).await;

@@ -424,14 +424,17 @@ impl Evaluator {
         let attributes = plan.attributes();
         let probe = plan.glue(&attributes).probe(&[NAME], &[]);
         let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
-        if let Some(type_name) = types::answers(&messages, &probe).types.remove(NAME) {
+        let is_fault = |error: &Diagnostic| error.is_error && error.is_of_cell();
+        if let Some(type_name) = types::answers(&messages, &probe).types.remove(NAME)
+            && !diagnostics::read(&messages, &probe).iter().any(is_fault)
+        {
             return Ok(types::nameable(NAME, &type_name).unwrap_or(type_name));
         }
         (plan.source, plan.start, plan.items) = (expression, asked.start, Vec::new());
         let code = plan.glue(&attributes).probe(&[], &[]);
         let messages = self.compiler.check(&code).map_err(Failed::Kernel)?;
         let mut errors = diagnostics::read(&messages, &code);
-        errors.retain(|error| error.is_error && error.is_of_cell());
+        errors.retain(is_fault);
         if errors.is_empty() {
             return Err(refusal("this has no type", command, source));
         }
