@@ -55,7 +55,7 @@ pub struct Analyzer {
 
 /// What is queued.
 enum Request {
-    Message(JupyterMessage),
+    Message(Box<JupyterMessage>),
     /// For the documentation of what code ends in, in plain text and in HTML.
     Documentation(String, mpsc::Sender<Option<(String, String)>>),
 }
@@ -89,7 +89,7 @@ impl Analyzer {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
                 let request = match request {
-                    Request::Message(request) => request,
+                    Request::Message(request) => *request,
                     Request::Documentation(code, answer) => {
                         let _ = answer.send(analysis.documentation(&code, code.len()));
                         continue;
@@ -113,7 +113,7 @@ impl Analyzer {
 
     /// Queues a request for completion or inspection.
     pub fn ask(&self, request: JupyterMessage) {
-        let _ = self.queue.send(Request::Message(request));
+        let _ = self.queue.send(Request::Message(Box::new(request)));
     }
 }
 

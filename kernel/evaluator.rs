@@ -478,6 +478,13 @@ impl Evaluator {
                 plan.show = if is_ambiguous { Show::Method } else { Show::Debug };
                 true
             }
+            // It may show itself in another way, as plots do.
+            Some(Role::Result)
+                if matches!(plan.show, Show::Format { .. }) && error.message.contains("Debug") =>
+            {
+                plan.show = Show::Choose;
+                true
+            }
             _ if error.code == "E0728" && plan.runtime != Runtime::Blocked => {
                 self.have_tokio()?;
                 plan.runtime = Runtime::Blocked;

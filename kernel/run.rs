@@ -89,8 +89,8 @@ fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
         let Cell::Code { source, .. } = cell else { continue };
         let source = source.concat();
         let commands = cell::commands(&source).commands;
-        let dependencies = commands.iter().filter_map(|command| command.dependency()?.ok());
-        let lab = dependencies.filter(|dependency| dependency.name.as_deref() == Some("lab")).last();
+        let mut dependencies = commands.iter().filter_map(|command| command.dependency()?.ok());
+        let lab = dependencies.rfind(|dependency| dependency.name.as_deref() == Some("lab"));
         if let Some(lab) = lab.map(|lab| Lab::wanted(&lab, folder(path))).transpose()?
             && !lab.features.is_empty()
         {

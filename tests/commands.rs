@@ -233,14 +233,16 @@ async fn variables_are_listed_and_types_told_of_variables_and_expressions() {
 async fn results_and_errors_are_shown_as_the_user_has_set() {
     let mut kernel = kernel().await;
     assert_eq!(outputs(&mut kernel, ":fmt {:>4}\n7").await, ["display text/plain", "result 1:    7"]);
+    let card = ":fmt {:#?}\nstruct Card;\nimpl Card { fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/plain\\nace\\nEVCXR_END_CONTENT\") } }\nCard";
+    assert_eq!(outputs(&mut kernel, card).await[1], "result 2: ace");
     let refused = "error CommandError: `none` is no format for a value: argument never used";
     assert_eq!(outputs(&mut kernel, ":fmt none").await, [refused]);
-    assert_eq!(outputs(&mut kernel, ":fmt\n:types\nSome(1)").await[1], "result 3: : Option<i32> = Some(1)");
-    assert_eq!(outputs(&mut kernel, ":types").await, ["result 4: Types: false\n"]);
+    assert_eq!(outputs(&mut kernel, ":fmt\n:types\nSome(1)").await[1], "result 4: : Option<i32> = Some(1)");
+    assert_eq!(outputs(&mut kernel, ":types").await, ["result 5: Types: false\n"]);
     let code = "let failed: Result<u8, _> = Err(vec![\"ü\"]);\nfailed?;";
     assert_eq!(
         traceback(&mut kernel, &format!(":efmt {{:?}}\n{code}")).await,
-        "Error: [\"ü\"]\n --> [5]:3:1\n  |\n3 | failed?;\n  | ^"
+        "Error: [\"ü\"]\n --> [6]:3:1\n  |\n3 | failed?;\n  | ^"
     );
     let messages = outputs(&mut kernel, &format!(":efmt {{:#?}}\n{code}")).await;
     assert_eq!(messages[1], "error Error: [\n    \"ü\",\n]");

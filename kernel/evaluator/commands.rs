@@ -184,7 +184,7 @@ impl Evaluator {
             }
         }
         let lines: String = new.iter().map(|dependency| format!(":dep {dependency}\n")).collect();
-        self.context.execute(&lines).map_err(|error| dependencies::failed(error))?;
+        self.context.execute(&lines).map_err(dependencies::failed)?;
         self.link_dependencies()?;
         let known = &mut self.settings.dependencies;
         known.retain(|known| new.iter().all(|new| new.name != known.name));
