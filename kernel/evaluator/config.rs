@@ -67,7 +67,6 @@ impl Config {
             config.commands.push_str(":offline 1\n");
         }
         for (name, value) in &file.dependencies {
-            let name = toml::Value::from(name.as_str());
             let line = format!("{name} = {value}");
             let dependency = Dependency::parse(&line).map_err(|fault| anyhow!("{FILE}: {fault}"))?;
             config.commands.push_str(&format!(":dep {dependency}\n"));
@@ -150,8 +149,8 @@ mod tests {
         let path = notebook.path().join(FILE);
         for (text, words) in [
             (
-                "[dependencies]\n\nrand = 1\n",
-                "after `\"rand\" =` comes a version in quotes or a table, not a number",
+                "[dependencies]\nrand = true\n",
+                "after `rand =` comes a version in quotes or a table, not a truth value",
             ),
             ("[evcxr]\nopt_level = 2\n", "line 2: invalid type: integer `2`, expected a string"),
             ("[evcxr]\nprelude = \"\n", "line 2: "),
