@@ -3,25 +3,19 @@
 //! It is separate because the session's process must stay small and be ready at once, and because it can answer
 //! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
 
-use crate::iopub::IoPub;
-use crate::message::{JupyterMessage, JupyterMessageContent as Content, message};
-use crate::session::{Log, Session};
+use crate::session::Session;
 use crate::this_program;
-use crate::toolchain::OwnVariables;
 use anyhow::{Context, Result};
-use cell::Commands;
-use cell::cursor::{byte_position, char_position, path_at};
-use jupyter_protocol::{
-    CompleteReply, CompleteRequest, ExecutionState, InspectReply, InspectRequest, Media, MediaType,
-    ReplyStatus,
-};
+use cell::cursor::path_at;
+use environment::OwnVariables;
+use jupyter_protocol::MediaType;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use wire::{Completion, Completions};
 
 /// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,17 +41,10 @@ pub struct Item {
     pub label: String,
 }
 
-/// Queues requests for the process.
-#[derive(Clone)]
-pub struct Analyzer {
-    queue: mpsc::Sender<Request>,
-}
-
-/// What is queued.
+/// A place in code, in bytes of it, of which something is asked; with where the answer goes.
 enum Request {
-    Message(Box<JupyterMessage>),
-    /// For the documentation of what code ends in, in plain text and in HTML.
-    Documentation(String, mpsc::Sender<Option<(String, String)>>),
+    Complete(String, usize, oneshot::Sender<Completions>),
+    Inspect(String, usize, oneshot::Sender<Vec<MediaType>>),
 }
 
 /// Queues requests of the session, which waits for the answers.
@@ -65,55 +52,58 @@ enum Request {
 pub struct Documentation(mpsc::Sender<Request>);
 
 impl Documentation {
-    /// The documentation of what some code ends in, in plain text and in HTML, if there is any.
-    pub fn of(&self, code: String) -> Option<(String, String)> {
-        let (answer, answered) = mpsc::channel();
-        self.0.send(Request::Documentation(code, answer)).ok()?;
-        answered.recv().ok()?
+    /// The documentation of what some code ends in, in plain text and in HTML; nothing if there is none.
+    pub fn of(&self, code: String) -> Vec<MediaType> {
+        let (answer, answered) = oneshot::channel();
+        let position = code.len();
+        // The thread is gone only when the process ends.
+        let _ = self.0.send(Request::Inspect(code, position, answer));
+        answered.blocking_recv().unwrap_or_default()
     }
+}
+
+/// Queues requests for the process.
+pub struct Analyzer {
+    queue: mpsc::Sender<Request>,
 }
 
 impl Analyzer {
     /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
-    pub fn new(
-        folder: PathBuf,
-        own_variables: OwnVariables,
-        cuda: bool,
-        session: Session,
-        iopub: IoPub,
-        replies: UnboundedSender<JupyterMessage>,
-    ) -> Self {
+    pub fn new(folder: PathBuf, own_variables: OwnVariables, cuda: bool, session: Session) -> Self {
         let (queue, requests) = mpsc::channel();
         session.set_documentation(Documentation(queue.clone()));
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
-                let request = match request {
-                    Request::Message(request) => *request,
-                    Request::Documentation(code, answer) => {
-                        let _ = answer.send(analysis.documentation(&code, code.len()));
-                        continue;
+                // Nobody waits for the answer any more only when the kernel ends.
+                match request {
+                    Request::Complete(code, position, answer) => {
+                        let _ = answer.send(analysis.complete(&code, position));
                     }
-                };
-                iopub.status(ExecutionState::Busy, &request);
-                let reply: Content = match &request.content {
-                    Content::CompleteRequest(content) => analysis.complete(content).into(),
-                    Content::InspectRequest(content) => analysis.inspect(content).into(),
-                    _ => continue,
-                };
-                let _ = replies.send(message(reply, Some(&request)));
-                iopub.status(ExecutionState::Idle, &request);
-                if let Some(cell) = analysis.session.current() {
-                    iopub.status(ExecutionState::Busy, &cell);
+                    Request::Inspect(code, position, answer) => {
+                        let _ = answer.send(analysis.inspect(&code, position));
+                    }
                 }
             }
         });
         Self { queue }
     }
 
-    /// Queues a request for completion or inspection.
-    pub fn ask(&self, request: JupyterMessage) {
-        let _ = self.queue.send(Request::Message(Box::new(request)));
+    /// What could stand at `position`, in bytes.
+    pub async fn complete(&self, code: String, position: usize) -> Completions {
+        self.answer(|answer| Request::Complete(code, position, answer)).await
+    }
+
+    /// Help on what stands at `position`, in bytes.
+    pub async fn inspect(&self, code: String, position: usize) -> Vec<MediaType> {
+        self.answer(|answer| Request::Inspect(code, position, answer)).await
+    }
+
+    async fn answer<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
+        let (answer, answered) = oneshot::channel();
+        // The thread is gone only when the process ends.
+        let _ = self.queue.send(request(answer));
+        answered.await.unwrap_or_default()
     }
 }
 
@@ -127,45 +117,22 @@ struct Analysis {
 }
 
 impl Analysis {
-    fn complete(&mut self, request: &CompleteRequest) -> CompleteReply {
-        let position = byte_position(&request.code, request.cursor_pos);
-        let (code, offset) = with_definitions(&self.session.log(), &request.code, position);
-        let answer = self.ask(&Question::Complete { code, position: offset + position });
-        let (start, end, items) = match answer {
-            Answer::Completions { start, end, items }
-                if start >= offset && end <= offset + request.code.len() =>
-            {
-                (start - offset, end - offset, items)
+    fn complete(&mut self, code: &str, position: usize) -> Completions {
+        let (all, offset) = self.session.with_definitions(code, position);
+        match self.ask(&Question::Complete { code: all, position: offset + position }) {
+            Answer::Completions { start, end, items } if (offset..=end).contains(&start) => {
+                let items = items.into_iter().map(|Item { text, kind, label }| Completion {
+                    text,
+                    kind,
+                    signature: label,
+                });
+                Completions { range: start - offset..end - offset, items: items.collect() }
             }
-            _ => (position, position, Vec::new()),
-        };
-        let (start, end) = (char_position(&request.code, start), char_position(&request.code, end));
-        // JupyterLab shows kinds and signatures from this, <https://jupyterlab.readthedocs.io/en/latest/user/completer.html>.
-        let types: Vec<_> = items
-            .iter()
-            .map(|item| json!({ "text": item.text, "type": item.kind, "signature": item.label, "start": start, "end": end }))
-            .collect();
-        let metadata = Map::from_iter([("_jupyter_types_experimental".to_owned(), types.into())]);
-        let matches = items.into_iter().map(|item| item.text).collect();
-        CompleteReply {
-            matches,
-            cursor_start: start,
-            cursor_end: end,
-            metadata,
-            status: ReplyStatus::Ok,
-            error: None,
+            _ => Completions { range: position..position, items: Vec::new() },
         }
     }
 
-    fn inspect(&mut self, request: &InspectRequest) -> InspectReply {
-        let found = self.documentation(&request.code, byte_position(&request.code, request.cursor_pos));
-        let content = found.map(|(text, html)| vec![MediaType::Plain(text), MediaType::Html(html)]);
-        let (found, data) = (content.is_some(), Media { content: content.unwrap_or_default() });
-        InspectReply { found, data, metadata: Map::new(), status: ReplyStatus::Ok, error: None }
-    }
-
-    /// The documentation of what is at a byte of some code, in plain text and in HTML.
-    fn documentation(&mut self, code: &str, position: usize) -> Option<(String, String)> {
+    fn inspect(&mut self, code: &str, position: usize) -> Vec<MediaType> {
         let range = path_at(code, position);
         let name = &code[range.clone()];
         // Without its arguments a macro is none, and a method may be taken for a field. evcxr looks at what is before the
@@ -179,7 +146,7 @@ impl Analysis {
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
-                let (before, _) = with_definitions(&self.session.log(), before, range.start);
+                let (before, _) = self.session.with_definitions(before, range.start);
                 let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {
@@ -188,8 +155,8 @@ impl Analysis {
             }
         }
         match answer {
-            Answer::Help { text, html } => Some((text, html)),
-            _ => None,
+            Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
+            _ => Vec::new(),
         }
     }
 
@@ -210,48 +177,6 @@ impl Analysis {
         }
         self.process.as_mut().context("there is no process")?.ask(question)
     }
-}
-
-/// The code after everything that the session has defined, and where it starts. `position` is the byte that is asked about.
-fn with_definitions(log: &Log, code: &str, position: usize) -> (String, usize) {
-    let Commands { commands, code_start } = cell::commands(code);
-    // What a command may be called has nothing to do with what is defined.
-    if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
-        return (code.to_owned(), 0);
-    }
-    let mut definitions = String::new();
-    for command in &log.dependencies {
-        definitions.push_str(command);
-        definitions.push('\n');
-    }
-    // Commands must stay in front of everything that is Rust.
-    definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
-    // evcxr passes over comments as long as it looks for commands, and documentation is one to it.
-    definitions.push_str(";\n");
-    for item in &log.items {
-        definitions.push_str(item);
-        definitions.push('\n');
-    }
-    for (name, type_name) in &log.variables {
-        definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
-    }
-    let offset = definitions.len() - code_start;
-    (definitions + &code[code_start..], offset)
-}
-
-/// The commands that code starts with, with blanks for all but those that add crates: evcxr carries them out, and nobody who
-/// asks about a cell with `:clear_cache` wants anything to be cleared.
-fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
-    let mut shown = String::new();
-    for command in commands {
-        let added = command.dependency().and_then(Result::ok);
-        if added.is_none_or(|dependency| dependency.name.as_deref() == Some("lab")) {
-            shown.push_str(&text[shown.len()..command.range.start]);
-            shown.push_str(&cell::blank(&text[command.range.clone()]));
-        }
-    }
-    shown.push_str(&text[shown.len()..]);
-    shown
 }
 
 /// The process, and the pipes to it.
@@ -286,26 +211,5 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_cells_commands_only_those_that_add_crates_are_carried_out_for_completion() {
-        let log = Log {
-            dependencies: vec![":dep a = \"1\"".into()],
-            items: vec!["use a;".into()],
-            ..Log::default()
-        };
-        let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
-        let commands = "            \n :dep b // note\n        \n     \n   \n";
-        let (shown, offset) = with_definitions(&log, code, code.len() - 1);
-        assert_eq!(shown, format!(":dep a = \"1\"\n{commands};\nuse a;\nxy"));
-        assert_eq!(&shown[offset + code.len() - 1..], "y");
-        let in_command = code.find(":ti").unwrap() + 3;
-        assert_eq!(with_definitions(&log, code, in_command), (code.to_owned(), 0));
     }
 }

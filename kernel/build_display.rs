@@ -1,10 +1,10 @@
 //! A build that a cell has to wait for, in that cell's output.
 
-use crate::iopub::{IoPub, Output};
-use crate::lab::Lab;
+use environment::Lab;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+use wire::{IoPub, Output};
 
 /// What takes no longer is not worth telling of.
 const PATIENCE: Duration = Duration::from_secs(2);

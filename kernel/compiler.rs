@@ -3,9 +3,9 @@
 //! cargo would look, for longer than many cells take to compile, whether anything has changed. What a cell is linked with is
 //! known already: `lab`, and the crates that cargo has built for the session's `:dep` lines.
 
-use crate::directory;
 use anyhow::{Context, Result, bail};
 use cell::code::Code;
+use environment::session_directory as directory;
 use std::collections::BTreeMap;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;

@@ -3,12 +3,12 @@
 use crate::backtrace::{self, Call};
 use crate::diagnostics::Diagnostic;
 use crate::format::Failure;
-use crate::message;
 use crate::sources::Sources;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use cell::code::Place;
 use evcxr::Error;
 use jupyter_protocol::ReplyError;
+use wire::message;
 
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";

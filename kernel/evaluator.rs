@@ -3,32 +3,27 @@
 
 mod commands;
 mod config;
-mod dependencies;
+pub mod dependencies;
 mod shell;
 
 use crate::analyzer::Documentation;
 use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
-use crate::cuda::Cuda;
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
 use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
-use crate::iopub::{IoPub, Output};
-use crate::lab::Lab;
 use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
-use crate::stdin::Stdin;
-use crate::toolchain::{OwnVariables, Toolchain};
 use crate::types::{self, Answers};
-use crate::warm::Environment;
-use crate::{child, compile, diagnostics, directory, errors};
+use crate::{child, compile, diagnostics, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
 use cell::macros::Call;
 use cell::{Binding, Cell, Dependency};
 use commands::Settings;
+use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::{ReplyError, Stdio};
 use serde_json::{Map, Value};
@@ -41,6 +36,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use wire::{IoPub, Output, Stdin};
 
 /// What a session is given.
 pub struct Setting {
@@ -585,7 +581,7 @@ impl Evaluator {
     /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
     /// features. The process that runs the cells has loaded the one before, and is started anew.
     fn use_lab(&mut self, dependency: &Dependency) -> Result<()> {
-        let lab = Lab::wanted(dependency, Path::new(""))?;
+        let lab = dependencies::wanted_lab(dependency, Path::new(""))?;
         if self.environment.serves(&lab) {
             return Ok(());
         }

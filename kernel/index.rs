@@ -41,10 +41,10 @@ fn row(page: &str, notebook: &Notebook) -> String {
 /// A notebook's first heading.
 pub fn title(notebook: &Notebook) -> Option<String> {
     let texts = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Markdown { .. }));
-    texts
-        .flat_map(|cell| cell.source())
-        .find_map(|line| line.strip_prefix("# "))
-        .map(|title| title.trim().to_owned())
+    // Some programs write a cell's text in one piece rather than line by line.
+    texts.map(|cell| cell.source().concat()).find_map(|text| {
+        text.lines().find_map(|line| line.strip_prefix("# ")).map(|title| title.trim().to_owned())
+    })
 }
 
 /// How long it takes to read, as its first cell says.

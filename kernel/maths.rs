@@ -1,6 +1,5 @@
 //! Formulas in Markdown become MathML, which browsers draw by themselves: a page with formulas needs no script, and no network.
 
-use anyhow::{Context, Result, anyhow};
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 use pulldown_cmark::{Event, Options, Parser};
 
@@ -9,31 +8,33 @@ use pulldown_cmark::{Event, Options, Parser};
 pub struct Formulas(Vec<String>);
 
 impl Formulas {
-    /// The text with marks in the place of its formulas. Code stays as it is.
-    ///
-    /// # Errors
-    /// When a formula cannot be understood.
-    pub fn take_from(&mut self, markdown: &str) -> Result<String> {
-        let converter =
-            LatexToMathML::new(MathCoreConfig::default()).map_err(|(error, ..)| anyhow!("{error:?}"))?;
+    /// The text with marks in the place of its formulas, and what is wrong with those that cannot be read, in a line each:
+    /// they stay as they are, as TeX. So does code.
+    pub fn take_from(&mut self, markdown: &str) -> (String, Vec<String>) {
+        let converter = LatexToMathML::new(MathCoreConfig::default()).expect("no macros that could be wrong");
         let (mut text, mut end) = (String::new(), 0);
+        let mut unreadable = Vec::new();
         for (event, place) in Parser::new_ext(markdown, Options::ENABLE_MATH).into_offset_iter() {
             let (formula, display) = match event {
                 Event::InlineMath(formula) => (formula, MathDisplay::Inline),
                 Event::DisplayMath(formula) => (formula, MathDisplay::Block),
                 _ => continue,
             };
-            let mathml = converter.convert_with_local_state(&formula, display);
-            let mathml = mathml
-                .map_err(|error| anyhow!("{error}"))
-                .with_context(|| format!("the formula {formula}"))?;
-            text.push_str(&markdown[end..place.start]);
-            text.push_str(&mark(self.0.len()));
-            self.0.push(mathml.mathml);
-            end = place.end;
+            match converter.convert_with_local_state(&formula, display) {
+                Ok(mathml) => {
+                    text.push_str(&markdown[end..place.start]);
+                    text.push_str(&mark(self.0.len()));
+                    self.0.push(mathml.mathml);
+                    end = place.end;
+                }
+                Err(error) => {
+                    let problem = format!("the formula {formula} cannot be read, and stays as TeX: {error}");
+                    unreadable.push(problem.split_whitespace().collect::<Vec<_>>().join(" "));
+                }
+            }
         }
         text.push_str(&markdown[end..]);
-        Ok(text)
+        (text, unreadable)
     }
 
     /// Puts the formulas where their marks are.
@@ -55,19 +56,77 @@ mod tests {
     #[test]
     fn formulas_and_nothing_else_become_mathml() {
         let mut formulas = Formulas::default();
-        let text = formulas.take_from("Half is $\\frac{1}{2}$, and `$x$` is code.\n\n$$x^2$$\n").unwrap();
+        let (text, unreadable) =
+            formulas.take_from("Half is $\\frac{1}{2}$, and `$x$` is code.\n\n$$x^2$$\n");
+        assert!(unreadable.is_empty(), "{unreadable:?}");
         assert_eq!(text, "Half is \u{e000}0\u{e001}, and `$x$` is code.\n\n\u{e000}1\u{e001}\n");
         assert_eq!(
             formulas.put_into(&text),
             "Half is <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>, and `$x$` is code.\n\n\
              <math display=\"block\"><msup><mi>x</mi><mn>2</mn></msup></math>\n"
         );
-        assert_eq!(formulas.take_from("It costs 5 $ or 6 $.").unwrap(), "It costs 5 $ or 6 $.");
+        assert_eq!(formulas.take_from("It costs 5 $ or 6 $.").0, "It costs 5 $ or 6 $.");
     }
 
     #[test]
-    fn a_formula_that_is_none_is_named() {
-        let error = format!("{:#}", Formulas::default().take_from("$\\frac{1}$").unwrap_err());
-        assert!(error.starts_with("the formula \\frac{1}: "), "{error}");
+    fn a_formula_that_cannot_be_read_stays_as_tex_between_the_others_and_is_named_in_one_line() {
+        let mut formulas = Formulas::default();
+        let (text, unreadable) = formulas.take_from("$a$, $\\frac{1}$, $b$\n\n$$\\no\nsuch$$\n");
+        assert_eq!(text, "\u{e000}0\u{e001}, $\\frac{1}$, \u{e000}1\u{e001}\n\n$$\\no\nsuch$$\n");
+        assert_eq!(
+            formulas.put_into(&text),
+            "<math><mi>a</mi></math>, $\\frac{1}$, <math><mi>b</mi></math>\n\n$$\\no\nsuch$$\n"
+        );
+        let [fraction, unknown] = &unreadable[..] else { panic!("{unreadable:?}") };
+        assert!(
+            fraction.starts_with("the formula \\frac{1} cannot be read, and stays as TeX: "),
+            "{fraction}"
+        );
+        assert!(unknown.starts_with("the formula \\no such cannot be read, and stays as TeX: "), "{unknown}");
+        assert!(!unreadable.concat().contains('\n'));
+    }
+
+    #[test]
+    fn whatever_stands_between_dollars_becomes_mathml_or_stays_as_it_is() {
+        let odd = [
+            "{",
+            "}",
+            "\\",
+            "^",
+            "_",
+            "&",
+            "#1",
+            "%",
+            "~",
+            "x^y^z",
+            "\\frac",
+            "\\sqrt[",
+            "\\text{",
+            "\\left(",
+            "\\right)",
+            "\\begin{matrix}",
+            "\\end{x}",
+            "\\begin{x}a\\end{y}",
+            "\\def\\x{\\x}\\x",
+            "\\color{",
+            "\\limits",
+            "\\over",
+            "\u{e000}0",
+            "\\mathbb{é}",
+            "\\hspace{9e999em}",
+            "'",
+            "\\operatorname{",
+            "\\middle|",
+            "a\\\\b",
+            "\\hline",
+            "\u{0}",
+        ];
+        for formula in odd {
+            let (mut formulas, tex) = (Formulas::default(), format!("${formula}$"));
+            let (text, unreadable) = formulas.take_from(&tex);
+            let page = formulas.put_into(&text);
+            assert!(page.starts_with("<math>") || page == tex, "{tex} became {page}");
+            assert!(unreadable.is_empty() || page == tex, "{unreadable:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The look of our pages as a template of nbconvert, where Jupyter finds it, and as what nbconvert uses by itself.
 
-use crate::warm;
 use anyhow::{Context, Result, bail};
+use environment::files;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::ErrorKind;
@@ -33,7 +33,7 @@ pub fn folder(data: &Path) -> PathBuf {
 
 /// Writes the template into a folder of its own.
 pub fn write_template(folder: &Path) -> Result<()> {
-    FILES.iter().try_for_each(|(name, text)| warm::write(&folder.join(name), text))
+    FILES.iter().try_for_each(|(name, text)| files::write(&folder.join(name), text))
 }
 
 /// Has nbconvert and JupyterLab's menu use it, by one of Jupyter's folders of settings. Other settings stay.
@@ -95,6 +95,6 @@ fn change(settings: &Path, change: impl FnOnce(&Path, &mut Map<String, Value>) -
         true if before.is_empty() => Ok(()),
         true => fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display())),
         false if all == before => Ok(()),
-        false => warm::write(&file, &format!("{:#}\n", Value::Object(all))),
+        false => files::write(&file, format!("{:#}\n", Value::Object(all))),
     }
 }

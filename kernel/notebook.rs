@@ -1,15 +1,34 @@
-//! Notebook files: reading, parameters, writing.
+//! Notebook files: found, read, written.
 
 use anyhow::{Context, Result, bail};
-use nbformat::v4::{Cell, CellId, CellMetadata, KernelSpec, LanguageInfo, Notebook};
+use environment::files;
+use nbformat::v4::{Cell, KernelSpec, LanguageInfo, Notebook};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// A constant that the command line sets.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    pub name: String,
-    pub value: String,
+/// The notebooks meant: those that were named, or those of the course.
+pub fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    for (at, path) in named.iter().enumerate() {
+        if let Some(other) = named[..at].iter().find(|other| other.file_name() == path.file_name()) {
+            let (path, other) = (path.display(), other.display());
+            bail!(
+                "{other} and {path} have the same name, and so would their results: name one, then the other with another --out"
+            );
+        }
+    }
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let entries =
+        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks")?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "ipynb")).collect();
+    found.sort();
+    if found.is_empty() {
+        bail!("there are no notebooks in notebooks/");
+    }
+    Ok(found)
 }
 
 /// Reads a notebook of any version.
@@ -43,90 +62,10 @@ pub fn write(path: &Path, mut notebook: Notebook) -> Result<()> {
             .into(),
     });
     let text = nbformat::serialize_notebook(&nbformat::Notebook::V4(notebook))?;
-    crate::warm::write(path, &text)
-}
-
-/// Checks that each parameter is a constant of one of the notebooks at least.
-pub fn check_parameters(notebooks: &[Notebook], parameters: &[Parameter]) -> Result<()> {
-    let mut names: Vec<String> = notebooks.iter().flat_map(settable).map(|(name, _)| name).collect();
-    names.sort();
-    names.dedup();
-    match parameters.iter().find(|parameter| !names.contains(&parameter.name)) {
-        Some(_) if names.is_empty() => {
-            bail!("no cell is tagged `parameters`, so there is nothing that -p could set")
-        }
-        Some(Parameter { name, .. }) => bail!("there is no parameter {name}; there are {}", names.join(", ")),
-        None => Ok(()),
-    }
-}
-
-/// Sets those constants that the cell tagged `parameters` has, by a cell behind it, as papermill does.
-pub fn set_parameters(notebook: &mut Notebook, parameters: &[Parameter]) -> Result<()> {
-    let constants = settable(notebook);
-    let mut lines = Vec::new();
-    for Parameter { name, value } in parameters {
-        if let Some((_, type_name)) = constants.iter().find(|(constant, _)| constant == name) {
-            let quoted = if type_name.ends_with("str") { format!("{value:?}") } else { value.clone() };
-            lines.push(format!("const {name}: {type_name} = {quoted};\n"));
-        }
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    notebook.cells.retain(|cell| !has_tag(cell, "injected-parameters"));
-    let position = notebook.cells.iter().position(|cell| has_tag(cell, "parameters"));
-    let metadata = CellMetadata { tags: Some(vec!["injected-parameters".into()]), ..empty_metadata()? };
-    let id = CellId::new("injected-parameters").map_err(anyhow::Error::msg)?;
-    let cell = Cell::Code { id, metadata, execution_count: None, source: lines, outputs: Vec::new() };
-    notebook.cells.insert(position.map_or(0, |position| position + 1), cell);
-    Ok(())
-}
-
-/// The constants of the cell tagged `parameters`, with their types.
-fn settable(notebook: &Notebook) -> Vec<(String, String)> {
-    let tagged = notebook.cells.iter().find(|cell| has_tag(cell, "parameters"));
-    tagged.map(|cell| cell::syntax::constants(&cell.source().concat())).unwrap_or_default()
+    files::write(path, text)
 }
 
 /// Whether a cell has a tag.
 pub fn has_tag(cell: &Cell, tag: &str) -> bool {
     cell.metadata().tags.as_ref().is_some_and(|tags| tags.iter().any(|present| present == tag))
-}
-
-fn empty_metadata() -> Result<CellMetadata> {
-    Ok(serde_json::from_str("{}")?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTEBOOK: &str = r#"{"cells":[{"cell_type":"code","id":"a","metadata":{"tags":["parameters"]},
-        "execution_count":1,"source":["const EPOCHS: usize = 5;\n","const NAME: &str = \"x\";"],"outputs":[]}],
-        "metadata":{},"nbformat":4,"nbformat_minor":5}"#;
-
-    fn with(parameters: &[(&str, &str)]) -> Result<Vec<String>> {
-        let nbformat::Notebook::V4(mut notebook) = nbformat::parse_notebook(NOTEBOOK)? else {
-            bail!("not V4")
-        };
-        let parameters: Vec<_> = parameters
-            .iter()
-            .map(|(name, value)| Parameter { name: (*name).into(), value: (*value).into() })
-            .collect();
-        check_parameters(std::slice::from_ref(&notebook), &parameters)?;
-        set_parameters(&mut notebook, &parameters)?;
-        Ok(notebook.cells.iter().map(|cell| cell.source().concat()).collect())
-    }
-
-    #[test]
-    fn parameters_come_in_a_cell_behind_the_tagged_one() {
-        let cells = with(&[("EPOCHS", "2"), ("NAME", "a \"b\"")]).unwrap();
-        assert_eq!(cells[1], "const EPOCHS: usize = 2;\nconst NAME: &str = \"a \\\"b\\\"\";\n");
-    }
-
-    #[test]
-    fn an_unknown_parameter_is_refused_with_the_known_ones() {
-        let error = with(&[("EPOCH", "2")]).unwrap_err().to_string();
-        assert_eq!(error, "there is no parameter EPOCH; there are EPOCHS, NAME");
-    }
 }

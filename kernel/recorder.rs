@@ -105,8 +105,8 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::message;
     use jupyter_protocol::{ClearOutput, Media, MediaType, StreamContent, Transient, UpdateDisplayData};
+    use wire::message::message;
 
     fn text(text: &str) -> JupyterMessage {
         message(StreamContent { name: Stdio::Stdout, text: text.into() }, None)

@@ -6,10 +6,8 @@
 
 use crate::errors;
 use crate::format::{self, Failure, Request};
-use crate::iopub::{IoPub, Output};
 use crate::output::{Event, Parser, QUESTION, Utf8};
 use crate::sources::Sources;
-use crate::stdin::Stdin;
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,6 +20,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
+use wire::{IoPub, Output, Stdin};
 
 /// How long evcxr's contents wait for further MIME types of the same display.
 const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

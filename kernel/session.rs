@@ -3,29 +3,21 @@
 
 use crate::analyzer::Documentation;
 use crate::evaluator::{Evaluator, Setting};
-use crate::iopub::IoPub;
-use crate::message::JupyterMessage;
-use crate::processes;
 use crate::runner::Runner;
-use crate::stdin::Stdin;
 use crate::worker::Worker;
-use jupyter_protocol::ExecuteRequest;
+use cell::Commands;
+use environment::processes;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedSender;
+use wire::message::JupyterMessage;
+use wire::{Channels, Execute, PastCell, Stdin};
 
 /// How long a cell may take to end by itself when it is interrupted.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How often an interrupt looks whether it has had effect.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A cell to run.
-pub struct Execute {
-    pub request: JupyterMessage,
-    pub content: ExecuteRequest,
-}
 
 /// What the rest of the kernel keeps of a session.
 #[derive(Clone)]
@@ -53,15 +45,15 @@ pub struct Shared {
 }
 
 /// What the session has run so far, for history and completion.
-#[derive(Default, Clone)]
+#[derive(Default)]
 pub struct Log {
     /// The cells with their numbers and results.
     pub inputs: Vec<(usize, String, Option<String>)>,
-    /// The items and `use` declarations, as cells.
+    /// The items and `use` declarations, each once.
     pub items: Vec<String>,
     /// The variables with their types.
     pub variables: Vec<(String, String)>,
-    /// The dependencies that cells have added, as commands.
+    /// The dependencies that cells have added, as commands, each once.
     pub dependencies: Vec<String>,
 }
 
@@ -77,6 +69,48 @@ impl Log {
         self.variables = evaluator.variables();
         self.dependencies = evaluator.dependencies();
     }
+
+    /// The code after everything that the session has defined, and where it starts. `position` is the byte that is asked about.
+    fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
+        let Commands { commands, code_start } = cell::commands(code);
+        // What a command may be called has nothing to do with what is defined.
+        if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
+            return (code.to_owned(), 0);
+        }
+        let mut definitions = String::new();
+        for command in &self.dependencies {
+            definitions.push_str(command);
+            definitions.push('\n');
+        }
+        // Commands must stay in front of everything that is Rust.
+        definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
+        // evcxr passes over comments as long as it looks for commands, and documentation is one to it.
+        definitions.push_str(";\n");
+        for item in &self.items {
+            definitions.push_str(item);
+            definitions.push('\n');
+        }
+        for (name, type_name) in &self.variables {
+            definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
+        }
+        let offset = definitions.len() - code_start;
+        (definitions + &code[code_start..], offset)
+    }
+}
+
+/// The commands that code starts with, with blanks for all but those that add crates: evcxr carries them out, and nobody who
+/// asks about a cell with `:clear_cache` wants anything to be cleared.
+fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
+    let mut shown = String::new();
+    for command in commands {
+        let added = command.dependency().and_then(Result::ok);
+        if added.is_none_or(|dependency| dependency.name.as_deref() == Some("lab")) {
+            shown.push_str(&text[shown.len()..command.range.start]);
+            shown.push_str(&cell::blank(&text[command.range.clone()]));
+        }
+    }
+    shown.push_str(&text[shown.len()..]);
+    shown
 }
 
 impl Shared {
@@ -118,12 +152,7 @@ impl Shared {
 
 impl Session {
     /// Starts the session's thread, which gets ready while it waits for its first cell.
-    pub fn start(
-        setting: Setting,
-        iopub: IoPub,
-        replies: UnboundedSender<JupyterMessage>,
-        stdin: Stdin,
-    ) -> Self {
+    pub fn start(setting: Setting, Channels { iopub, stdin, replies }: Channels) -> Self {
         let (queue, cells) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let session = Self { queue, shared: Arc::clone(&shared), stdin: stdin.clone() };
@@ -138,13 +167,20 @@ impl Session {
     }
 
     /// The request of the cell in progress, if any.
-    pub fn current(&self) -> Option<JupyterMessage> {
+    fn current(&self) -> Option<JupyterMessage> {
         self.shared.current.lock().unwrap().clone()
     }
 
-    /// What has been run so far.
-    pub fn log(&self) -> Log {
-        self.shared.log.lock().unwrap().clone()
+    /// The cells that have run so far.
+    pub fn history(&self) -> Vec<PastCell> {
+        let inputs = self.shared.log.lock().unwrap().inputs.clone();
+        inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
+    }
+
+    /// What has been defined so far, as code, with `code` after it; and where that starts. `position` is the byte of it that
+    /// is asked about.
+    pub fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
+        self.shared.log.lock().unwrap().with_definitions(code, position)
     }
 
     /// Says where to ask for documentation.
@@ -169,5 +205,26 @@ impl Session {
     /// Ends the child, for good.
     pub fn shut_down(&self) {
         processes::end_descendants(std::process::id(), &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_cells_commands_only_those_that_add_crates_are_carried_out_for_completion() {
+        let log = Log {
+            dependencies: vec![":dep a = \"1\"".into()],
+            items: vec!["use a;".into()],
+            ..Log::default()
+        };
+        let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
+        let commands = "            \n :dep b // note\n        \n     \n   \n";
+        let (shown, offset) = log.with_definitions(code, code.len() - 1);
+        assert_eq!(shown, format!(":dep a = \"1\"\n{commands};\nuse a;\nxy"));
+        assert_eq!(&shown[offset + code.len() - 1..], "y");
+        let in_command = code.find(":ti").unwrap() + 3;
+        assert_eq!(log.with_definitions(code, in_command), (code.to_owned(), 0));
     }
 }

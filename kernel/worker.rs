@@ -3,10 +3,7 @@
 use crate::errors;
 use crate::evaluator::{Evaluator, Failed, Ran, Setting};
 use crate::input;
-use crate::iopub::{IoPub, Output};
-use crate::message::{self, JupyterMessage, message};
-use crate::session::{Execute, Shared};
-use crate::stdin::Stdin;
+use crate::session::Shared;
 use anyhow::{Result, anyhow};
 use evcxr::{Error, EvalCallbacks, EvalOutputs};
 use jupyter_protocol::{
@@ -22,6 +19,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
+use wire::message::{self, JupyterMessage, message};
+use wire::{Execute, IoPub, Output, Stdin};
 
 /// What is on the thread.
 pub struct Worker {

@@ -4,14 +4,10 @@
 //! 6,000 digits. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often all start, `REPEATS` (3) how often each
 //! kind of cell is run, `PAUSE` (10) how many seconds a learner looks at a result, half of it to half as much again.
 
-#[path = "../kernel/client.rs"]
-#[allow(dead_code)]
-mod client;
 #[path = "measuring.rs"]
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
-use client::Client;
 use jupyter_protocol::{CompleteRequest, JupyterMessage};
 use measuring::{family, memory, percentile, setting};
 use std::path::{Path, PathBuf};
@@ -19,6 +15,7 @@ use std::process::{Command, exit};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
+use wire::Client;
 
 const FIRST_TENSOR: &str = ":dep lab = { path = \"lab\" }
 let t = lab::candle_core::Tensor::zeros((2, 3), lab::candle_core::DType::F32, &lab::candle_core::Device::Cpu)?;
@@ -120,7 +117,7 @@ impl Class {
         let mut measured = Measured::default();
         let (mut client, _) = start().await?;
         cell(&mut client, "1 + 1").await?;
-        self.note_memory(&client, &mut measured.memory[0])?;
+        self.note_memory(&mut client, &mut measured.memory[0])?;
         client.shut_down().await?;
 
         self.barrier.wait();
@@ -128,7 +125,7 @@ impl Class {
         measured.kernel_info.push(begin.elapsed().as_secs_f64());
         cell(&mut client, FIRST_TENSOR).await?;
         measured.first_tensor.push(begin.elapsed().as_secs_f64());
-        self.note_memory(&client, &mut measured.memory[1])?;
+        self.note_memory(&mut client, &mut measured.memory[1])?;
         let notebook = notebook()?;
         let training = notebook.iter().position(|code| code.contains("Panel::new")).context("no training")?;
         for code in &notebook[..training] {
@@ -136,7 +133,7 @@ impl Class {
         }
         self.barrier.wait();
         measured.training.push(cell(&mut client, &notebook[training]).await?);
-        self.note_memory(&client, &mut measured.memory[2])?;
+        self.note_memory(&mut client, &mut measured.memory[2])?;
         for number in 1..=self.repeats {
             for (kind, (_, code)) in CELLS.iter().enumerate() {
                 self.barrier.wait();
@@ -147,9 +144,9 @@ impl Class {
         for number in 1..=self.repeats {
             for (kind, (_, code)) in CELLS.iter().enumerate() {
                 self.look_at_result(learner, CELLS.len() * number + kind).await;
-                let before = processor_time(client.process.id())?;
+                let before = processor_time(client.process().id())?;
                 measured.paced[kind].push(cell(&mut client, &numbered(code, number)).await?);
-                measured.processor[kind].push(processor_time(client.process.id())? - before);
+                measured.processor[kind].push(processor_time(client.process().id())? - before);
             }
         }
         let request = CompleteRequest { code: "t.to_sca".into(), cursor_pos: 8 };
@@ -157,15 +154,15 @@ impl Class {
         let id = request.header.msg_id.clone();
         client.shell.send(request).await?;
         client.reply_to(&id).await?;
-        self.note_memory(&client, &mut measured.memory[3])?;
+        self.note_memory(&mut client, &mut measured.memory[3])?;
         client.shut_down().await?;
         Ok(measured)
     }
 
     /// Notes the memory of a kernel while all others are there, which share some of it.
-    fn note_memory(&self, client: &Client, memories: &mut Vec<f64>) -> Result<()> {
+    fn note_memory(&self, client: &mut Client, memories: &mut Vec<f64>) -> Result<()> {
         self.barrier.wait();
-        memories.push(memory(client.process.id())?);
+        memories.push(memory(client.process().id())?);
         self.barrier.wait();
         Ok(())
     }

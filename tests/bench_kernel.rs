@@ -6,21 +6,18 @@
 //! `REPEATS` (5) how often it runs each kind of cell. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
 //! a Python with PyTorch, Keras and ipykernel.
 
-#[path = "../kernel/client.rs"]
-#[allow(dead_code)]
-mod client;
 #[path = "measuring.rs"]
 #[allow(dead_code)]
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
-use client::Client;
 use jupyter_protocol::{CompleteRequest, InspectRequest, JupyterMessage, JupyterMessageContent};
 use measuring::{memory, percentile, setting};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use wire::Client;
 
 const FIRST_TENSOR: &str = "use candle_core::{DType, Device, Tensor};
 let t = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;
@@ -150,7 +147,7 @@ async fn beside_python(python: PathBuf, ours: &Measured, rounds: usize, repeats:
                     times.push(start.elapsed().as_secs_f64());
                 }
             }
-            memories.push(memory(client.process.id())?);
+            memories.push(memory(client.process().id())?);
             client.shut_down().await?;
         }
         columns.push((starts, cells, memories));
@@ -197,7 +194,7 @@ async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Re
             ensure!(good != (*name == "error"), "the cell `{name}` went wrong");
         }
     }
-    measured.memory.push(memory(client.process.id())?);
+    measured.memory.push(memory(client.process().id())?);
     let complete = || CompleteRequest { code: "t.to_sca".into(), cursor_pos: 8 }.into();
     let inspect =
         || InspectRequest { code: "Tensor::zeros".into(), cursor_pos: 10, detail_level: None }.into();
@@ -206,7 +203,7 @@ async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Re
         measured.completion.push(ask(&mut client, complete()).await?);
         measured.inspection.push(ask(&mut client, inspect()).await?);
     }
-    measured.memory_with_completion.push(memory(client.process.id())?);
+    measured.memory_with_completion.push(memory(client.process().id())?);
     let start = Instant::now();
     client.shut_down().await?;
     let mut client = kernel.start().await?;

@@ -1,11 +1,11 @@
 //! The whole course, small: every notebook and every solution runs on this kernel, and the scores come together in a chart.
 
-use crate::client::Client;
 use crate::python::say;
 use crate::support::{installed, note, root, taper};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use wire::Client;
 
 /// The notebooks of a folder of the repository, in order.
 fn notebooks(folder: &str) -> Vec<PathBuf> {

@@ -1,7 +1,6 @@
 //! The kernel for GPUs, without a GPU: what is checked, and said to be missing; and, where `TAPER_CUDA_TESTS` is set, a
 //! build with NVIDIA's compiler that runs on a driver of our own, which has no GPU.
 
-use crate::client::Client;
 use crate::python::say;
 use crate::support::{kernel_command, root, run, taper};
 use serde_json::Value;
@@ -10,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+use wire::Client;
 
 /// Runs a command to its end; returns what it wrote.
 fn step(command: &mut Command) -> String {

@@ -1,12 +1,12 @@
 //! The warm environment unfinished, damaged, removed: cells say so, and `taper install` mends it.
 
-use crate::client::Client;
 use crate::support::{
     assert_untouched, command_with_cache, kernel_command, run, sessions, taper, users_folder, wait_until,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use wire::Client;
 
 /// Copies the environment of all tests into another folder, without the last step of its build; returns the copy.
 pub async fn unfinished_environment(environments: &Path) -> PathBuf {

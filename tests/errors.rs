@@ -4,7 +4,7 @@ use crate::support::{completions, kernel, run};
 use jupyter_protocol::{ErrorOutput, JupyterMessageContent as Content, ReplyStatus};
 
 /// Runs a cell that fails; its error must be the same in the message and in the reply.
-async fn failure(kernel: &mut crate::client::Client, code: &str) -> ErrorOutput {
+async fn failure(kernel: &mut wire::Client, code: &str) -> ErrorOutput {
     let id = kernel.execute(code).await.unwrap();
     let mut errors = Vec::new();
     let collect = |message: &jupyter_protocol::JupyterMessage| {

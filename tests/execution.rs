@@ -1,11 +1,11 @@
 //! Cells: what they publish, how they are answered and counted.
 
 use crate::support::{kernel, note, run};
-use crate::wire::{ask, exchange, kinds, published, read, send};
 use jupyter_protocol::{JupyterMessageContent as Content, ReplyStatus};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::raw::{ask, exchange, kinds, published, read, send};
 
 #[tokio::test]
 async fn a_cell_goes_from_busy_over_input_and_output_to_idle() {

@@ -2,7 +2,6 @@
 //! clock that jumps. After each the next cell works, or says why not, and nothing is left behind. (What cells do to their own
 //! process is in errors.rs, nonsense on the sockets in sockets.rs, a damaged environment in environment.rs.)
 
-use crate::client::Client;
 use crate::support::{
     assert_untouched, command_with_cache, is_alive, kernel, run, runner, sessions, users_folder, wait_until,
     within,
@@ -15,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
+use wire::Client;
 
 #[tokio::test]
 async fn a_process_that_is_killed_between_two_cells_is_told_of() {
@@ -149,7 +149,7 @@ async fn a_full_disk_is_told_of_and_nothing_is_lost() {
     }
     let mut kernel = Client::start(&mut within(&wrapper, &command)).await.unwrap();
     run(&mut kernel, "let kept = 1; fn f() -> i32 { 2 }").await;
-    let filler = PathBuf::from(format!("/proc/{}/root{}/filler", kernel.process.id(), disk.display()));
+    let filler = PathBuf::from(format!("/proc/{}/root{}/filler", kernel.process().id(), disk.display()));
     let mut file = File::create(&filler).unwrap();
     while file.write_all(&[1; 4096]).is_ok() {}
     for cell in ["kept + f()", "let more = 5;", "fn g() {}", "println!(\"{kept}\");"] {

@@ -1,9 +1,9 @@
 //! `:dep lab` with features: the cells are linked with another `lab`. Here it is the one with Burn, which the first of these
 //! tests compiles, for minutes, unless that has been done before.
 
-use crate::client::Client;
 use crate::support::{kernel, note, root, run};
 use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
+use wire::Client;
 
 const BURN: &str = ":dep lab = { path = \"lab\", features = [\"burn\"] }\nuse lab::burn;";
 

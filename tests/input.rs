@@ -1,10 +1,10 @@
 //! Cells that ask the user something.
 
-use crate::client::Client;
 use crate::support::{kernel, note, run};
 use jupyter_protocol::{InputReply, JupyterMessage, JupyterMessageContent as Content, ReplyStatus};
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::Client;
 
 /// Runs a cell and answers its questions; returns the questions, and what the cell showed.
 async fn answer(kernel: &mut Client, code: &str, answers: &[&str]) -> (Vec<String>, Vec<String>) {

@@ -1,6 +1,5 @@
 //! From the start of a kernel to its end, whoever ends it.
 
-use crate::client::Client;
 use crate::support::{
     command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, wait_until, within,
 };
@@ -10,6 +9,7 @@ use jupyter_protocol::{
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::Client;
 
 #[tokio::test]
 async fn two_kernels_do_not_touch_each_other() {
@@ -34,7 +34,7 @@ async fn a_shutdown_leaves_nothing_behind() {
     kernel.control.send(JupyterMessage::new(ShutdownRequest { restart: true }, None)).await.unwrap();
     let reply = timeout(Duration::from_secs(20), kernel.control.read()).await.unwrap().unwrap();
     assert!(matches!(reply.content, Content::ShutdownReply(reply) if reply.restart));
-    assert!(kernel.process.wait().unwrap().success());
+    assert!(kernel.process().wait().unwrap().success());
     assert!(!is_alive(runner));
     assert_eq!(sessions(&cache), 0);
 }
@@ -57,8 +57,8 @@ async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
     let runner = runner(&mut kernel).await;
     // Even one that is busy and hears nothing.
     kernel.execute("loop {}").await.unwrap();
-    kernel.process.kill().unwrap();
-    kernel.process.wait().unwrap();
+    kernel.process().kill().unwrap();
+    kernel.process().wait().unwrap();
     wait_until("the runner outlives its kernel", || !is_alive(runner)).await;
     assert_eq!(sessions(cache.path()), 1, "a killed kernel cannot clean up");
     let next = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
@@ -73,14 +73,15 @@ async fn a_kernel_ends_with_its_parent() {
     let folder = tempfile::tempdir().unwrap();
     let said = folder.path().join("id");
     let mut command = within(&["sh", "-c", "\"$@\" & echo $! > \"$SAID\"; wait", "sh"], &kernel_command());
-    let mut shell = Client::start(command.env("SAID", &said)).await.unwrap().process;
+    let mut kernel = Client::start(command.env("SAID", &said)).await.unwrap();
     // The kernel may answer before the shell has gone on to write this.
     let id = || std::fs::read_to_string(&said).ok()?.trim().parse::<u32>().ok();
     wait_until("the shell does not say which process the kernel is", || id().is_some()).await;
     let id = id().unwrap();
     assert!(is_alive(id));
-    shell.kill().unwrap();
-    shell.wait().unwrap();
+    // The shell.
+    kernel.process().kill().unwrap();
+    kernel.process().wait().unwrap();
     wait_until("the kernel outlives its parent", || !is_alive(id)).await;
 }
 

@@ -4,9 +4,8 @@ mod animate;
 mod architecture;
 mod bad_shapes;
 mod batches;
+mod broken_pipe;
 mod cells;
-#[path = "../kernel/client.rs"]
-mod client;
 mod clients;
 mod commands;
 mod composed;
@@ -59,5 +58,4 @@ mod table;
 mod tidy;
 mod train;
 mod training_curve;
-mod wire;
 mod worksheets;

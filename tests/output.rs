@@ -1,12 +1,12 @@
 //! A lot of output, and output of every kind: nothing is lost, mixed up or held back.
 
-use crate::client::Client;
 use crate::support::{kernel, run};
 use jupyter_protocol::{
     JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest, Media, MediaType, StreamContent,
 };
 use std::time::Duration;
 use tokio::time::timeout;
+use wire::Client;
 
 /// Runs a cell and returns all that it printed on standard output.
 async fn printed(kernel: &mut Client, code: &str) -> String {
@@ -22,8 +22,8 @@ async fn printed(kernel: &mut Client, code: &str) -> String {
 }
 
 /// The largest memory that the kernel's own process has had, in MiB, where the system tells.
-fn memory(kernel: &Client) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", kernel.process.id())).ok()?;
+fn memory(kernel: &mut Client) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", kernel.process().id())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
@@ -78,7 +78,7 @@ async fn a_picture_of_100_megabytes_arrives_whole() {
     let shown = kernel.run("lab::display::png(&vec![7; 100_000_000]);", collect);
     assert!(timeout(Duration::from_secs(240), shown).await.expect("it takes too long").unwrap());
     assert_eq!(length, 133_333_336);
-    if let Some(largest) = memory(&kernel) {
+    if let Some(largest) = memory(&mut kernel) {
         assert!(largest < 900, "{largest} MiB");
     }
     assert_eq!(run(&mut kernel, "1 + 1").await[2], "result 2: 2");
@@ -100,7 +100,7 @@ async fn a_client_that_does_not_read_stops_neither_the_kernel_nor_grows_it() {
         assert!(matches!(reply.content, Content::KernelInfoReply(_)));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    if let Some(largest) = memory(&kernel) {
+    if let Some(largest) = memory(&mut kernel) {
         assert!(largest < 300, "{largest} MiB");
     }
     let mut bytes = 0;
@@ -112,7 +112,7 @@ async fn a_client_that_does_not_read_stops_neither_the_kernel_nor_grows_it() {
     };
     kernel.until_idle(&id, collect).await.unwrap();
     assert_eq!(bytes, 300_000_000);
-    if let Some(largest) = memory(&kernel) {
+    if let Some(largest) = memory(&mut kernel) {
         assert!(largest < 300, "{largest} MiB");
     }
     kernel.shut_down().await.unwrap();

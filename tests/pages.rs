@@ -3,7 +3,7 @@
 use crate::jupyterlab::chromium;
 use crate::python::{Workplace, program};
 use crate::support::{root, taper};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -113,4 +113,54 @@ fn slides_follow_the_headings() {
         let sections = fs::read_to_string(&page).unwrap().matches("<section").count();
         assert_eq!(sections, expected, "{}", page.display());
     }
+}
+
+/// Writes a notebook with this Markdown.
+fn write(path: &Path, markdown: &str) {
+    let cell = json!({ "cell_type": "markdown", "id": "a", "metadata": {}, "source": markdown });
+    let notebook = json!({ "cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+    fs::write(path, notebook.to_string()).unwrap();
+}
+
+#[test]
+fn what_cannot_be_shown_is_told_and_no_reason_to_be_without_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).with_extension("ipynb");
+    fs::write(path("1 damaged"), "{").unwrap();
+    write(&path("2 attachment"), "# Two\n\n![gone](attachment:gone.png)");
+    write(&path("3 formula"), "# Three\n\nHalf $a$ and $\\frac{1}$, $b$.");
+    fs::create_dir(folder.path().join("pictures")).unwrap();
+    fs::copy(root().join("assets/logo-32x32.png"), folder.path().join("pictures/logo.png")).unwrap();
+    write(&path("4 pictures"), "# Four\n\n![here](pictures/logo.png) ![gone](gone.png)");
+    let names = ["1 damaged", "2 attachment", "3 formula", "4 pictures"];
+    for (arguments, extension) in [(&[][..], "html"), (&["--slides"], "slides.html")] {
+        let out = folder.path().join(extension);
+        let mut command = taper();
+        command.arg("export").args(arguments).args(names.map(path)).arg("--out").arg(&out);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = errors.lines().collect();
+        let expected = [
+            ("1 damaged", "it cannot be shown: ", "EOF while parsing an object at line 1 column 1"),
+            ("3 formula", "the formula \\frac{1} cannot be read, and stays as TeX: ", "end of input."),
+            ("2 attachment", "it cannot be shown: ", "missing attachment: gone.png"),
+        ];
+        assert_eq!(lines.len(), expected.len(), "{errors}");
+        for (line, (name, start, end)) in lines.iter().zip(expected) {
+            let start = format!("{}: {start}", path(name).display());
+            assert!(line.starts_with(&start) && line.ends_with(end), "{errors}");
+        }
+        let page =
+            |name: &str| fs::read_to_string(out.join(name).with_extension(extension)).unwrap_or_default();
+        assert_eq!([page("1 damaged"), page("2 attachment")], [String::new(), String::new()]);
+        let formulas = "Half <math><mi>a</mi></math> and $\\frac{1}$, <math><mi>b</mi></math>.";
+        assert!(page("3 formula").contains(formulas));
+        let page = page("4 pictures");
+        assert!(page.contains("src=\"data:image/png;base64,") && page.contains("src=\"gone.png\""));
+    }
+    let index = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
+    assert!(index.contains(">Three</a>") && index.contains(">Four</a>"), "{index}");
+    assert!(!index.contains("damaged") && !index.contains("attachment"), "{index}");
+    assert!(!folder.path().join("slides.html/index.html").exists());
 }

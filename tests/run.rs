@@ -150,6 +150,44 @@ fn a_failing_cell_ends_its_notebook() {
     );
 }
 
+/// Whoever lets notebooks train over night wants to find in the morning what there is to be had.
+#[test]
+fn what_goes_wrong_with_a_notebook_is_no_reason_to_lose_it_or_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["dies", "builds", "works"].map(|name| folder.path().join(name).with_extension("ipynb"));
+    // The process that runs the cells was started by the kernel.
+    let kill = "let kernel = std::os::unix::process::parent_id().to_string();
+std::process::Command::new(\"kill\").args([\"-9\", &kernel]).status()?; loop {}";
+    write(&paths[0], &["println!(\"hours of work\");", kill, "println!(\"never\");"]);
+    write(&paths[1], &[":dep lab = { path = \"lab\", features = [\"no-such\"] }\n1"]);
+    write(&paths[2], &["println!(\"works\");"]);
+    let out = folder.path().join("out");
+    let output = run(&paths.each_ref().map(|path| path.to_str().unwrap()), &out, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let about = |path: &Path, what: &str| errors.contains(&format!("{}: {what}", path.display()));
+    assert!(about(&paths[0], "cell 2 failed\nthe kernel has died (signal: 9 (SIGKILL))"), "{errors}");
+    assert!(about(&paths[1], "the dependencies cannot be had:\nerror: "), "{errors}");
+    let executed = notebook(&out.join("dies.ipynb"));
+    assert_eq!(text_of(&executed["cells"][0]), "hours of work\n");
+    assert_eq!(executed["cells"][2]["execution_count"], Value::Null);
+    assert_eq!(text_of(&notebook(&out.join("works.ipynb"))["cells"][0]), "works\n");
+    let pages = ["dies.html", "builds.html", "works.html", "index.html"].map(|name| out.join(name).exists());
+    assert_eq!(pages, [true, false, true, true]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_noticed_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.ipynb");
+    let mark = folder.path().join("has run");
+    write(&path, &[&format!("std::fs::write({:?}, \"\")?;", mark.to_str().unwrap())]);
+    let output = run(&[path.to_str().unwrap()], &path, &[]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.starts_with("taper: cannot write to "), "{errors}");
+    assert!(!mark.exists());
+}
+
 #[test]
 fn without_python_the_notebook_is_written_and_html_is_explained() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,6 @@
 //!
 //! It is made of a copy of the one that all tests have, so that only `lab` is compiled again.
 
-use crate::client::Client;
 use crate::environment::unfinished_environment;
 use crate::support::{root, run, sessions, taper};
 use jupyter_protocol::{CompleteRequest, JupyterMessage, JupyterMessageContent as Content};
@@ -13,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
+use wire::Client;
 
 /// The user `nobody`, and its group.
 const NOBODY: u32 = 65534;

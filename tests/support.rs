@@ -1,6 +1,5 @@
 //! Kernels for the tests, and what they say in short.
 
-use crate::client::Client;
 use anyhow::Result;
 use jupyter_protocol::{
     CompleteRequest, ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media, MediaType,
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use wire::Client;
 
 /// The program under test.
 pub fn taper() -> Command {

@@ -4,14 +4,13 @@ use super::dependencies::{self, is_lab};
 use super::{Evaluator, Failed, Ran};
 use crate::diagnostics::{self, Diagnostic};
 use crate::glue::{ErrorFormat, Show};
-use crate::iopub::Output;
 use crate::types;
 use crate::{child, errors};
 use cell::code::{Code, Place, Source};
 use cell::commands::COMMANDS;
 use cell::{Command, Commands, Dependency};
 use evcxr::{EvalCallbacks, EvalOutputs};
-use jupyter_protocol::Stdio;
+use jupyter_protocol::{MediaType, Stdio};
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,6 +18,7 @@ use std::fs;
 use std::mem::take;
 use std::process;
 use std::sync::Arc;
+use wire::Output;
 
 /// What commands have set, and what they have to remember.
 #[derive(Default)]
@@ -445,11 +445,17 @@ impl Evaluator {
     fn describe(&self, command: &Command, source: &Arc<Source>) -> Answered {
         // The commands before it may have added the crate that it is about.
         let code = source.code[..command.range.start].to_owned() + command.argument;
-        let help = self.documentation.as_ref().and_then(|documentation| documentation.of(code));
-        match help {
-            Some((text, html)) => Ok(Answer { text, html: Some(html) }),
-            None => Ok(Answer::line(format!("No documentation found for `{}`", command.argument))),
+        let help =
+            self.documentation.as_ref().map(|documentation| documentation.of(code)).unwrap_or_default();
+        let (mut text, mut html) = (format!("No documentation found for `{}`\n", command.argument), None);
+        for media in help {
+            match media {
+                MediaType::Plain(plain) => text = plain,
+                MediaType::Html(page) => html = Some(page),
+                _ => {}
+            }
         }
+        Ok(Answer { text, html })
     }
 
     fn set_build_variable(&mut self, assignment: &str) -> Result<String, Stop> {

@@ -1,8 +1,9 @@
 //! What `:dep` lines need before cargo sees them, and what it says when it fails.
 
 use super::Failed;
-use anyhow::anyhow;
+use anyhow::{Result, anyhow};
 use cell::Dependency;
+use environment::Lab;
 use evcxr::Error;
 use serde_json::Value;
 use std::fs;
@@ -13,9 +14,20 @@ pub fn is_lab(dependency: &Dependency) -> bool {
     dependency.name.as_deref() == Some("lab")
 }
 
+/// The `lab` that a `:dep` line asks for; `base` is where paths in the notebook start. Where there is none it is the
+/// kernel's own.
+pub fn wanted_lab(dependency: &Dependency, base: &Path) -> Result<Lab> {
+    let folder = dependency.path().map(|path| base.join(path));
+    let lab = match folder.filter(|folder| folder.join("Cargo.toml").exists()) {
+        Some(folder) => Lab::in_folder(&folder)?,
+        None => Lab::embedded(),
+    };
+    Ok(lab.with(dependency.features().into_iter().map(str::to_owned).collect()))
+}
+
 /// The dependency with its name, and with a path that holds wherever cargo is run; otherwise what is wrong with it, in a
 /// line. Paths start where the kernel was started.
-pub fn resolve(mut dependency: Dependency) -> Result<Dependency, String> {
+pub fn resolve(mut dependency: Dependency) -> std::result::Result<Dependency, String> {
     let Some(path) = dependency.path().map(str::to_owned) else { return Ok(dependency) };
     // Where there is no `lab` it is the kernel's own.
     if is_lab(&dependency) {
@@ -93,6 +105,44 @@ mod tests {
 
     fn dependency(argument: &str) -> Dependency {
         Dependency::parse(argument).unwrap()
+    }
+
+    #[test]
+    fn the_crate_is_that_of_the_path_or_else_the_kernels_own() {
+        let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks"));
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("my features/lab");
+        fs::create_dir_all(&other).unwrap();
+        fs::write(other.join("Cargo.toml"), "[package]\nname = \"lab\"\n").unwrap();
+        let wanted = |line: &str| {
+            let command = cell::commands(line).commands.remove(0);
+            wanted_lab(&command.dependency().unwrap().unwrap(), base).unwrap()
+        };
+        let (own, others) = (Lab::embedded().digest(), Lab::in_folder(&other).unwrap().digest());
+        assert_ne!(own, others);
+        for (line, digest, features) in [
+            (":dep lab", &own, &[][..]),
+            (":dep lab = { path = 'lab' }", &own, &[]),
+            (":dep lab = {path=\"no such folder\"} // note", &own, &[]),
+            (&format!(":dep lab = {{ path = '{}' }}", other.display()), &others, &[]),
+            (
+                &format!("/* note */ :dep lab = {{ features = ['burn'], path = \"{}\" }}", other.display()),
+                &others,
+                &["burn"],
+            ),
+            (
+                ":dep \"lab\" = { path = 'features = [\"x\"]', features = [\"cuda\", \"burn\",] }",
+                &own,
+                &["burn", "cuda"],
+            ),
+        ] {
+            let lab = wanted(line);
+            assert_eq!(
+                (&lab.digest(), lab.features.iter().map(String::as_str).collect()),
+                (digest, features.to_vec()),
+                "{line}"
+            );
+        }
     }
 
     #[test]

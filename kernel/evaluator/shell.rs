@@ -2,13 +2,13 @@
 
 use super::Evaluator;
 use super::commands::{Answer, Answered};
-use crate::iopub::{IoPub, Output};
 use crate::output::Utf8;
 use jupyter_protocol::Stdio as Name;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+use wire::{IoPub, Output};
 
 /// How long to wait for the end of the output of a program that has ended: others, which it has started, may go on to use
 /// the same pipe.

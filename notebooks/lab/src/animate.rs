@@ -1,4 +1,14 @@
 //! Frames played in a cell's output.
+//!
+//! ```
+//! use lab::animate::Player;
+//! use lab::image::{Rgb, RgbImage};
+//!
+//! let frames: Vec<RgbImage> = [0, 100, 200].map(|grey| RgbImage::from_pixel(8, 8, Rgb([grey; 3]))).into();
+//! let player = Player::new(&frames, 2.0)?.captions(["dark", "grey", "light"])?;
+//! assert_eq!(player.display().content("text/plain"), Some("[animation of 3 frames]"));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 mod apng;
 
@@ -33,6 +43,8 @@ pub struct Player {
 }
 
 impl Player {
+    /// Of `frames` in their order, one after the other.
+    ///
     /// # Errors
     /// When there is no frame, one is empty or has another size than the first, or the speed is not 0.1 to 60 frames
     /// a second.

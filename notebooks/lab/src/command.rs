@@ -1,4 +1,13 @@
 //! Other programs, started from a cell.
+//!
+//! ```
+//! use std::process::Command;
+//!
+//! lab::command::stream(Command::new("sh").args(["-c", "echo a line"]))?;
+//! let failed = lab::command::stream(Command::new("sh").args(["-c", "echo why >&2; exit 3"]));
+//! assert!(format!("{:#}", failed.unwrap_err()).ends_with("failed (exit status: 3): why"));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 use crate::{Result, interrupt};
 use anyhow::{Context, anyhow, bail};

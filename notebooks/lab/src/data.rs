@@ -1,4 +1,17 @@
 //! Data sets of handwritten digits: MNIST, and one that this crate draws itself.
+//!
+//! ```
+//! use lab::candle_core::Device;
+//!
+//! // Digits that are drawn, 100 to learn from and 20 to test with; `mnist()` has 60,000 and 10,000.
+//! let digits = lab::data::drawn_sized(0, 100, 20)?;
+//! assert_eq!((digits.train.len(), digits.test.len()), (100, 20));
+//!
+//! let batches = digits.train.batches(32, 1, &Device::Cpu);
+//! let sizes: Vec<usize> = batches.map(|batch| batch.unwrap().1.elem_count()).collect();
+//! assert_eq!(sizes, [32, 32, 32, 4]);
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 mod cache;
 mod download;
@@ -6,6 +19,7 @@ mod drawn;
 mod error;
 mod export;
 mod idx;
+mod proxy;
 mod resident;
 mod skeletons;
 mod source;
@@ -25,7 +39,9 @@ pub use split::{Batches, Split, shuffled};
 pub struct Dataset {
     /// What captions, charts and records call it: `MNIST`, `drawn digits`, ….
     pub name: String,
+    /// To learn from.
     pub train: Split,
+    /// To test with.
     pub test: Split,
 }
 

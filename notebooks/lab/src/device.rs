@@ -1,4 +1,14 @@
 //! Where tensors live and are computed.
+//!
+//! ```
+//! use lab::candle_core::{DType, Tensor};
+//!
+//! let device = lab::device::best();
+//! let ones = Tensor::ones((2, 3), DType::F32, &device)?;
+//! assert_eq!(ones.sum_all()?.to_scalar::<f32>()?, 6.0);
+//! println!("computed on {}", lab::device::name(&device));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 use candle_core::{Device, DeviceLocation};
 
@@ -23,14 +33,26 @@ pub fn best() -> Device {
 /// Otherwise the C library returns large blocks to the system, and each step of a training gets them anew, page by page,
 /// set to 0: more than half of the time of the course's network.
 fn keep_freed_memory() {
-    /// Bytes up to which a block is kept, and up to which blocks are kept in all.
     #[cfg(target_env = "gnu")]
-    const KEPT: libc::c_int = 256 << 20;
-    #[cfg(target_env = "gnu")]
-    // SAFETY: It only sets parameters of the allocator.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    keep_blocks(|parameter, bytes| {
+        // SAFETY: `mallopt` may be called at any time; it only sets a parameter of the allocator.
+        unsafe { libc::mallopt(parameter, bytes) == 1 }
+    });
+}
+
+/// Has the allocator keep blocks of the largest size that `set` grants, which takes a parameter and bytes.
+///
+/// The C library maps blocks of `M_MMAP_THRESHOLD` bytes or more from the system, and unmaps them when they are freed. Up
+/// to 32 MiB are documented; newer versions take more, older ones refuse that. Blocks below come from the heap, whose end it
+/// returns to the system once more than `M_TRIM_THRESHOLD` bytes are free there. To set either parameter ends the
+/// threshold's growing by itself with the sizes of freed blocks: where the first is refused the second must not be set, as
+/// then all blocks of more than 128 KiB would be mapped for good.
+#[cfg(target_env = "gnu")]
+fn keep_blocks(mut set: impl FnMut(libc::c_int, libc::c_int) -> bool) {
+    const SIZES: [libc::c_int; 2] = [256 << 20, 32 << 20];
+    if SIZES.into_iter().any(|bytes| set(libc::M_MMAP_THRESHOLD, bytes)) {
+        // Any size is granted. Should it be refused all the same, the threshold of 128 KiB remains for the heap's end.
+        set(libc::M_TRIM_THRESHOLD, SIZES[0]);
     }
 }
 
@@ -56,5 +78,50 @@ pub fn name(device: &Device) -> String {
         }
         DeviceLocation::Cuda { gpu_id } => format!("CUDA:{gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("Metal:{gpu_id}"),
+    }
+}
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use super::*;
+    use libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD};
+
+    const MIB: libc::c_int = 1 << 20;
+
+    /// What is asked of an allocator that grants a threshold up to `most` bytes, and whether it grants it.
+    fn asked(most: libc::c_int) -> Vec<(libc::c_int, libc::c_int, bool)> {
+        let mut asked = Vec::new();
+        keep_blocks(|parameter, bytes| {
+            let granted = parameter != M_MMAP_THRESHOLD || bytes <= most;
+            asked.push((parameter, bytes, granted));
+            granted
+        });
+        asked
+    }
+
+    #[test]
+    fn the_largest_blocks_that_are_granted_are_kept() {
+        let trim = (M_TRIM_THRESHOLD, 256 * MIB, true);
+        assert_eq!(asked(libc::c_int::MAX), [(M_MMAP_THRESHOLD, 256 * MIB, true), trim]);
+        let refused = (M_MMAP_THRESHOLD, 256 * MIB, false);
+        assert_eq!(asked(32 * MIB), [refused, (M_MMAP_THRESHOLD, 32 * MIB, true), trim]);
+    }
+
+    /// Setting the other parameter alone would have the allocator map blocks that it would have learnt to keep.
+    #[test]
+    fn where_no_size_is_granted_the_allocator_is_left_alone() {
+        let asked = asked(MIB);
+        assert!(
+            asked.iter().all(|(parameter, _, granted)| *parameter == M_MMAP_THRESHOLD && !granted),
+            "{asked:?}"
+        );
+    }
+
+    #[test]
+    fn this_machine_grants_a_size() {
+        // SAFETY: `mallopt` may be called at any time; it only sets a parameter of the allocator.
+        keep_blocks(|parameter, bytes| unsafe { libc::mallopt(parameter, bytes) == 1 });
+        // SAFETY: As above.
+        assert_eq!(unsafe { libc::mallopt(M_MMAP_THRESHOLD, 32 * MIB) }, 1);
     }
 }

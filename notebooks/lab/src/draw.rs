@@ -1,4 +1,21 @@
 //! A pad to draw a digit on, in a cell's output and on exported pages, and what a trained network makes of it.
+//!
+//! ```
+//! use lab::candle_core::{DType, Device};
+//! use lab::nn::{self, VarBuilder, VarMap};
+//!
+//! let weights = VarMap::new();
+//! let vb = VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu);
+//! nn::conv_block(1, 32, 3, 2, vb.pp("conv1"))?;
+//! nn::conv_block(32, 64, 3, 2, vb.pp("conv2"))?;
+//! nn::linear(1600, 10, vb.pp("dense"))?;
+//! let parameters: usize = weights.all_vars().iter().map(|variable| variable.elem_count()).sum();
+//! assert_eq!(parameters, 34_826);
+//!
+//! let pad = lab::draw::pad(&weights)?;
+//! assert!(pad.content("text/html").is_some());
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 mod parameters;
 

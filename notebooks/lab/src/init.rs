@@ -1,4 +1,15 @@
 //! Randomness in training that follows from a seed, which candle's own on the CPU does not.
+//!
+//! ```
+//! use lab::candle_core::Device;
+//!
+//! let numbers = |seed| lab::init::uniform(1000, -1.0, 1.0, seed, &Device::Cpu)?.to_vec1::<f32>();
+//! assert_eq!(numbers(1)?, numbers(1)?);
+//! assert_ne!(numbers(1)?, numbers(2)?);
+//! let mean = numbers(1)?.iter().sum::<f32>() / 1000.0;
+//! assert!(mean.abs() < 0.1);
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 pub use crate::nn::Dropout;
 

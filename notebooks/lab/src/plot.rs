@@ -1,6 +1,17 @@
 //! Pictures of digits, of what a network holds, of training curves and scores, as SVG that is readable on light and dark
 //! pages.
+//!
+//! ```
+//! use lab::plot::{self, Curve};
+//!
+//! let losses = Curve::new("training", &[2.3, 0.9, 0.5]);
+//! let picture = plot::curves("Loss", "MNIST", ["step", "loss"], &[losses])?;
+//! let shown = "Loss (MNIST), loss over step: training ends at 0.5000";
+//! assert_eq!(picture.content("text/plain"), Some(shown));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
+mod axis;
 mod bars;
 mod chart;
 mod curves;
@@ -14,6 +25,9 @@ mod palette;
 mod rows;
 mod sheet;
 mod svg;
+#[cfg(test)]
+mod tests;
+mod thinning;
 
 pub use bars::{bars, bars_of_runs};
 pub use curves::{Curve, curves};

@@ -1,5 +1,22 @@
 //! What trained networks have reached: a record for each run, in a file of its own, from which the results of the course
 //! are drawn.
+//!
+//! ```
+//! use lab::candle_core::Device;
+//! use lab::scores::{CANDLE, Epoch, Record};
+//! use lab::train::Score;
+//!
+//! let digits = lab::data::drawn_sized(0, 100, 20)?;
+//! let mut record = Record::new(CANDLE, "Sequential", &digits.train, &digits.test, &Device::Cpu);
+//! let score = |accuracy| Score { loss: 0.5, accuracy };
+//! for (accuracy, seconds) in [(0.8, 3.0), (0.9, 1.0)] {
+//!     let test = Some(score(accuracy));
+//!     record.epochs.push(Epoch { train: score(0.7), validation: None, test, seconds });
+//! }
+//! assert_eq!(record.test().unwrap().accuracy, 0.9);
+//! assert_eq!((record.seconds_per_epoch(), record.train_images), (2.0, 100));
+//! # Ok::<(), lab::anyhow::Error>(())
+//! ```
 
 mod files;
 mod lines;
@@ -17,7 +34,9 @@ use serde::{Deserialize, Serialize};
 /// A framework, in the version that this crate or the course uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Framework {
+    /// As it calls itself.
     pub name: &'static str,
+    /// As Cargo.toml has it.
     pub version: &'static str,
 }
 
@@ -46,13 +65,17 @@ pub struct Record {
     pub train_images: usize,
     /// Images held back from the training to look at in between.
     pub validation_images: usize,
+    /// Images that the score of an epoch was measured on.
     pub test_images: usize,
     /// As [`device::name`] has it.
     pub device: String,
+    /// Images of a step.
     pub batch: usize,
+    /// What the initial weights and the order of the images follow from.
     pub seed: u64,
     /// Numbers that were learnt.
     pub parameters: usize,
+    /// In their order.
     pub epochs: Vec<Epoch>,
     /// The most memory that the process has taken by then, the data included, in MiB; 0 where the system does not tell.
     pub peak_memory_mib: f64,

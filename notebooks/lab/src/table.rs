@@ -1,4 +1,11 @@
 //! Tables as text, for what a notebook prints.
+//!
+//! ```
+//! use lab::table::{text, thousands};
+//!
+//! let table = text(["layer", "parameters"], [["dense".to_string(), thousands(16_010)]]);
+//! assert_eq!(table.lines().nth(3), Some("│ dense │     16,010 │"));
+//! ```
 
 /// A table with lines around its cells. Columns of numbers should come last: all but the first are aligned to the right.
 pub fn text<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
@@ -31,7 +38,7 @@ pub fn text<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = [
     .concat()
 }
 
-/// `34,826`
+/// The number with commas between thousands: `34,826`.
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();

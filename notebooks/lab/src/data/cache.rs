@@ -9,6 +9,7 @@ use std::path::Path;
 /// A file whose content is known.
 #[derive(Clone, Debug)]
 pub struct Known {
+    /// Without a folder, and without `.gz`.
     pub name: &'static str,
     /// In bytes, uncompressed.
     pub size: u64,

@@ -1,3 +1,4 @@
+use super::proxy::Proxies;
 use super::{Error, Known};
 use crate::interrupt;
 use flate2::read::GzDecoder;
@@ -14,13 +15,14 @@ pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
 
 fn from_mirrors(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
     let seconds = |n| Some(Duration::from_secs(n));
-    let agent = ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
         .timeout_resolve(seconds(10))
         .timeout_connect(seconds(10))
         .timeout_recv_response(seconds(20))
         .timeout_recv_body(seconds(600))
-        .build()
-        .new_agent();
+        .build();
+    let agent = Proxies::from_env().agent(config);
     let mut reasons = Vec::new();
     for mirror in mirrors {
         let url = format!("{mirror}{}.gz", known.name);

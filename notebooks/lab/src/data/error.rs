@@ -5,35 +5,51 @@ use thiserror::Error;
 /// Why a data set could not be read. Every message about a file names it and says what is wrong with it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the messages call them")]
 pub enum Error {
+    /// There is no such folder.
     #[error("{}: no such folder", .file.display())]
     NoFolder { file: PathBuf },
+    /// A file is not there.
     #[error("{}: not found", .file.display())]
     Missing { file: PathBuf },
+    /// The system cannot read a file.
     #[error("{}: cannot be read: {source}", .file.display())]
     Unreadable { file: PathBuf, source: io::Error },
+    /// The system cannot write a file.
     #[error("{}: cannot be written: {source}", .file.display())]
     Unwritable { file: PathBuf, source: io::Error },
+    /// A file is not what gzip writes, or damaged.
     #[error("{}: broken gzip: {source}", .file.display())]
     Gzip { file: PathBuf, source: io::Error },
+    /// A file ends too early. Sizes are in bytes, uncompressed.
     #[error("{}: truncated: {found} bytes where {expected} were expected", .file.display())]
     Truncated { file: PathBuf, found: u64, expected: u64 },
+    /// A file goes on after its end.
     #[error("{}: too long: more than the expected {expected} bytes", .file.display())]
     TooLong { file: PathBuf, expected: u64 },
+    /// A file begins with another number than its kind does.
     #[error("{}: wrong magic number {found:#010x}, expected {expected:#010x}", .file.display())]
     Magic { file: PathBuf, found: u32, expected: u32 },
+    /// The images have another size.
     #[error("{}: images of {rows} x {columns} pixels, expected 28 x 28", .file.display())]
     Dimensions { file: PathBuf, rows: u32, columns: u32 },
+    /// The number of images or labels that a file claims cannot be.
     #[error("{}: a count of {found}, expected 1 to {limit}", .file.display())]
     Count { file: PathBuf, found: u32, limit: u32 },
+    /// There are not as many labels as images.
     #[error("{}: {found} labels for {expected} images", .file.display())]
     Unequal { file: PathBuf, found: usize, expected: usize },
+    /// A label is no digit.
     #[error("{}: label {label} at position {position}, expected 0 to 9", .file.display())]
     Label { file: PathBuf, label: u8, position: usize },
+    /// The content of a file is not the one that is known.
     #[error("{}: wrong SHA-256 {found}, expected {expected}", .file.display())]
     Checksum { file: PathBuf, found: String, expected: &'static str },
+    /// No mirror gave a file unharmed, each for a reason of its own.
     #[error("{}: could not be downloaded: {reasons}", .file.display())]
     Download { file: PathBuf, reasons: String },
+    /// The user has interrupted the cell.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

@@ -51,6 +51,7 @@ impl IdxFolder {
         }
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

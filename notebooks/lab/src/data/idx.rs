@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Reads a data set in the four files of MNIST, such as `train-images-idx3-ubyte`, plain or with `.gz`.
+/// Reads a data set in the four files of MNIST, such as `train-images-idx3-ubyte` or, as some name it,
+/// `train-images.idx3-ubyte`, plain or with `.gz`.
 ///
 /// It is called `MNIST` if all four are MNIST's own by their checksums, else after the folder.
 ///
@@ -88,9 +89,11 @@ impl Kind {
     }
 }
 
-/// The file `name` in `dir`, plain or with `.gz`.
+/// The file `name` in `dir`, under either of its names, plain or with `.gz`. Some archives have folders of these names.
 fn find(dir: &Path, name: &str) -> Option<PathBuf> {
-    [dir.join(name), dir.join(format!("{name}.gz"))].into_iter().find(|path| path.exists())
+    let names = [name.to_string(), name.replacen("-idx", ".idx", 1)];
+    let files = names.iter().flat_map(|name| [dir.join(name), dir.join(format!("{name}.gz"))]);
+    files.into_iter().find(|path| path.is_file())
 }
 
 /// The uncompressed bytes of a file whose header, length and labels are right.
@@ -168,4 +171,47 @@ pub fn dataset(name: &str, files: Vec<(Vec<u8>, PathBuf)>) -> Result<Dataset, Er
 /// The checksum in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::drawn_sized;
+    use flate2::{Compression, write::GzEncoder};
+    use std::fs;
+
+    #[test]
+    fn files_are_found_under_all_their_common_names() {
+        let digits = drawn_sized(0, 3, 2).unwrap();
+        for (dotted, zipped) in [(false, false), (false, true), (true, false), (true, true)] {
+            let folder = digits.to_idx().unwrap();
+            for name in MNIST.map(|known| known.name) {
+                let path = folder.path().join(name);
+                let bytes = fs::read(&path).unwrap();
+                fs::remove_file(&path).unwrap();
+                let name = if dotted { name.replace("-idx", ".idx") } else { name.to_string() };
+                if !zipped {
+                    fs::write(folder.path().join(name), bytes).unwrap();
+                    continue;
+                }
+                let file = File::create(folder.path().join(format!("{name}.gz"))).unwrap();
+                GzEncoder::new(file, Compression::fast()).write_all(&bytes).unwrap();
+            }
+            if dotted {
+                // As in an archive where each file is in a folder of its name besides.
+                fs::create_dir(folder.path().join(MNIST[0].name)).unwrap();
+            }
+            let found = from_dir(folder.path()).unwrap();
+            assert_eq!(found.train.pixels(), digits.train.pixels(), "dotted {dotted}, zipped {zipped}");
+            assert_eq!(found.test.classes(), digits.test.classes(), "dotted {dotted}, zipped {zipped}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named_as_mnist_names_it() {
+        let folder = drawn_sized(0, 3, 2).unwrap().to_idx().unwrap();
+        fs::remove_file(folder.path().join(MNIST[2].name)).unwrap();
+        let error = from_dir(folder.path()).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: not found", folder.path().join("t10k-images-idx3-ubyte").display()));
+    }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// Handwritten digits, 60,000 to train on and 10,000 to test with: MNIST, or digits that this crate draws where
 /// there is neither MNIST nor a network, which one printed line says. `name` tells which.
 ///
-/// Looks in the folder `MNIST_DIR`, if that is set, else in the user's cache, else downloads; `TAPER_OFFLINE=1`
-/// forbids that.
+/// Looks in the folder `MNIST_DIR`, if that is set, else in the user's cache, else downloads, from the proxy that
+/// `http_proxy` or `all_proxy` names unless `no_proxy` names the host; `TAPER_OFFLINE=1` forbids that.
 ///
 /// # Errors
 /// When `MNIST_DIR` is set but its files are not as they should be, or the user interrupts.

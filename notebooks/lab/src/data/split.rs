@@ -47,6 +47,7 @@ impl Split {
         self.len
     }
 
+    /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -2,8 +2,7 @@ use crate::ops;
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::{Conv2dConfig, VarBuilder};
 
-/// A layer of [`ops::conv2d`]: `[batch, c_in, height, width]` to `[batch, c_out, rows, columns]`. With groups or a
-/// dilation it is candle's own convolution.
+/// A layer of [`ops::conv2d_with_config`]: `[batch, c_in, height, width]` to `[batch, c_out, rows, columns]`.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     weight: Tensor,
@@ -13,25 +12,28 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Of `weight` `[c_out, c_in, k_h, k_w]` and `bias` `[c_out]`.
+    /// Of `weight` `[c_out, c_in / groups, k_h, k_w]` and `bias` `[c_out]`.
     pub fn new(weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig) -> Self {
         Self { weight, bias, config, relu: false }
     }
 
-    /// With ReLU behind it, in one operation: [`ops::conv2d_relu`].
+    /// With ReLU after it, in one operation: [`ops::conv2d_relu_with_config`].
     #[must_use]
     pub fn with_relu(self) -> Self {
         Self { relu: true, ..self }
     }
 
+    /// Stride, padding, dilation and groups.
     pub fn config(&self) -> &Conv2dConfig {
         &self.config
     }
 
+    /// The kernels, `[c_out, c_in / groups, k_h, k_w]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
+    /// What is added to each output channel, `[c_out]`.
     pub fn bias(&self) -> Option<&Tensor> {
         self.bias.as_ref()
     }
@@ -84,12 +86,7 @@ fn check(c_in: usize, c_out: usize, config: &Conv2dConfig) -> Result<()> {
 
 impl Module for Conv2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let Conv2dConfig { padding, stride, dilation, groups, .. } = self.config;
-        if (dilation, groups) == (1, 1) {
-            let conv2d = if self.relu { ops::conv2d_relu } else { ops::conv2d };
-            return conv2d(x, &self.weight, self.bias.as_ref(), stride, padding);
-        }
-        let y = candle_nn::Conv2d::new(self.weight.clone(), self.bias.clone(), self.config).forward(x)?;
-        if self.relu { ops::relu(&y) } else { Ok(y) }
+        let conv2d = if self.relu { ops::conv2d_relu_with_config } else { ops::conv2d_with_config };
+        conv2d(x, &self.weight, self.bias.as_ref(), &self.config)
     }
 }

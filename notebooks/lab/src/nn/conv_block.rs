@@ -29,10 +29,12 @@ impl ConvBlock {
         Self { fused, ..self }
     }
 
+    /// The kernels, `[c_out, c_in, k_h, k_w]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
+    /// What is added to each output channel, `[c_out]`.
     pub fn bias(&self) -> Option<&Tensor> {
         self.bias.as_ref()
     }

@@ -19,10 +19,12 @@ impl MaxPool2d {
         Self { window, stride }
     }
 
+    /// Rows, and columns, of a window.
     pub fn window(&self) -> usize {
         self.window
     }
 
+    /// Rows, and columns, from one window to the next.
     pub fn stride(&self) -> usize {
         self.stride
     }

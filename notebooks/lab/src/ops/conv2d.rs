@@ -10,9 +10,10 @@ pub(super) use forward::{pack, taps};
 pub(super) use places::Gradient;
 pub(super) use size::Size;
 
-use super::{contiguous, has_kernel, relu, values};
+use super::{contiguous, has_kernel, is_half, relu, values};
 use crate::check_interrupt;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use candle_nn::Conv2dConfig;
 
 /// Convolution, or to be exact correlation, of images `x` `[batch, c_in, height, width]` with `weight`
 /// `[c_out, c_in, k_h, k_w]`, plus `bias` `[c_out]`:
@@ -31,7 +32,25 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    convolve("conv2d", x, weight, bias, (stride, padding), false)
+    conv2d_with_config(x, weight, bias, &Conv2dConfig { stride, padding, ..Default::default() })
+}
+
+/// [`conv2d`] with groups and a dilation besides. The channels of `x` and of the result are divided into groups, and each
+/// group of the one is convolved to a group of the other: `weight` is `[c_out, c_in / groups, k_h, k_w]`. A dilation of d
+/// spreads the kernel: its values lie d pixels apart, so that it covers d · (k_h - 1) + 1 rows.
+///
+/// candle 0.11.1's own `Tensor::conv2d` fails in its gradient where the stride does not divide what padding, dilation and
+/// kernel leave of the image.
+///
+/// # Errors
+/// As of [`conv2d`], and when the channels do not divide into the groups.
+pub fn conv2d_with_config(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    config: &Conv2dConfig,
+) -> Result<Tensor> {
+    convolve("conv2d", x, weight, bias, config, false)
 }
 
 /// [`conv2d`], then [`relu`](super::relu()), in one: what is negative is set to 0 while it is in registers, and no gradient
@@ -46,7 +65,20 @@ pub fn conv2d_relu(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    convolve("conv2d_relu", x, weight, bias, (stride, padding), true)
+    conv2d_relu_with_config(x, weight, bias, &Conv2dConfig { stride, padding, ..Default::default() })
+}
+
+/// [`conv2d_with_config`], then [`relu`](super::relu()), in one as in [`conv2d_relu`].
+///
+/// # Errors
+/// As of [`conv2d_with_config`].
+pub fn conv2d_relu_with_config(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    config: &Conv2dConfig,
+) -> Result<Tensor> {
+    convolve("conv2d_relu", x, weight, bias, config, true)
 }
 
 /// `op` is what errors call it.
@@ -55,15 +87,32 @@ fn convolve(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    (stride, padding): (usize, usize),
+    config: &Conv2dConfig,
     has_relu: bool,
 ) -> Result<Tensor> {
     check_interrupt()?;
-    let size = Size::new(op, x, weight, bias, stride, padding)?;
+    let size = Size::new(op, x, weight, bias, config)?;
+    if x.device().is_cpu() && is_half(x) {
+        // The kernel sums in `f32`.
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+        let bias = bias.map(wide).transpose()?;
+        return convolve(op, &wide(x)?, &wide(weight)?, bias.as_ref(), config, has_relu)?.to_dtype(x.dtype());
+    }
+    if config.groups > 1 {
+        let ungrouped = Conv2dConfig { groups: 1, ..*config };
+        let outputs = size.c_out / config.groups;
+        let group = |group: usize| {
+            let bias = bias.map(|bias| bias.narrow(0, group * outputs, outputs)).transpose()?;
+            let x = x.narrow(1, group * size.c_in, size.c_in)?;
+            let weight = weight.narrow(0, group * outputs, outputs)?;
+            convolve(op, &x, &weight, bias.as_ref(), &ungrouped, has_relu)
+        };
+        return Tensor::cat(&(0..config.groups).map(group).collect::<Result<Vec<_>>>()?, 1);
+    }
     if has_kernel(x) {
         return apply(x, weight, bias, Conv2d { op, size, has_relu });
     }
-    let y = composed(x, weight, bias, &size)?;
+    let y = composed(x, weight, bias, &size, config)?;
     if has_relu { relu(&y) } else { Ok(y) }
 }
 
@@ -79,22 +128,33 @@ pub(super) fn apply(
     x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, operation)
 }
 
-/// From candle's own operations, for every device and type.
-pub(super) fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, size: &Size) -> Result<Tensor> {
-    let used = |n, kernel| (n - 1) * size.stride + kernel;
+/// From candle's own operations, for every device and type, without groups.
+fn composed(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    size: &Size,
+    config: &Conv2dConfig,
+) -> Result<Tensor> {
+    let &Conv2dConfig { padding, stride, dilation, cudnn_fwd_algo: algorithm, .. } = config;
+    let used = |n, kernel| (n - 1) * stride + (kernel - 1) * dilation + 1;
     let (height, width) = (used(size.rows, size.k_h), used(size.columns, size.k_w));
-    let y = if height == size.height + 2 * size.padding && width == size.width + 2 * size.padding {
-        x.conv2d(weight, size.padding, size.stride, 1, 1)?
+    let (x, padding) = if height == size.padded_height() && width == size.padded_width() {
+        (x.contiguous()?, padding)
     } else {
         // candle's gradient fails where the strides leave rows or columns over, if not as many of both.
-        let x =
-            x.pad_with_zeros(2, size.padding, size.padding)?.pad_with_zeros(3, size.padding, size.padding)?;
-        x.narrow(2, 0, height)?.narrow(3, 0, width)?.contiguous()?.conv2d(weight, 0, size.stride, 1, 1)?
+        let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
+        (x.narrow(2, 0, height)?.narrow(3, 0, width)?.contiguous()?, 0)
     };
-    match bias {
-        Some(bias) => y.broadcast_add(&bias.reshape((1, size.c_out, 1, 1))?),
-        None => Ok(y),
+    let y = x.conv2d_with_algo(&weight.contiguous()?, padding, stride, dilation, 1, algorithm)?;
+    let Some(bias) = bias else { return Ok(y) };
+    let bias = bias.reshape((1, size.c_out, 1, 1))?;
+    if is_half(&y) {
+        // The gradient of the bias is a sum over all images and places.
+        let wide = y.to_dtype(DType::F32)?.broadcast_add(&bias.to_dtype(DType::F32)?)?;
+        return wide.to_dtype(y.dtype());
     }
+    y.broadcast_add(&bias)
 }
 
 struct Conv2d {

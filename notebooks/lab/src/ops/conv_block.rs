@@ -1,9 +1,10 @@
 mod forward;
 
 use super::conv2d::{Gradient, Size, apply, backward};
-use super::{contiguous, conv2d_relu, has_kernel, max_pool2d, values};
+use super::{contiguous, conv2d_relu, has_kernel, is_half, max_pool2d, values};
 use crate::check_interrupt;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_nn::Conv2dConfig;
 use std::sync::OnceLock;
 
 /// [`conv2d_relu`](super::conv2d_relu()) without padding at stride 1, then [`max_pool2d`](super::max_pool2d()), in one:
@@ -20,9 +21,15 @@ pub fn conv2d_relu_max_pool2d(
 ) -> Result<Tensor> {
     check_interrupt()?;
     let op = "conv2d_relu_max_pool2d";
-    let size = Size::new(op, x, weight, bias, 1, 0)?;
+    let size = Size::new(op, x, weight, bias, &Conv2dConfig::default())?;
     if window == 0 || window > size.rows || window > size.columns {
         bail!("{op}: expected a window within {} x {}, got {window} x {window}", size.rows, size.columns);
+    }
+    if x.device().is_cpu() && is_half(x) {
+        // The kernel sums in `f32`.
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+        let bias = bias.map(wide).transpose()?;
+        return conv2d_relu_max_pool2d(&wide(x)?, &wide(weight)?, bias.as_ref(), window)?.to_dtype(x.dtype());
     }
     if !has_kernel(x) {
         return max_pool2d(&conv2d_relu(x, weight, bias, 1, 0)?, window);

@@ -1,9 +1,12 @@
-use super::{contiguous, has_kernel, values};
+use super::{contiguous, has_kernel, in_f32, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
 /// The mean over the batch of -log softmax(logits)\[label\], for `logits` `[batch, classes]` and `labels` `[batch]` of
 /// type `u32`. Gives a scalar.
+///
+/// candle 0.11.1's own `loss::cross_entropy` sums half precision in half precision: over 4,096 equal logits in `f16` it gives
+/// 7.625, where log 4,096 = 8.318 is right.
 ///
 /// # Errors
 /// When shapes or types do not match, the batch is empty, or a label is not below the number of classes.
@@ -24,15 +27,17 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     if batch == 0 || classes == 0 {
         bail!("cross_entropy: expected at least one image and one class, got {:?}", logits.dims());
     }
-    if !has_kernel(logits) {
+    in_f32(logits, |logits| {
+        if has_kernel(logits) {
+            return logits.contiguous()?.apply_op2(&labels.contiguous()?, CrossEntropy { classes });
+        }
         // candle's own check ends the use of a GPU for the whole process.
         let largest = labels.max_all()?.to_scalar::<u32>()?;
         if largest as usize >= classes {
             bail!("cross_entropy: expected labels below {classes}, got {largest}");
         }
-        return candle_nn::loss::cross_entropy(logits, labels);
-    }
-    logits.contiguous()?.apply_op2(&labels.contiguous()?, CrossEntropy { classes })
+        candle_nn::loss::cross_entropy(logits, labels)
+    })
 }
 
 struct CrossEntropy {

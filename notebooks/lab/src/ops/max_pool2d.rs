@@ -1,7 +1,7 @@
 use super::output::Output;
 use super::parallel;
 use super::processor::arch;
-use super::{contiguous, has_kernel, values};
+use super::{contiguous, has_kernel, in_f32, values};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
@@ -39,10 +39,11 @@ pub fn max_pool2d_with_stride(x: &Tensor, window: usize, stride: usize) -> Resul
     if !x.dtype().is_float() {
         bail!("max_pool2d: expected floating-point x, got {:?}", x.dtype());
     }
-    if has_kernel(x) {
-        return x.contiguous()?.apply_op1(MaxPool2d { window, stride, largest: OnceLock::new() });
-    }
-    composed(x, window, stride)
+    // Where windows overlap, gradients are summed.
+    in_f32(x, |x| match has_kernel(x) {
+        true => x.contiguous()?.apply_op1(MaxPool2d { window, stride, largest: OnceLock::new() }),
+        false => composed(x, window, stride),
+    })
 }
 
 /// From candle's own operations, for every device and type. None of them chooses among equal values, which candle's
@@ -61,7 +62,7 @@ fn composed(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
     let value = |pixel: usize| rows[pixel / window].index_select(&columns[pixel % window], 3);
     (1..window * window).try_fold(value(0)?, |largest, pixel| {
         let value = value(pixel)?;
-        // A value that is no number must not vanish.
+        // NaN must propagate.
         let replaces = (value.gt(&largest)? + value.ne(&value)?)?;
         replaces.where_cond(&value, &largest)
     })
@@ -151,9 +152,9 @@ impl MaxPool2d {
                 assert!(start + (columns - 1) * stride < x.len(), "a window beyond the plane");
                 for (column, (y, largest)) in y.iter_mut().zip(largest.iter_mut()).enumerate() {
                     let at = start + column * stride;
-                    // SAFETY: It is at most that of the last column, which is within `x`.
+                    // SAFETY: `at` is at most that of the last column, which is within `x` by the assertion above.
                     let value = unsafe { *x.get_unchecked(at) };
-                    // A value that is no number must not vanish.
+                    // NaN must propagate.
                     let replaces = (value > *y) | value.is_nan() | (pixel == 0);
                     *y = if replaces { value } else { *y };
                     *largest = if replaces { at as u32 } else { *largest };

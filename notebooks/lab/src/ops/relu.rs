@@ -21,7 +21,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
         return x.contiguous()?.apply_op1(Relu);
     }
     let zeros = x.zeros_like()?;
-    // A value that is no number is not at most 0, and comes through.
+    // NaN is not at most 0, and propagates.
     x.le(&zeros)?.where_cond(&zeros, x)
 }
 
@@ -45,7 +45,7 @@ impl CustomOp1 for Relu {
     }
 }
 
-/// `values`, but 0 where `x` is at most 0; so not where `x` is no number.
+/// `values`, but 0 where `x` is at most 0; so not where `x` is NaN.
 fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
     let mut y = Output::new(x.len());
     let chunks = y.chunks(CHUNK).zip(x.chunks(CHUNK).zip(values.chunks(CHUNK)));

@@ -1,8 +1,9 @@
+use super::axis::Axis;
 use super::rows::{Rows, mean};
 use crate::{Result, display::Display};
 use anyhow::ensure;
 
-/// A horizontal bar for each named value, from 0, with the value written behind it. `title` is what they show,
+/// A horizontal bar for each named value, from 0, with the value written after it. `title` is what they show,
 /// `data` the name of the data set, `unit` what follows the number: `" %"`, `" s"`, ….
 ///
 /// # Errors
@@ -14,9 +15,9 @@ pub fn bars(title: &str, data: &str, unit: &str, values: &[(impl AsRef<str>, f64
 }
 
 /// [`bars`] for values that were measured several times: a bar ends at their mean, and a line at its end goes from the
-/// smallest to the largest. Behind it stand the mean and the standard deviation of the single run.
+/// smallest to the largest. After it stand the mean and the standard deviation of the single run.
 ///
-/// Where names have a colon, what stands before it decides the colour.
+/// Where names have a colon, what stands in front of it decides the colour.
 ///
 /// # Errors
 /// As [`bars`], and when a bar has no values.
@@ -35,8 +36,10 @@ pub fn bars_of_runs(
         }
     }
     let rows = Rows::new(title, data, unit, runs);
-    let largest = runs.iter().flat_map(|(_, values)| values).fold(f64::MIN_POSITIVE, |a, b| a.max(*b));
-    rows.draw(0.0..largest, |row, values| {
+    let largest = runs.iter().flat_map(|(_, values)| values).fold(0.0, |most: f64, value| most.max(*value));
+    // Bars begin at 0, be they all 0.
+    let end = if largest >= f64::MIN_POSITIVE { largest } else { 1.0 };
+    rows.draw(Axis::new(0.0, end), |row, values| {
         row.bar(mean(values))?;
         if values.len() > 1 {
             row.span(values)?;

@@ -1,6 +1,9 @@
-use super::Curve;
+use super::axis::Axis;
+use super::rows::shorten;
 use super::svg::{Area, COLORS, INK, drawing_error, text};
+use super::{Curve, thinning};
 use crate::Result;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::ops::Range;
@@ -10,7 +13,7 @@ pub struct Chart<'a> {
     /// What x and y mean.
     pub axes: [&'a str; 2],
     pub curves: &'a [Curve],
-    /// What the x axis shows, if not just the values there are.
+    /// What the x axis shows, if not just the values there are: steps, whose numbers are whole.
     pub x: Option<Range<f64>>,
     pub legend: bool,
 }
@@ -20,21 +23,23 @@ impl Chart<'_> {
         let Chart { axes, curves, x, legend } = self;
         let longest = curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
         let steps = x.as_ref().map_or(longest, |x| (x.end - x.start) as usize);
-        let x = x.unwrap_or_else(|| range(curves, |point| point.0));
-        // As many labels as there are steps where those are few, lest there be some between them, and as have room.
-        let x_labels = steps.clamp(2, if area.dim_in_pixel().0 < 1000 { 5 } else { 8 });
+        // As many labels as there are steps where those are few, and as have room.
+        let most = steps.clamp(1, if area.dim_in_pixel().0 < 1000 { 4 } else { 7 });
+        let whole = x.is_some() || points(curves).all(|point| point.0.fract() == 0.0);
+        let x = x
+            .map_or_else(|| Axis::around(points(curves).map(|point| point.0)), |x| Axis::new(x.start, x.end));
+        let y = Axis::around(points(curves).map(|point| point.1));
+        let (x_ticks, y_ticks) = (Ticks::new(x, most, whole), Ticks::new(y, 5, false));
+        let (left, below) = ((y_ticks.longest() * LETTER + 64).max(124), 84);
         let mut chart = ChartBuilder::on(area)
-            .x_label_area_size(84)
-            .y_label_area_size(124)
-            .build_cartesian_2d(x, range(curves, |point| point.1))
+            .x_label_area_size(below)
+            .y_label_area_size(left)
+            .build_cartesian_2d(x_ticks, y_ticks)
             .map_err(drawing_error)?;
         chart
             .configure_mesh()
             .x_desc(axes[0])
             .y_desc(axes[1])
-            .x_labels(x_labels)
-            .x_label_formatter(&|x| format!("{}", (x * 1e6).round() / 1e6))
-            .y_labels(6)
             .label_style(text(26, HPos::Center, VPos::Center))
             .axis_desc_style(text(28, HPos::Center, VPos::Top))
             .axis_style(INK)
@@ -42,23 +47,27 @@ impl Chart<'_> {
             .light_line_style(TRANSPARENT)
             .draw()
             .map_err(drawing_error)?;
+        let (width, height) = area.dim_in_pixel();
+        let size = (width.saturating_sub(left) as usize, height.saturating_sub(below) as usize);
         for (Curve { name, points, joined }, color) in curves.iter().zip(COLORS.iter().cycle()) {
             let style = color.stroke_width(4);
+            let places: Vec<_> = points.iter().map(|point| (x.share(point.0), y.share(point.1))).collect();
             let drawn = if *joined {
                 let dots = if points.len() < 30 { 6 } else { 0 };
-                chart.draw_series(LineSeries::new(points.iter().copied(), style).point_size(dots))
+                chart.draw_series(LineSeries::new(thinning::line(&places, size.0), style).point_size(dots))
             } else {
-                chart.draw_series(points.iter().map(|&point| Circle::new(point, 8, color.filled())))
+                let places = thinning::dots(&places, size, 2 * RADIUS as usize);
+                chart.draw_series(places.into_iter().map(|place| Circle::new(place, RADIUS, color.filled())))
             };
             let drawn = drawn.map_err(drawing_error)?;
-            drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 36, y)], style));
+            drawn.label(shorten(name)).legend(move |(x, y)| PathElement::new([(x, y), (x + 36, y)], style));
         }
         if !legend {
             return Ok(());
         }
         chart
             .configure_series_labels()
-            .position(free_corner(curves))
+            .position(free_corner(curves, y))
             .label_font(text(28, HPos::Left, VPos::Top))
             .legend_area_size(46)
             .draw()
@@ -66,26 +75,63 @@ impl Chart<'_> {
     }
 }
 
+/// Pixels of the drawing: of a letter of a label at most, and of a dot from its centre to its edge.
+const LETTER: u32 = 15;
+const RADIUS: i32 = 8;
+
+fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {
+    curves.iter().flat_map(|curve| curve.points.iter().copied())
+}
+
+/// The labels of an axis, by their places from 0 to 1: an axis of plotters, whose own have none for the largest and the
+/// smallest values.
+struct Ticks(Vec<(f64, String)>);
+
+impl Ticks {
+    fn new(axis: Axis, most: usize, whole: bool) -> Self {
+        Self(axis.ticks(most, whole).into_iter().map(|(value, label)| (axis.share(value), label)).collect())
+    }
+
+    fn longest(&self) -> u32 {
+        self.0.iter().map(|(_, label)| label.len() as u32).max().unwrap_or(0)
+    }
+}
+
+impl Ranged for Ticks {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, place: &f64, (start, end): (i32, i32)) -> i32 {
+        start + (f64::from(end - start) * place).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let labelled = !hint.weight().allow_light_points();
+        self.0.iter().filter(|_| labelled).map(|(place, _)| *place).collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        0.0..1.0
+    }
+}
+
+impl ValueFormatter<f64> for Ticks {
+    fn format(place: &f64) -> String {
+        place.to_string()
+    }
+
+    fn format_ext(&self, place: &f64) -> String {
+        let found = self.0.iter().find(|(own, _)| own == place);
+        found.map(|(_, label)| label.clone()).unwrap_or_default()
+    }
+}
+
 /// The corner on the right that the ends of the curves leave free.
-fn free_corner(curves: &[Curve]) -> SeriesLabelPosition {
-    let range = range(curves, |point| point.1);
-    let ends: Vec<f64> = curves.iter().filter_map(|curve| Some(curve.points.last()?.1)).collect();
-    if ends.iter().sum::<f64>() / ends.len().max(1) as f64 > (range.start + range.end) / 2.0 {
+fn free_corner(curves: &[Curve], y: Axis) -> SeriesLabelPosition {
+    let ends: Vec<f64> = curves.iter().filter_map(|curve| Some(y.share(curve.points.last()?.1))).collect();
+    if ends.iter().sum::<f64>() / ends.len().max(1) as f64 > 0.5 {
         SeriesLabelPosition::LowerRight
     } else {
         SeriesLabelPosition::UpperRight
     }
-}
-
-/// From the smallest value to the largest, and a little beyond, so that a flat line has a range too; 0 to 1 where
-/// there is no value.
-fn range(curves: &[Curve], value: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
-    let values = || curves.iter().flat_map(|curve| &curve.points).map(&value);
-    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    if low > high {
-        return 0.0..1.0;
-    }
-    let margin = 0.03 * (high - low);
-    let margin = if margin > 0.0 { margin } else { 0.03 * high.abs().max(1.0) };
-    low - margin..high + margin
 }

@@ -1,4 +1,5 @@
 use super::{chart::Chart, svg};
+use crate::number::fixed;
 use crate::{Result, display::Display};
 use anyhow::ensure;
 
@@ -45,7 +46,7 @@ pub fn curves(title: &str, data: &str, axes: [&str; 2], curves: &[Curve]) -> Res
     let title = format!("{title} ({data})");
     let ends: Vec<String> = curves
         .iter()
-        .map(|curve| format!("{} ends at {:.4}", curve.name, curve.points[curve.points.len() - 1].1))
+        .map(|curve| format!("{} ends at {}", curve.name, fixed(curve.points[curve.points.len() - 1].1, 4)))
         .collect();
     let alt = format!("{title}, {} over {}: {}", axes[1], axes[0], ends.join("; "));
     svg::draw((640, 400), &title, &alt, |area| {

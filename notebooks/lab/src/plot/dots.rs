@@ -1,3 +1,4 @@
+use super::axis::Axis;
 use super::rows::{Rows, mean};
 use crate::{Result, display::Display};
 use anyhow::ensure;
@@ -18,10 +19,11 @@ pub fn dots(title: &str, data: &str, unit: &str, runs: &[(impl AsRef<str>, Vec<f
     }
     let all = || runs.iter().flat_map(|(_, values)| values.iter().copied());
     let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
-    let room = ((high - low) * 0.08).max(high.abs() * 1e-4).max(f64::MIN_POSITIVE);
+    let room = (high * 0.08 - low * 0.08).max(high.abs() * 1e-4);
+    let axis = Axis::new((low - room).max(f64::MIN), (high + room).min(f64::MAX));
     let rows = Rows::new(title, data, unit, runs);
-    rows.with_ticks(unit).draw(low - room..high + room, |row, values| {
+    rows.with_ticks(unit).draw(axis, |row, values| {
         row.mean(mean(values))?;
-        values.iter().try_for_each(|value| row.dot(*value))
+        row.dots(values)
     })
 }

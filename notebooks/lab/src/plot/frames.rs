@@ -25,7 +25,7 @@ pub fn frames(title: &str, steps: &[Tensor]) -> Result<Vec<RgbImage>> {
     let steps: Vec<Maps> = steps.iter().map(|step| Maps::new(title, step)).collect::<Result<_>>()?;
     let values: Vec<f32> = steps.iter().flat_map(|step| step.values.iter().copied()).collect();
     let palette = Palette::of(&values);
-    let longest = steps.iter().flat_map(|step| step.each().map(norm)).fold(0.0, f32::max);
+    let longest = steps.iter().flat_map(|step| step.each().map(norm)).fold(0.0, f64::max);
     Ok(steps.iter().map(|step| frame(step, palette, longest)).collect())
 }
 
@@ -33,7 +33,7 @@ const BLACK: [u8; 3] = [0x11; 3];
 const TRACK: [u8; 3] = [0x40; 3];
 const BAR: [u8; 3] = [0xdd; 3];
 
-fn frame(maps: &Maps, palette: Palette, longest: f32) -> RgbImage {
+fn frame(maps: &Maps, palette: Palette, longest: f64) -> RgbImage {
     // The bars stand where a sheet has captions.
     let room: Vec<Caption> = maps.each().map(|_| Caption { text: "-".into(), framed: false }).collect();
     let sheet = Sheet::fitting(maps.size, &room);
@@ -55,11 +55,12 @@ fn frame(maps: &Maps, palette: Palette, longest: f32) -> RgbImage {
         let (side, below) = (maps.size.0 * zoom, top + maps.size.1 * zoom + 4);
         let share = if longest > 0.0 { norm(map) / longest } else { 0.0 };
         fill(left, below, side, 5, TRACK);
-        fill(left, below, (side as f32 * share).round() as usize, 5, BAR);
+        fill(left, below, (side as f64 * share).round() as usize, 5, BAR);
     }
     frame
 }
 
-fn norm(map: &[f32]) -> f32 {
-    map.iter().map(|value| value * value).sum::<f32>().sqrt()
+/// In `f64`, as the square of a large `f32` is infinite in its own type.
+fn norm(map: &[f32]) -> f64 {
+    map.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
 }

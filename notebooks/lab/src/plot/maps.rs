@@ -105,7 +105,9 @@ fn scale(palette: Palette) -> Result<String> {
     const STEPS: usize = 101;
     const WIDTH: usize = 180;
     let (low, high) = palette.range();
-    let value = |at| low + (high - low) * at as f32 / (STEPS - 1) as f32;
+    let share = |at| at as f32 / (STEPS - 1) as f32;
+    // Not the part of their difference, which may be infinite.
+    let value = |at| low * (1.0 - share(at)) + high * share(at);
     let places = (0..STEPS).map(|at| palette.place(value(at))).collect();
     let png = palette.png((STEPS as u32, 1, places))?;
     let left = 60;
@@ -124,7 +126,8 @@ fn scale(palette: Palette) -> Result<String> {
 /// Two digits that mean something, with a true minus.
 fn number(value: f32) -> String {
     let decimals = match value.abs() {
-        0.0 => 0,
+        0.0 => return "0".into(),
+        size if size >= 1e5 => return format!("{value:.1e}").replace('-', "−"),
         value if value >= 10.0 => 0,
         value if value >= 1.0 => 1,
         value if value >= 0.1 => 2,
@@ -138,7 +141,7 @@ fn number(value: f32) -> String {
 fn outline(image: &[f32], width: usize, (left, top, zoom): (usize, usize, usize)) -> String {
     let height = image.len() / width;
     let brightest = image.iter().fold(0.0, |most: f32, &value| most.max(value));
-    let inside = |x: usize, y: usize| x < width && y < height && image[y * width + x] * 2.0 >= brightest;
+    let inside = |x: usize, y: usize| x < width && y < height && image[y * width + x] >= brightest / 2.0;
     if brightest <= 0.0 {
         return String::new();
     }

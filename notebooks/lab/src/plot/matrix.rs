@@ -28,12 +28,14 @@ pub fn matrix(
     let count = |(row, column): (usize, usize)| counts[row].as_ref()[column];
     let mistakes = || cells().filter(|&(row, column)| row != column);
     let most = mistakes().map(count).max().unwrap_or(0);
-    let right: usize = (0..n).map(|at| count((at, at))).sum();
-    let all: usize = cells().map(count).sum();
+    let sum =
+        |cells: &mut dyn Iterator<Item = (usize, usize)>| cells.map(|cell| count(cell) as u128).sum::<u128>();
+    let (right, all) = (sum(&mut (0..n).map(|at| (at, at))), sum(&mut cells()));
 
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let left = 40 + 8 * longest;
-    let cell = (8 * longest).max(46);
+    let digits = cells().map(count).max().unwrap_or(0).max(1).ilog10() as usize + 1;
+    let cell = (8 * longest).max(9 * digits + 10).max(46);
     let (width, height) = (left + n * cell + 2, TOP + n * ROW);
     let mut body =
         format!("<g font-family=\"{FONT}\" font-size=\"14\" fill=\"currentColor\" text-anchor=\"middle\">\n");

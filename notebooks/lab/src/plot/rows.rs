@@ -1,8 +1,10 @@
+use super::axis::Axis;
 use super::svg::{self, Area, COLORS, INK, drawing_error, text};
+use crate::number::significant;
 use crate::{Result, display::Display};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
-use std::ops::Range;
+use std::collections::HashSet;
 
 /// Named rows over one horizontal axis, each with a text behind it.
 pub struct Rows {
@@ -22,7 +24,7 @@ impl Rows {
         let title = format!("{title} ({data})");
         let counts = rows.iter().all(|(_, values)| matches!(values[..], [count] if count.fract() == 0.0));
         let text = |values: &[f64]| match values {
-            [count] if counts => count.to_string(),
+            [count] if counts => significant(*count, 0),
             _ => mean_and_deviation(values),
         };
         let texts = rows.iter().map(|(_, values)| format!("{}{unit}", text(values)));
@@ -40,13 +42,13 @@ impl Rows {
         Self { ticks: Some(unit.into()), ..self }
     }
 
-    /// Draws each row by `draw`; the axis spans `range`.
-    pub fn draw(&self, range: Range<f64>, draw: impl Fn(&Row, &[f64]) -> Result<()>) -> Result<Display> {
+    /// Draws each row by `draw` over `axis`.
+    pub fn draw(&self, axis: Axis, draw: impl Fn(&Row, &[f64]) -> Result<()>) -> Result<Display> {
         let below = if self.ticks.is_some() { ROW as u32 } else { 0 };
         let (width, height) = (640, 50 + (ROW as u32 * self.rows.len() as u32 + below) / 2);
         let left = longest(self.rows.iter().map(|(name, _)| name)) * LETTER + 40;
         let right = (2 * width as i32 - longest(self.texts.iter()) * LETTER - 40).max(left + 1);
-        let scale = Scale { left, right, range };
+        let scale = Scale { left, right, axis };
         svg::draw((width, height), &self.title, &self.alt, |area| {
             let bottom = TOP + ROW * self.rows.len() as i32 - GAP / 2;
             if let Some(unit) = &self.ticks {
@@ -96,10 +98,15 @@ impl Row<'_, '_> {
         line(self.area, [(x, self.top + 4), (x, self.top + ROW - GAP - 4)], INK, 3)
     }
 
-    /// A dot at `value`.
-    pub fn dot(&self, value: f64) -> Result<()> {
-        let place = (self.scale.at(value), self.middle());
-        self.area.draw(&Circle::new(place, 9, self.color.filled())).map_err(drawing_error)
+    /// A dot at each value; one for those at the same place.
+    pub fn dots(&self, values: &[f64]) -> Result<()> {
+        let mut drawn = HashSet::new();
+        let places = values.iter().map(|value| self.scale.at(*value)).filter(|x| drawn.insert(*x));
+        for x in places {
+            let dot = Circle::new((x, self.middle()), 9, self.color.filled());
+            self.area.draw(&dot).map_err(drawing_error)?;
+        }
+        Ok(())
     }
 
     fn middle(&self) -> i32 {
@@ -116,40 +123,25 @@ impl Row<'_, '_> {
 struct Scale {
     left: i32,
     right: i32,
-    range: Range<f64>,
+    axis: Axis,
 }
 
 impl Scale {
     fn at(&self, value: f64) -> i32 {
-        let part = (value - self.range.start) / (self.range.end - self.range.start);
-        self.left + (f64::from(self.right - self.left) * part).round() as i32
+        self.left + (f64::from(self.right - self.left) * self.axis.share(value)).round() as i32
     }
 
     /// Round numbers below the rows, and a faint line above each of them.
     fn draw_ticks(&self, area: &Area, bottom: i32, unit: &str) -> Result<()> {
-        let step = round_up((self.range.end - self.range.start) / 4.0);
-        let decimals = (-step.log10().floor()).max(0.0) as usize;
-        let first = (self.range.start / step).ceil() as i64;
-        for value in (first..).map(|at| at as f64 * step).take_while(|value| *value <= self.range.end) {
+        for (value, label) in self.axis.ticks(4, false) {
             let x = self.at(value);
             let style = INK.mix(0.2).stroke_width(1);
             area.draw(&PathElement::new([(x, TOP - GAP / 2), (x, bottom)], style)).map_err(drawing_error)?;
             let below = text(26, HPos::Center, VPos::Top);
-            area.draw_text(&format!("{value:.decimals$}{unit}"), &below, (x, bottom + 10))
-                .map_err(drawing_error)?;
+            area.draw_text(&format!("{label}{unit}"), &below, (x, bottom + 10)).map_err(drawing_error)?;
         }
         Ok(())
     }
-}
-
-/// The next number that is 1, 2 or 5 with zeros.
-fn round_up(value: f64) -> f64 {
-    let power = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0]
-        .map(|digit| digit * power)
-        .into_iter()
-        .find(|&round| round >= value)
-        .unwrap_or(10.0 * power)
 }
 
 fn line(area: &Area, ends: [(i32, i32); 2], color: RGBColor, width: u32) -> Result<()> {
@@ -186,8 +178,8 @@ fn longest<'a>(texts: impl Iterator<Item = &'a String>) -> i32 {
     texts.map(|text| text.chars().count()).max().unwrap_or(0) as i32
 }
 
-/// A name that leaves half the width to its row.
-fn shorten(name: &str) -> String {
+/// A name that leaves half the width of a drawing to something else.
+pub fn shorten(name: &str) -> String {
     const LETTERS: usize = 40;
     match name.char_indices().nth(LETTERS) {
         Some((end, _)) => format!("{}…", name[..end].trim_end()),
@@ -195,20 +187,22 @@ fn shorten(name: &str) -> String {
     }
 }
 
-/// The mean with the standard deviation of a single value behind it; a value alone just as it is.
+/// The mean with the standard deviation of a single value after it; a value alone just as it is.
 fn mean_and_deviation(values: &[f64]) -> String {
     let mean = mean(values);
     let decimals = decimals(mean);
     match deviation(values) {
-        Some(deviation) => format!("{mean:.decimals$} ± {deviation:.decimals$}"),
-        None if decimals > 2 => {
-            format!("{mean:.decimals$}").trim_end_matches('0').trim_end_matches('.').into()
-        }
-        None => format!("{mean:.decimals$}"),
+        Some(deviation) => format!("{} ± {}", significant(mean, decimals), significant(deviation, decimals)),
+        None => match significant(mean, decimals) {
+            text if decimals > 2 && !text.contains('e') => {
+                text.trim_end_matches('0').trim_end_matches('.').into()
+            }
+            text => text,
+        },
     }
 }
 
-/// Behind the point, so that four digits mean something: `97.53`, `0.0812`, `60000`.
+/// After the point, so that four digits mean something: `97.53`, `0.0812`, `60000`.
 fn decimals(value: f64) -> usize {
     match value.abs() {
         value if value >= 1_000.0 => 0,
@@ -220,12 +214,18 @@ fn decimals(value: f64) -> usize {
 
 /// The arithmetic mean.
 pub fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    let n = values.len() as f64;
+    let sum: f64 = values.iter().sum();
+    // The sum of large values may be infinite, while their mean is not.
+    if sum.is_finite() { sum / n } else { values.iter().map(|value| value / n).sum() }
 }
 
 /// The standard deviation of a sample (divided by n - 1), if there are two values or more.
 fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+    // The square of a large distance may be infinite, that of a small one 0; not so of their ratio to the largest.
+    let most = values.iter().map(|value| (value - mean).abs()).fold(0.0, f64::max);
+    let ratio = |value: &f64| if most > 0.0 { (value - mean) / most } else { 0.0 };
+    let squares: f64 = values.iter().map(|value| ratio(value).powi(2)).sum();
+    (values.len() > 1).then(|| most * (squares / (values.len() - 1) as f64).sqrt())
 }

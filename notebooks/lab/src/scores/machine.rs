@@ -27,11 +27,5 @@ pub fn peak_memory_mib() -> f64 {
 
 /// The date in UTC, `2026-11-20`.
 pub fn today() -> String {
-    // SAFETY: Both functions only write to what they are given, and a `tm` of zeros is one.
-    let date = unsafe {
-        let (now, mut date) = (libc::time(std::ptr::null_mut()), std::mem::zeroed());
-        libc::gmtime_r(&now, &mut date);
-        date
-    };
-    format!("{:04}-{:02}-{:02}", 1900 + date.tm_year, 1 + date.tm_mon, date.tm_mday)
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }

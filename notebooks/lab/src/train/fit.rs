@@ -2,7 +2,7 @@ use super::history::{History, Score};
 use super::panel::Panel;
 use crate::data::Split;
 use crate::ops::{accuracy, cross_entropy};
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::Optimizer;
 
 /// Images of a batch whose gradient is not needed.
@@ -13,10 +13,13 @@ const EVALUATION_BATCH: usize = 500;
 pub struct Settings<'a> {
     /// What the panel calls the training.
     pub title: &'a str,
+    /// How often all images are shown.
     pub epochs: usize,
+    /// Images of a step, but for the last one of an epoch, which may have fewer.
     pub batch_size: usize,
     /// Decides the order of the images: `seed` in the first epoch, `seed + 1` in the second, ….
     pub seed: u64,
+    /// Where the weights are, and batches are put.
     pub device: &'a Device,
 }
 
@@ -44,7 +47,7 @@ pub fn fit(
             let logits = forward(&images, true)?;
             let loss = cross_entropy(&logits, &labels)?;
             optimizer.backward_step(&loss)?;
-            panel.step(loss.to_scalar()?, accuracy(&logits, &labels)?)?;
+            panel.step(scalar(&loss)?, accuracy(&logits, &labels)?)?;
         }
         let score = validation.map(|split| evaluate(&forward, split, device)).transpose()?;
         panel.epoch(score)?;
@@ -70,9 +73,40 @@ pub fn evaluate(
         let logits = forward(&images, false)?;
         // The last batch may be smaller, and then counts for less.
         let weight = labels.elem_count() as f64;
-        loss += weight * f64::from(cross_entropy(&logits, &labels)?.to_scalar::<f32>()?);
+        loss += weight * f64::from(scalar(&cross_entropy(&logits, &labels)?)?);
         right += weight * f64::from(accuracy(&logits, &labels)?);
     }
     let mean = |sum: f64| (sum / split.len() as f64) as f32;
     Ok(Score { loss: mean(loss), accuracy: mean(right) })
+}
+
+/// The value of a loss, of whichever type the network computes in.
+fn scalar(loss: &Tensor) -> Result<f32> {
+    loss.to_dtype(DType::F32)?.to_scalar()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::drawn_sized;
+    use crate::nn::{Module, SGD, VarBuilder, VarMap, linear};
+
+    #[test]
+    fn networks_of_every_type_are_trained_and_tested() -> Result<()> {
+        let digits = drawn_sized(0, 40, 10).expect("nobody interrupts");
+        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
+            let weights = VarMap::new();
+            let vb = VarBuilder::from_varmap(&weights, dtype, &Device::Cpu);
+            let dense = linear(784, 10, vb)?;
+            crate::init::seed(&weights, 1)?;
+            let forward = |x: &Tensor, _training| dense.forward(&x.flatten_from(1)?.to_dtype(dtype)?);
+            let mut optimizer = SGD::new(weights.all_vars(), 0.1)?;
+            let device = &Device::Cpu;
+            let settings = Settings { title: "Training", epochs: 8, batch_size: 20, seed: 1, device };
+            let history = fit(forward, &mut optimizer, &digits.train, Some(&digits.test), &settings)?;
+            let loss = |epoch: usize| history.epochs()[epoch].training.loss;
+            assert!(loss(7) < loss(0) / 2.0, "{dtype:?}: {} to {}", loss(0), loss(7));
+        }
+        Ok(())
+    }
 }

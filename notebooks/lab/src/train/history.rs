@@ -1,3 +1,4 @@
+use crate::number::fixed;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -84,6 +85,7 @@ impl Score {
 /// `loss 0.1234, accuracy 96.12 %`
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "loss {:.4}, accuracy {:.2} %", self.loss, 100.0 * self.accuracy)
+        let (loss, percent) = (fixed(self.loss.into(), 4), fixed(100.0 * f64::from(self.accuracy), 2));
+        write!(f, "loss {loss}, accuracy {percent} %")
     }
 }

@@ -1,5 +1,6 @@
 use super::history::{History, Score};
 use crate::display::Display;
+use crate::number::fixed;
 use crate::plot::{self, Curve, escape};
 use crate::{pace, progress};
 use std::time::Duration;
@@ -87,11 +88,11 @@ impl Report {
         let mut alt = format!("{}, {} steps", self.title, history.steps().len());
         let losses = thinned(&history.steps, |score| score.loss);
         if let [(_, first), .., (_, last)] = losses[..] {
-            alt += &format!(", loss from {first:.4} to {last:.4}");
+            alt += &format!(", loss from {} to {}", fixed(first, 4), fixed(last, 4));
         }
         let accuracies = thinned(&history.steps, |score| 100.0 * score.accuracy);
         if let [(_, first), .., (_, last)] = accuracies[..] {
-            alt += &format!(", accuracy from {first:.2} % to {last:.2} %");
+            alt += &format!(", accuracy from {} % to {} %", fixed(first, 2), fixed(last, 2));
         }
         alt
     }
@@ -174,4 +175,42 @@ fn thinned(steps: &[Score], value: fn(Score) -> f32) -> Vec<(f64, f64)> {
         (!finite.is_empty()).then(|| (middle, finite.iter().sum::<f64>() / finite.len() as f64))
     };
     (0..count).filter_map(point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn display(losses: &[f32], accuracy: f32) -> (String, String, String) {
+        let report = Report { title: "Training (data)".into(), epochs: 1, steps_per_epoch: losses.len() };
+        let steps = losses.iter().map(|loss| Score { loss: *loss, accuracy }).collect();
+        let history = History { steps, epochs: vec![] };
+        let display = report.display(&history, State::Running, Duration::from_secs(1));
+        let content = |mime| display.content(mime).unwrap().to_string();
+        (content("text/html"), content("text/plain"), report.line(&history, Duration::from_secs(1)))
+    }
+
+    #[test]
+    fn losses_of_any_size_have_curves_and_short_words() {
+        let many: Vec<f32> = (0..100_000).map(|step| 1.0 / (step + 1) as f32).collect();
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for (losses, words) in [
+            (&[0.0; 3][..], "loss 0.0000"),
+            (&[0.5], "loss 0.5000"),
+            (&[1e-30; 3], "loss 0.0000"),
+            (&[1e30; 3], "loss 1.00e30"),
+            (&[f32::MAX, f32::MIN], "loss 0.0000"),
+            (&[nan; 3], "the loss is not a number since step 1"),
+            (&[1.0, infinity], "the loss is infinite since step 2"),
+            (&[1.0, nan, 1.0], "losses that are no finite numbers: 1 of 3, the first at step 2"),
+            (&many, "loss 0.0000, accuracy 50.00 % (mean of 50 steps)"),
+        ] {
+            let (html, text, line) = display(losses, 0.5);
+            assert!(text.contains(words) && line.contains(words), "{words} in {text} and {line}");
+            assert!(html.contains("<img ") && html.contains(words), "{words} in {html}");
+            assert!(text.len() < 200 && line.len() < 200 && html.len() < 60_000, "{} {text}", html.len());
+        }
+        let (_, text, _) = display(&[1.0], f32::MAX);
+        assert!(text.contains("accuracy 3.40e40 %"), "{text}");
+    }
 }

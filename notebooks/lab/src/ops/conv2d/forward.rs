@@ -34,8 +34,10 @@ pub fn corners(size: &Size) -> Vec<usize> {
 /// The values under a kernel `[c_in, k_h, k_w]` in the padded image.
 pub fn taps(size: &Size) -> Taps {
     let (height, width) = (size.padded_height(), size.padded_width());
-    let at =
-        |at| at % size.k_w + at / size.k_w % size.k_h * width + at / (size.k_w * size.k_h) * height * width;
+    let at = |at| {
+        let (channel, row, column) = (at / (size.k_w * size.k_h), at / size.k_w % size.k_h, at % size.k_w);
+        (channel * height + row * size.dilation) * width + column * size.dilation
+    };
     Taps::new((0..size.kernel()).map(at).collect())
 }
 

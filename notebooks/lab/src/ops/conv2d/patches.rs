@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, bytemuck};
 
 /// The weights of an output channel, and their gradients, which are added to.
 pub struct Channel<'a> {
-    /// `[k_h, padded row]`.
+    /// `[pieces, padded piece]`.
     pub weights: &'a [f32],
     pub dweights: &'a mut [f32],
     pub dbias: &'a mut f32,
@@ -19,7 +19,7 @@ const VECTORS: usize = 9;
 const VECTORS_OF_16_REGISTERS: usize = 6;
 
 /// The parts of an image under a kernel. The image lies as `[height, width, channel]`, so that each row of a kernel is
-/// one piece of it:
+/// one piece of it, and with a dilation each pixel:
 /// ```text
 ///    x:  │ c c c │ c c c │ c c c │ c c c │ …   first row of pixels
 ///                └───── row 0 of a kernel of width 3 at column 1 ─────┘
@@ -27,9 +27,11 @@ const VECTORS_OF_16_REGISTERS: usize = 6;
 pub struct Patches {
     /// Where in an image the corner of the kernel lies for each place of the output.
     corners: Vec<usize>,
-    /// Values in a row of the kernel, `k_w · c_in`, and with zeros up to the next vector.
-    row: usize,
-    padded_row: usize,
+    /// Pixels of a piece.
+    pixels: usize,
+    /// Values of a piece, `pixels · c_in`, and with zeros up to the next vector.
+    piece: usize,
+    padded_piece: usize,
     /// Where in an image each vector starts, relative to the corner.
     vectors: Vec<usize>,
     /// Values of a kernel with the zeros.
@@ -40,20 +42,26 @@ pub struct Patches {
 
 impl Patches {
     pub fn new(arch: Arch, size: &Size) -> Self {
+        let Size { c_in, k_h, k_w, dilation, .. } = *size;
         let lanes = tile::block_here(arch) / tile::VECTORS;
-        let row = size.k_w * size.c_in;
-        let padded_row = row.next_multiple_of(lanes);
-        let stride = size.padded_width() * size.c_in;
-        let start = |row| (0..padded_row).step_by(lanes).map(move |at| row * stride + at);
-        let vectors: Vec<_> = (0..size.k_h).flat_map(start).collect();
-        let corners: Vec<_> = corners(size).into_iter().map(|pixel| pixel * size.c_in).collect();
-        let image = size.padded_height() * stride + lanes;
+        let pixels = if dilation == 1 { k_w } else { 1 };
+        let piece = pixels * c_in;
+        let padded_piece = piece.next_multiple_of(lanes);
+        let width = size.padded_width();
+        let starts = (0..k_h).flat_map(|row| {
+            (0..k_w).step_by(pixels).map(move |column| (row * width + column) * dilation * c_in)
+        });
+        let vectors: Vec<_> =
+            starts.flat_map(|start| (0..padded_piece).step_by(lanes).map(move |at| start + at)).collect();
+        let corners: Vec<_> = corners(size).into_iter().map(|pixel| pixel * c_in).collect();
+        let image = size.padded_height() * width * c_in + lanes;
         let reach = corners.last().unwrap_or(&0) + vectors.last().unwrap_or(&0) + lanes;
         assert!(reach <= image, "a vector beyond the image");
-        Self { corners, row, padded_row, vectors, packed: size.k_h * padded_row, image }
+        let packed = k_h * (k_w / pixels) * padded_piece;
+        Self { corners, pixels, piece, padded_piece, vectors, packed, image }
     }
 
-    /// `[c_out, c_in, k_h, k_w]` to `[c_out, k_h, padded row]`.
+    /// `[c_out, c_in, k_h, k_w]` to `[c_out, pieces, padded piece]`.
     pub fn pack(&self, weight: &[f32], size: &Size) -> Aligned {
         let mut packed = Aligned::zeros(size.c_out * self.packed);
         self.each_weight(size, |at, place| packed[place] = weight[at]);
@@ -69,12 +77,14 @@ impl Patches {
 
     /// Calls `f` with the place of each weight, and its place when packed.
     fn each_weight(&self, size: &Size, mut f: impl FnMut(usize, usize)) {
+        let pieces_of_row = size.k_w / self.pixels;
+        let step = if self.pixels == 1 { self.padded_piece } else { size.c_in };
         let mut at = 0..;
         for output in 0..size.c_out {
             for channel in 0..size.c_in {
                 for row in 0..size.k_h {
-                    let start = output * self.packed + row * self.padded_row + channel;
-                    let places = (start..).step_by(size.c_in);
+                    let start = output * self.packed + row * pieces_of_row * self.padded_piece + channel;
+                    let places = (start..).step_by(step);
                     at.by_ref().zip(places).take(size.k_w).for_each(|(at, place)| f(at, place));
                 }
             }
@@ -91,7 +101,7 @@ impl Patches {
         let Channel { weights, dweights, dbias } = channel;
         let corners = &self.corners[..];
         assert!(x.len() == self.image && [0, self.image].contains(&dx.len()), "an image of another size");
-        let (has_whole_vectors, wants_dx) = (self.row == self.padded_row, !dx.is_empty());
+        let (has_whole_vectors, wants_dx) = (self.piece == self.padded_piece, !dx.is_empty());
         if wants_dx && !has_whole_vectors {
             self.add_input_by_value(weights, places, dx);
         }
@@ -103,23 +113,23 @@ impl Patches {
         let mut sum = 0.0;
         for (vectors, (weights, dweights)) in self.vectors.chunks(at_once).zip(groups) {
             let group = Group { x, places, corners, vectors, weights, dweights, dx };
-            // SAFETY: No vector of a kernel, wherever it lies, is beyond an image.
+            // SAFETY: `new` has asserted that the last vector at the last corner ends within `image` values, and `x`, and
+            // `dx` where it is used, have as many by the assertion above.
             sum =
                 unsafe { if with_dx { group.visit::<S, true>(simd) } else { group.visit::<S, false>(simd) } };
         }
         *dbias += sum;
     }
 
-    /// Where rows are no whole vectors: the zeros after them must not reach the image, since times infinity they are
-    /// no numbers.
+    /// Where pieces are no whole vectors: the zeros after them must not reach the image, since zero times infinity is NaN.
     #[inline(always)]
     fn add_input_by_value(&self, weights: &[f32], places: &Places, dx: &mut [f32]) {
-        let vectors_of_row = self.vectors.len() / (self.packed / self.padded_row);
-        let rows = self.vectors.iter().step_by(vectors_of_row);
+        let vectors_of_piece = self.vectors.len() / (self.packed / self.padded_piece);
+        let pieces = self.vectors.iter().step_by(vectors_of_piece);
         for (place, gradient) in places.get() {
-            for (weights, start) in weights.chunks_exact(self.padded_row).zip(rows.clone()) {
+            for (weights, start) in weights.chunks_exact(self.padded_piece).zip(pieces.clone()) {
                 for (dx, weight) in
-                    dx[self.corners[place as usize] + start..].iter_mut().zip(&weights[..self.row])
+                    dx[self.corners[place as usize] + start..].iter_mut().zip(&weights[..self.piece])
                 {
                     *dx += gradient * weight;
                 }
@@ -151,7 +161,7 @@ impl<V: Pod> Group<'_, V> {
     /// All vectors at all places must be within `x`, and within `dx` if it is used.
     #[inline(always)]
     unsafe fn visit<S: Simd<f32s = V>, const DX: bool>(self, simd: S) -> f32 {
-        // SAFETY: It is the caller's.
+        // SAFETY: the caller guarantees that all vectors at all places lie within `x`, and within `dx` where it is used.
         unsafe {
             match self.vectors.len() {
                 1 => self.visit_all::<S, 1, DX>(simd),
@@ -180,7 +190,8 @@ impl<V: Pod> Group<'_, V> {
             sum = simd.add_f32s(sum, gradient);
             for n in 0..N {
                 let at = corner + vectors[n];
-                // SAFETY: The caller knows that it is within `x`, and within `dx` if that is used.
+                // SAFETY: the caller (see `visit`) guarantees that this vector lies within `x`, and within `dx` where it is
+                // used. Unaligned reads and writes need no more.
                 unsafe {
                     let x = self.x.as_ptr().add(at).cast::<V>().read_unaligned();
                     sums[n] = simd.mul_add_e_f32s(gradient, x, sums[n]);

@@ -1,9 +1,11 @@
 use candle_core::{Result, Tensor, bail};
+use candle_nn::Conv2dConfig;
 
 /// The sizes of one convolution, checked.
 #[derive(Clone, Copy)]
 pub struct Size {
     pub batch: usize,
+    /// Channels of `x` that an output channel is made of: with groups, a part of them.
     pub c_in: usize,
     pub height: usize,
     pub width: usize,
@@ -12,6 +14,8 @@ pub struct Size {
     pub k_w: usize,
     pub stride: usize,
     pub padding: usize,
+    /// Pixels from one value under the kernel to the next.
+    pub dilation: usize,
     /// Of the output.
     pub rows: usize,
     pub columns: usize,
@@ -23,17 +27,24 @@ impl Size {
         x: &Tensor,
         weight: &Tensor,
         bias: Option<&Tensor>,
-        stride: usize,
-        padding: usize,
+        config: &Conv2dConfig,
     ) -> Result<Self> {
-        let &[batch, c_in, height, width] = x.dims() else {
+        let &Conv2dConfig { stride, padding, dilation, groups, .. } = config;
+        let &[batch, channels, height, width] = x.dims() else {
             bail!("{op}: expected x [batch, channels, height, width], got {:?}", x.dims());
         };
-        let &[c_out, of, k_h, k_w] = weight.dims() else {
+        let &[c_out, c_in, k_h, k_w] = weight.dims() else {
             bail!("{op}: expected weight [c_out, c_in, height, width], got {:?}", weight.dims());
         };
-        if of != c_in {
-            bail!("{op}: expected weight for the {c_in} channels of x, got {of} in {:?}", weight.dims());
+        if groups == 0 || !channels.is_multiple_of(groups) || !c_out.is_multiple_of(groups) {
+            bail!("{op}: expected channels in {groups} groups, got {channels} to {c_out}");
+        }
+        if c_in != channels / groups {
+            let of = if groups == 1 { String::new() } else { format!(" in {groups} groups") };
+            bail!(
+                "{op}: expected weight for the {channels} channels of x{of}, got {c_in} in {:?}",
+                weight.dims()
+            );
         }
         if let Some(bias) = bias
             && bias.dims() != [c_out]
@@ -57,6 +68,9 @@ impl Size {
         if stride == 0 {
             bail!("{op}: expected a stride of at least 1, got 0");
         }
+        if dilation == 0 {
+            bail!("{op}: expected a dilation of at least 1, got 0");
+        }
         if [batch, c_in, height, width, c_out, k_h, k_w].contains(&0) {
             bail!("{op}: expected sizes of at least 1, got {:?} and weight {:?}", x.dims(), weight.dims());
         }
@@ -64,11 +78,16 @@ impl Size {
         let (Some(padded_height), Some(padded_width)) = (padded(height), padded(width)) else {
             bail!("{op}: expected a padding that can be counted, got {padding}");
         };
-        if k_h > padded_height || k_w > padded_width {
-            bail!("{op}: expected a kernel within {padded_height} x {padded_width}, got {k_h} x {k_w}");
+        let fits = |kernel, padded| reach(kernel, dilation).is_some_and(|reach| reach <= padded);
+        if !fits(k_h, padded_height) || !fits(k_w, padded_width) {
+            let dilated = if dilation == 1 { String::new() } else { format!(" with dilation {dilation}") };
+            bail!(
+                "{op}: expected a kernel within {padded_height} x {padded_width}, got {k_h} x {k_w}{dilated}"
+            );
         }
-        let (rows, columns) = ((padded_height - k_h) / stride + 1, (padded_width - k_w) / stride + 1);
-        Ok(Self { batch, c_in, height, width, c_out, k_h, k_w, stride, padding, rows, columns })
+        let outputs = |padded: usize, kernel: usize| (padded - 1 - (kernel - 1) * dilation) / stride + 1;
+        let (rows, columns) = (outputs(padded_height, k_h), outputs(padded_width, k_w));
+        Ok(Self { batch, c_in, height, width, c_out, k_h, k_w, stride, padding, dilation, rows, columns })
     }
 
     /// Values of an image.
@@ -98,4 +117,9 @@ impl Size {
     pub fn padded_width(&self) -> usize {
         self.width + 2 * self.padding
     }
+}
+
+/// Pixels from the first value under a kernel to the last, both included, if that can be counted.
+fn reach(kernel: usize, dilation: usize) -> Option<usize> {
+    (kernel - 1).checked_mul(dilation)?.checked_add(1)
 }

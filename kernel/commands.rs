@@ -1,0 +1,74 @@
+//! The commands of the command line, each in a file of its own.
+
+// Nor need anybody read the errors: see `terminal.rs`.
+#![deny(clippy::print_stderr)]
+
+mod analyzer;
+mod clean_up;
+mod doctor;
+mod export;
+mod install;
+mod kernel;
+mod lab;
+mod run;
+mod stand_ins;
+mod students;
+mod uninstall;
+
+pub use stand_ins::FOR_CARGO;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// What the program is to do.
+#[derive(Subcommand)]
+pub enum Command {
+    Install(install::Install),
+    Uninstall(uninstall::Uninstall),
+    Run(run::Run),
+    Export(export::Export),
+    Lab(lab::Lab),
+    Students(students::Students),
+    Doctor(doctor::Doctor),
+    Kernel(kernel::Kernel),
+    #[command(hide = true)]
+    Analyzer(analyzer::Analyzer),
+    #[command(hide = true)]
+    CleanUp(clean_up::CleanUp),
+    #[command(hide = true, disable_help_flag = true)]
+    CargoForAnalyzer(stand_ins::Given),
+    #[command(hide = true)]
+    DescribeCells,
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    CargoOfCells(stand_ins::Given),
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    RustcOfCells(stand_ins::Given),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Install(command) => command.run(),
+            Self::Uninstall(command) => command.run(),
+            Self::Run(command) => command.run(),
+            Self::Export(command) => command.run(),
+            Self::Lab(command) => command.run(),
+            Self::Students(command) => command.run(),
+            Self::Doctor(command) => command.run(),
+            Self::Kernel(command) => command.run(),
+            Self::Analyzer(command) => command.run(),
+            Self::CleanUp(command) => command.run(),
+            Self::CargoForAnalyzer(given) => stand_ins::cargo_for_analyzer(&given),
+            Self::DescribeCells => stand_ins::describe_cells(),
+            Self::CargoOfCells(given) => stand_ins::cargo_of_cells(&given),
+            Self::RustcOfCells(given) => stand_ins::rustc_of_cells(&given),
+        }
+    }
+}
+
+/// The exit code of a command that has come to its end: 1 where not all was as it should be.
+fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,22 @@
+//! `taper analyzer`: the process behind completion and help, which the kernel starts.
+
+use crate::analysis;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub struct Analyzer {
+    /// Where to work
+    folder: PathBuf,
+    /// Know the environment for a GPU
+    #[arg(long)]
+    cuda: bool,
+}
+
+impl Analyzer {
+    /// Answers questions until standard input ends.
+    pub fn run(&self) -> Result<ExitCode> {
+        analysis::run(&self.folder, self.cuda).map(|()| ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,238 @@
+//! `taper doctor`: what is there of all that taper needs, and how to mend what is not.
+
+use super::exit_code;
+use crate::kernelspec;
+use crate::packages::JUPYTER;
+use crate::terminal::say;
+use anyhow::{Result, ensure};
+use environment::cache::cache;
+use environment::{Cuda, Environment, Shared, Toolchain};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+/// The oldest Rust that compiles cells and `lab`.
+const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
+/// The files of MNIST, perhaps with `.gz` after the name.
+const DIGITS: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+/// What the warm environment takes, with Burn and room for the sessions, in bytes.
+const ROOM: u64 = 3 << 30;
+
+/// What was found of something.
+#[derive(Debug, PartialEq)]
+enum Finding {
+    Good(String),
+    /// It is not there, and need not be.
+    Absent(String),
+    /// What is wrong, and what to do.
+    Bad(String),
+}
+use Finding::{Absent, Bad, Good};
+
+/// Check what taper needs, and say how to mend what is not as it should be
+///
+/// Looks for Rust, a linker, the warm environment, the kernel's registration, Jupyter, the digits, a GPU and space on
+/// the disk. The exit code is 1 if something is missing that taper needs.
+#[derive(clap::Args)]
+pub struct Doctor;
+
+impl Doctor {
+    /// Prints a line for everything that taper needs or can use.
+    pub fn run(&self) -> Result<ExitCode> {
+        let toolchain = Toolchain::find();
+        let findings = [
+            ("Rust", toolchain.as_ref().map_or_else(|error| Bad(format!("{error:#}")), rust)),
+            ("linker", linker()),
+            ("environment", toolchain.as_ref().map_or_else(|_| Bad("needs Rust".into()), environment)),
+            ("kernel", kernel()),
+            ("Jupyter", jupyter()),
+            ("digits", digits()),
+            ("GPU", gpu()),
+            ("disk", disk(&cache()?)),
+        ];
+        for (name, finding) in &findings {
+            let (mark, text) = match finding {
+                Good(text) => ("ok  ", text),
+                Absent(text) => ("--  ", text),
+                Bad(text) => ("BAD ", text),
+            };
+            say!("{mark}{name:<12} {text}")?;
+        }
+        Ok(exit_code(!findings.iter().any(|(_, finding)| matches!(finding, Bad(_)))))
+    }
+}
+
+fn rust(toolchain: &Toolchain) -> Finding {
+    let version = toolchain.version.lines().next().unwrap_or_default();
+    let number = version.split_whitespace().nth(1).unwrap_or_default();
+    match is_older(number, OLDEST_RUST) {
+        true => Bad(format!("{version} is older than {OLDEST_RUST}: run `rustup update`")),
+        false => Good(format!("{version} for {}", toolchain.host)),
+    }
+}
+
+/// Compares versions such as `1.95.0`.
+fn is_older(version: &str, oldest: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u32> {
+        version.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(version) < numbers(oldest)
+}
+
+fn linker() -> Finding {
+    match first_line(Command::new("cc").arg("--version")) {
+        Some(version) => Good(version),
+        None => Bad(
+            "there is no `cc`, by which Rust links: install build-essential (Debian, Ubuntu), gcc (others) or, on macOS, \
+             what `xcode-select --install` brings"
+                .into(),
+        ),
+    }
+}
+
+fn environment(toolchain: &Toolchain) -> Finding {
+    match Environment::open(toolchain, None) {
+        Ok(environment) => {
+            let library = environment.lab_library();
+            let is_shared = Shared::own().is_some_and(|shared| library.starts_with(shared.folder()));
+            let whose = if is_shared { " for all users" } else { "" };
+            Good(format!("built{whose}: {}", library.display()))
+        }
+        Err(error) => Bad(format!("{error:#}")),
+    }
+}
+
+/// The kernel as Jupyter knows it.
+fn kernel() -> Finding {
+    let Some(kernelspec) = kernelspec::registered() else {
+        return Absent(
+            "not registered with Jupyter: `taper install` does that; `taper lab` needs no registration"
+                .into(),
+        );
+    };
+    let text = fs::read_to_string(&kernelspec).unwrap_or_default();
+    let parsed: Value = serde_json::from_str(&text).unwrap_or_default();
+    match parsed["argv"][0].as_str().map(Path::new) {
+        Some(program) if program.exists() => Good(format!("registered: {}", kernelspec.display())),
+        Some(program) => Bad(format!(
+            "{} names the program {}, which is gone: run `taper install` again",
+            kernelspec.display(),
+            program.display()
+        )),
+        None => Bad(format!("{} is damaged: run `taper install` again", kernelspec.display())),
+    }
+}
+
+fn jupyter() -> Finding {
+    let version = "import jupyterlab; print('JupyterLab', jupyterlab.__version__)";
+    match JUPYTER.found() {
+        Ok(Some(python)) => {
+            let version = first_line(Command::new(&python).args(["-c", version])).unwrap_or_default();
+            Good(format!("{version}, of {}", python.display()))
+        }
+        Ok(None)
+            if first_line(Command::new("python3").args(["-c", "import venv, ensurepip; print()"]))
+                .is_some() =>
+        {
+            Absent("not there: `taper lab` and `taper run` install it for taper alone".into())
+        }
+        Ok(None) => Bad(
+            "not there, and Python 3 with the module venv, by which taper would install it, is not either: \
+             install python3 and python3-venv"
+                .into(),
+        ),
+        Err(error) => Bad(format!("{error:#}")),
+    }
+}
+
+fn digits() -> Finding {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty() && value != "0");
+    let Some(folder) = set("MNIST_DIR").map(PathBuf::from) else {
+        return Absent(match set("TAPER_OFFLINE") {
+            Some(_) => "MNIST_DIR is not set, and TAPER_OFFLINE forbids the download: notebooks draw digits themselves".into(),
+            None => "MNIST_DIR is not set: notebooks download MNIST once, or draw digits themselves".into(),
+        });
+    };
+    let is_there = |name: &str| {
+        let names = [name.to_string(), name.replacen("-idx", ".idx", 1)];
+        names.iter().any(|name| folder.join(name).is_file() || folder.join(format!("{name}.gz")).is_file())
+    };
+    match DIGITS.iter().find(|name| !is_there(name)) {
+        Some(missing) => Bad(format!(
+            "MNIST_DIR is {}, but there is no {missing} or {missing}.gz: put it there, or unset MNIST_DIR",
+            folder.display()
+        )),
+        None => Good(format!("MNIST in {}", folder.display())),
+    }
+}
+
+fn gpu() -> Finding {
+    match Cuda::find(true) {
+        Ok(cuda) => Good(format!("{}: `taper install --cuda` builds the kernel for it", cuda.describe())),
+        Err(error) => {
+            // A heading, and a line for all that is missing.
+            let text = format!("{error:#}");
+            let reason = text.lines().nth(1).unwrap_or(&text).trim_start_matches(['-', ' ']);
+            Absent(format!("notebooks use the processor: {reason}"))
+        }
+    }
+}
+
+fn disk(cache: &Path) -> Finding {
+    let Some(present) = cache.ancestors().find(|folder| folder.exists()) else {
+        return Bad(format!("{} cannot be made", cache.display()));
+    };
+    match free(present) {
+        Ok(free) if free < ROOM => Bad(format!(
+            "{:.1} GiB free in {}, of {} that building and sessions may take: free some, or set TAPER_CACHE to another folder",
+            gibibytes(free),
+            present.display(),
+            gibibytes(ROOM)
+        )),
+        Ok(free) => Good(format!("{:.0} GiB free in {}", gibibytes(free), present.display())),
+        Err(error) => Bad(format!("{}: {error:#}", present.display())),
+    }
+}
+
+fn free(folder: &Path) -> Result<u64> {
+    let system = rustix::fs::statvfs(folder)?;
+    ensure!(system.f_frsize > 0, "the file system does not tell how much space there is");
+    Ok(system.f_bavail * system.f_frsize)
+}
+
+fn gibibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
+/// The first line that a command prints, if it succeeds.
+fn first_line(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(is_older("1.94.1", "1.95") && is_older("1.9.0", "1.95"));
+        assert!(
+            !is_older("1.95.0", "1.95") && !is_older("1.100.0-nightly", "1.95") && !is_older("2.0", "1.95")
+        );
+    }
+
+    #[test]
+    fn a_disk_is_looked_for_where_the_folder_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let finding = disk(&folder.path().join("not/yet/there"));
+        let (Good(text) | Bad(text)) = finding else { panic!("{finding:?}") };
+        assert!(text.contains(&folder.path().display().to_string()), "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! `taper kernel`: a session.
+
+use crate::evaluator::Setting;
+use crate::kernel::{self, Taper};
+use crate::{compile, this_program};
+use anyhow::{Context, Result};
+use environment::{OwnVariables, SessionDirectory, session_directory, stand_ins, toolchain};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Serve a notebook; Jupyter starts this
+#[derive(clap::Args)]
+pub struct Kernel {
+    /// The file in which Jupyter says where to listen
+    #[arg(long, value_name = "FILE")]
+    connection_file: PathBuf,
+    /// Compute on a GPU, with what `taper install --cuda` has built
+    #[arg(long)]
+    cuda: bool,
+}
+
+impl Kernel {
+    /// Serves the session to its end.
+    pub fn run(&self) -> Result<ExitCode> {
+        let connection = std::fs::read_to_string(&self.connection_file)
+            .with_context(|| format!("cannot read the connection file {}", self.connection_file.display()))?;
+        let connection = serde_json::from_str(&connection)
+            .with_context(|| format!("{} is no connection file", self.connection_file.display()))?;
+        let folder = SessionDirectory::create()?;
+        let tools = folder.tools();
+        let own = [
+            ("CARGO", tools.join("cargo").into()),
+            ("RUSTC", tools.join("rustc").into()),
+            ("PATH", toolchain::search_path(&[tools.join(stand_ins::FIRST_ON_PATH)])?),
+            (toolchain::RUSTC, toolchain::shared_rustc()),
+            ("EVCXR_TMPDIR", folder.path().join(session_directory::EVCXR).into()),
+            ("EVCXR_CONFIG_DIR", folder.path().into()),
+            (compile::PROGRAM, this_program()?.into()),
+        ];
+        // SAFETY: this process has started no thread yet.
+        let own_variables = unsafe { OwnVariables::set(&own) };
+        let rustc = tools.join(stand_ins::RUSTC_OF_CELLS);
+        let setting = Setting { folder: folder.path().to_owned(), rustc, own_variables, cuda: self.cuda };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let served = runtime.block_on(async {
+            let ended = kernel::told_to_end()?;
+            wire::serve(&connection, folder.path(), |channels| Taper::start(setting, channels), ended).await
+        });
+        served.inspect_err(|_| session_directory::remove(folder.path()))?;
+        become_cleaner(folder.path())
+    }
+}
+
+/// Ends this process and has its folder removed. The session's thread may still be at work, start compilers and write: it
+/// ends when another program, which is this one again, takes the place of this one.
+fn become_cleaner(folder: &Path) -> Result<ExitCode> {
+    Err(Command::new(this_program()?).arg("clean-up").arg(folder).exec()).context("cannot clean up")
+}

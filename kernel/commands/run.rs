@@ -1,0 +1,103 @@
+//! `taper run`: notebooks without Jupyter.
+
+use super::exit_code;
+use crate::evaluator::dependencies;
+use crate::notebook;
+use crate::parameters::{self, Parameter};
+use crate::terminal::{Closed, say, warn_user};
+use crate::{build_bar, execution, pages};
+use anyhow::{Context, Result};
+use environment::Lab;
+use nbformat::v4::{Cell, Notebook};
+use pages::Executed;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Run notebooks and write them executed, with their HTML and an index page
+///
+/// Cells run on the taper kernel, each notebook in a kernel of its own. A failing cell ends its notebook, and the exit code is
+/// then 1; the other notebooks are run. The warm environment is built first if it is not there.
+#[derive(clap::Args)]
+pub struct Run {
+    /// The notebooks, by default those in notebooks/
+    notebooks: Vec<PathBuf>,
+    /// Set a constant of the cells tagged `parameters`, in each notebook that has it; can be given several times
+    #[arg(short, number_of_values = 2, value_names = ["NAME", "VALUE"])]
+    parameters: Vec<String>,
+    /// The folder for the executed notebooks, their HTML and the index
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+}
+
+impl Run {
+    /// Runs the notebooks in order. The exit code says whether all their cells succeeded.
+    pub fn run(&self) -> Result<ExitCode> {
+        // What can be wrong with all of it is found out before hours of work.
+        let paths = notebook::find(&self.notebooks)?;
+        let parameters = self.parameters.chunks_exact(2);
+        let parameters: Vec<_> =
+            parameters.map(|pair| Parameter { name: pair[0].clone(), value: pair[1].clone() }).collect();
+        let notebooks = paths.iter().map(|path| notebook::read(path)).collect::<Result<Vec<_>>>()?;
+        parameters::check(&notebooks, &parameters)?;
+        fs::create_dir_all(&self.out)
+            .and_then(|()| tempfile::tempfile_in(&self.out))
+            .with_context(|| format!("cannot write to {}", self.out.display()))?;
+        build_bar::build_environment(None, &Lab::embedded())?;
+
+        let mut executed = Vec::new();
+        let mut good = true;
+        for (path, notebook) in paths.iter().zip(notebooks) {
+            let failure = match self.run_one(path, notebook, &parameters) {
+                Ok((target, failure)) => {
+                    executed.push(Executed { path: target, folder: execution::folder(path).to_owned() });
+                    failure
+                }
+                Err(error) if error.is::<Closed>() => return Err(error),
+                // It is no reason to lose the others.
+                Err(error) => Some(format!("{error:#}")),
+            };
+            if let Some(failure) = failure {
+                warn_user!("{}: {failure}", path.display());
+                good = false;
+            }
+        }
+        good &= pages::write_if_possible(&self.out, &executed)?;
+        Ok(exit_code(good))
+    }
+
+    /// Runs one of them. Returns where it is written, and what is wrong with the cell that failed.
+    fn run_one(
+        &self,
+        path: &Path,
+        mut notebook: Notebook,
+        parameters: &[Parameter],
+    ) -> Result<(PathBuf, Option<String>)> {
+        parameters::set(&mut notebook, parameters)?;
+        build_features(path, &notebook)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let failure = runtime.block_on(execution::execute(path, &mut notebook))?;
+        let target = self.out.join(path.file_name().context("a notebook needs a name")?);
+        notebook::write(&target, notebook)?;
+        say!("wrote {}", target.display())?;
+        Ok((target, failure))
+    }
+}
+
+/// Builds what a notebook needs besides the environment of all of them, so that no cell has to wait for it.
+fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
+    for cell in &notebook.cells {
+        let Cell::Code { source, .. } = cell else { continue };
+        let source = source.concat();
+        let commands = cell::commands(&source).commands;
+        let mut added = commands.iter().filter_map(|command| command.dependency()?.ok());
+        let lab = added.rfind(dependencies::is_lab);
+        if let Some(lab) =
+            lab.map(|lab| dependencies::wanted_lab(&lab, execution::folder(path))).transpose()?
+            && !lab.features.is_empty()
+        {
+            build_bar::build_environment(None, &lab)?;
+        }
+    }
+    Ok(())
+}

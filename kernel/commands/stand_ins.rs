@@ -1,0 +1,36 @@
+//! The commands by which this program takes the place of cargo and rustc. Scripts call them, those in the folder of a session
+//! and that of the analyzer.
+
+use crate::{compile, shown_crates};
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// Those that cargo calls, with all variables that it sets for a compiler.
+pub const FOR_CARGO: [&str; 2] = ["cargo-of-cells", "rustc-of-cells"];
+
+/// The arguments of the program whose place is taken.
+#[derive(clap::Args)]
+pub struct Given {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// cargo for the rust-analyzer that completion asks.
+pub fn cargo_for_analyzer(Given { arguments }: &Given) -> Result<ExitCode> {
+    shown_crates::cargo(arguments).map(ExitCode::from)
+}
+
+/// `cargo metadata` for the rust-analyzer inside evcxr.
+pub fn describe_cells() -> Result<ExitCode> {
+    compile::describe().map(|()| ExitCode::SUCCESS)
+}
+
+/// cargo for evcxr.
+pub fn cargo_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
+    compile::cargo(arguments).map(ExitCode::from)
+}
+
+/// rustc for the cargo that builds cells with dependencies.
+pub fn rustc_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
+    compile::rustc(arguments).map(ExitCode::from)
+}

@@ -1,0 +1,120 @@
+//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook; and which of
+//! its features a notebook asks for.
+
+use crate::files::{digest, write};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lab.rs"));
+
+/// The crate, with some of its features.
+pub struct Lab {
+    /// Its files by their path within it.
+    files: BTreeMap<PathBuf, String>,
+    /// What it is to be compiled with besides, such as `burn`.
+    pub features: BTreeSet<String>,
+}
+
+impl Lab {
+    /// The one that this program was built with.
+    pub fn embedded() -> Self {
+        let files = EMBEDDED.iter().map(|(path, text)| (path.into(), (*text).to_owned())).collect();
+        Self { files, features: BTreeSet::new() }
+    }
+
+    /// The one in a folder, which holds its `Cargo.toml`.
+    ///
+    /// # Errors
+    /// When something in it cannot be read.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        read(folder, Path::new(""), &mut files)
+            .with_context(|| format!("cannot read {}", folder.display()))?;
+        Ok(Self { files, features: BTreeSet::new() })
+    }
+
+    /// The same crate with these features.
+    #[must_use]
+    pub fn with(self, features: BTreeSet<String>) -> Self {
+        Self { features, ..self }
+    }
+
+    /// The text of its `Cargo.toml`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn manifest(&self) -> Result<String> {
+        self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
+    }
+
+    /// Identifies these very sources, whichever the features.
+    pub fn digest(&self) -> String {
+        let files = self.files.iter();
+        digest(files.flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]))
+    }
+
+    /// Makes the folder hold these sources and no others.
+    ///
+    /// # Errors
+    /// Names what cannot be written.
+    pub fn write_to(&self, folder: &Path) -> Result<()> {
+        let mut present = BTreeMap::new();
+        if folder.exists() {
+            read(folder, Path::new(""), &mut present)?;
+        }
+        for path in present.keys().filter(|path| !self.files.contains_key(*path)) {
+            fs::remove_file(folder.join(path))?;
+        }
+        self.files.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
+    }
+}
+
+fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+    for entry in fs::read_dir(root.join(within))? {
+        let entry = entry?;
+        let path = within.join(entry.file_name());
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let is_source = ["js", "rs", "toml"].contains(&extension);
+        if entry.file_type()?.is_dir() && entry.file_name() != "target" {
+            read(root, &path, files)?;
+        } else if is_source {
+            files.insert(path, fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_carries_the_crate_of_the_repository() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks/lab");
+        let lab = Lab::in_folder(&repository).unwrap();
+        assert_eq!(lab.digest(), Lab::embedded().digest());
+        assert_eq!(lab.manifest().unwrap(), fs::read_to_string(repository.join("Cargo.toml")).unwrap());
+    }
+
+    #[test]
+    fn a_folder_holds_the_sources_that_were_written_there_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("src")).unwrap();
+        for (name, text) in [("src/old.rs", "old"), ("Cargo.toml", "old"), ("build.log", "not of the crate")]
+        {
+            fs::write(at(name), text).unwrap();
+        }
+        let old = Lab::in_folder(folder.path()).unwrap();
+        Lab::embedded().write_to(folder.path()).unwrap();
+        let new = Lab::in_folder(folder.path()).unwrap();
+        assert_eq!(new.digest(), Lab::embedded().digest());
+        assert_ne!(new.digest(), old.digest());
+        assert!(!at("src/old.rs").exists() && at("build.log").exists());
+        let same = new.with(["burn".to_owned()].into());
+        assert_eq!(same.digest(), Lab::embedded().digest(), "features are no part of the sources");
+    }
+}

@@ -1,0 +1,144 @@
+//! The Rust toolchain: that of the user, or of those who made a shared install.
+
+use crate::shared::Shared;
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The variable with the compiler of a shared install, for the programs that stand in for rustup.
+pub const RUSTC: &str = "TAPER_RUSTC";
+
+/// The compiler in use.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    cargo: PathBuf,
+    rustc: PathBuf,
+    /// What `rustc -vV` prints.
+    pub version: String,
+    /// The target that this machine is.
+    pub host: String,
+}
+
+impl Toolchain {
+    /// Finds the toolchain that cells will be compiled with too.
+    ///
+    /// # Errors
+    /// When there is none, or its compiler does not work.
+    pub fn find() -> Result<Self> {
+        let rustc = rustc();
+        let cargo = Some(rustc.with_file_name("cargo")).filter(|cargo| cargo.is_file());
+        let cargo = cargo.unwrap_or_else(|| "cargo".into());
+        let output = Command::new(&rustc).arg("-vV").output();
+        let output = output.with_context(|| match rustc.is_absolute() {
+            true => format!("cannot run {}", rustc.display()),
+            false => "Rust is not installed, or not on the PATH: see https://rustup.rs".into(),
+        })?;
+        let version = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some(host) = version.lines().find_map(|line| line.strip_prefix("host: ")) else {
+            bail!("`rustc -vV` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+        };
+        Ok(Self { cargo, rustc, host: host.to_owned(), version })
+    }
+
+    /// What `rustc -vV` prints in a toolchain that rustup knows by this name; none if it has no such.
+    pub fn version_of(&self, name: &str) -> Option<String> {
+        let text = |command: &mut Command| {
+            let output = command.env("RUSTUP_AUTO_INSTALL", "0").output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let rustc = text(Command::new("rustup").args(["which", "--toolchain", name, "rustc"]))?;
+        text(Command::new(rustc.trim()).arg("-vV"))
+    }
+
+    /// The linker flag by which a library finds the shared std.
+    ///
+    /// # Errors
+    /// When the compiler does not tell where that is.
+    pub fn rpath(&self) -> Result<String> {
+        Ok(format!("-Clink-arg=-Wl,-rpath,{}", self.print("target-libdir")?))
+    }
+
+    /// The folder of the toolchain.
+    ///
+    /// # Errors
+    /// When the compiler does not tell.
+    pub fn sysroot(&self) -> Result<PathBuf> {
+        Ok(self.print("sysroot")?.into())
+    }
+
+    fn print(&self, what: &str) -> Result<String> {
+        let output = Command::new(&self.rustc).args(["--print", what]).output();
+        let output = output.with_context(|| format!("cannot run {}", self.rustc.display()))?;
+        if !output.status.success() {
+            bail!("`rustc --print {what}` fails: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The path of rustc.
+    pub fn rustc_path(&self) -> &Path {
+        &self.rustc
+    }
+
+    /// The path of cargo.
+    pub fn cargo_path(&self) -> &Path {
+        &self.cargo
+    }
+
+    /// cargo, to be run in a folder, unaffected by settings for rust-analyzer.
+    pub fn cargo(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.current_dir(folder).env("RUSTC", &self.rustc);
+        command
+    }
+}
+
+/// The program itself rather than rustup's proxy, which costs 30 ms at each call. In a shared install it is the one of
+/// those who made it.
+fn rustc() -> PathBuf {
+    if let Some(programs) = shared_programs() {
+        return programs.join("rustc");
+    }
+    let output = Command::new("rustup").args(["which", "rustc"]).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().into(),
+        _ => "rustc".into(),
+    }
+}
+
+fn shared_programs() -> Option<PathBuf> {
+    Shared::own()?.toolchain()
+}
+
+/// The compiler of a shared install, or nothing.
+pub fn shared_rustc() -> OsString {
+    shared_programs().map(|programs| programs.join("rustc").into()).unwrap_or_default()
+}
+
+/// The search path on which these folders come first, and then the toolchain of a shared install.
+///
+/// # Errors
+/// When a folder's name holds what separates the folders of a search path.
+pub fn search_path(first: &[PathBuf]) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = first.iter().cloned().chain(shared_programs());
+    Ok(env::join_paths(folders.chain(env::split_paths(&path)))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toolchain_of_this_machine_is_found_whole() {
+        let toolchain = Toolchain::find().unwrap();
+        let version = Command::new("rustc").arg("-vV").output().unwrap();
+        assert_eq!(toolchain.version, String::from_utf8(version.stdout).unwrap());
+        let libraries = toolchain.sysroot().unwrap().join("lib/rustlib").join(&toolchain.host).join("lib");
+        assert_eq!(toolchain.rpath().unwrap(), format!("-Clink-arg=-Wl,-rpath,{}", libraries.display()));
+        let error = toolchain.print("no-such-thing").unwrap_err().to_string();
+        assert!(error.starts_with("`rustc --print no-such-thing` fails: error: "), "{error}");
+    }
+}

@@ -1,0 +1,136 @@
+//! This program as a kernel: what the session and the analyzer make of the requests of clients.
+
+use crate::analyzer::Analyzer;
+use crate::evaluator::Setting;
+use crate::session::Session;
+use anyhow::Result;
+use cell::Completeness;
+use jupyter_protocol::{IsCompleteReply, IsCompleteReplyStatus, MediaType};
+use serde_json::json;
+use std::future::Future;
+use std::process::Command;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
+use wire::{Channels, Completions, Execute, Info, Kernel, PastCell};
+
+/// How often to look whether the process that started the kernel is still there.
+const PARENT_CHECK: Duration = Duration::from_secs(1);
+
+/// The kernel of this program.
+pub struct Taper {
+    session: Session,
+    analyzer: Analyzer,
+    /// The version of the compiler.
+    rust: OnceCell<String>,
+}
+
+impl Taper {
+    /// Starts the session, which gets ready while it waits for its first cell.
+    pub fn start(setting: Setting, channels: Channels) -> Self {
+        let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
+        let cuda = setting.cuda;
+        let session = Session::start(setting, channels);
+        let analyzer = Analyzer::new(folder, own_variables, cuda, session.clone());
+        Self { session, analyzer, rust: OnceCell::new() }
+    }
+}
+
+impl Kernel for Taper {
+    async fn info(&self) -> Info {
+        let rust = self.rust.get_or_init(rust_version).await;
+        let version = env!("CARGO_PKG_VERSION");
+        let link = |text: &str, url: &str| (text.to_owned(), url.to_owned());
+        Info {
+            implementation: "taper".into(),
+            version: version.into(),
+            language: json!({
+                "name": "rust",
+                "version": rust,
+                "mimetype": "text/rust",
+                "file_extension": ".rs",
+                "pygments_lexer": "rust",
+                "codemirror_mode": "rust",
+                "nbconvert_exporter": "script",
+            }),
+            banner: format!("taper {version}: Rust {rust}, warm"),
+            help_links: vec![
+                link("The Rust Programming Language", "https://doc.rust-lang.org/book/"),
+                link("Standard library", "https://doc.rust-lang.org/std/"),
+                link("Candle", "https://docs.rs/candle-core"),
+                link("evcxr", "https://github.com/evcxr/evcxr/blob/main/COMMON.md"),
+            ],
+        }
+    }
+
+    fn execute(&self, cell: Execute) {
+        self.session.execute(cell);
+    }
+
+    fn interrupt(&self) {
+        self.session.interrupt();
+    }
+
+    fn shut_down(&self) {
+        self.session.shut_down();
+    }
+
+    fn is_complete(&self, code: &str) -> IsCompleteReply {
+        let (status, indent) = match cell::completeness(code) {
+            Completeness::Complete => (IsCompleteReplyStatus::Complete, String::new()),
+            Completeness::Incomplete(indent) => (IsCompleteReplyStatus::Incomplete, indent),
+            Completeness::Invalid => (IsCompleteReplyStatus::Invalid, String::new()),
+        };
+        IsCompleteReply { status, indent }
+    }
+
+    fn history(&self) -> Vec<PastCell> {
+        self.session.history()
+    }
+
+    async fn complete(&self, code: &str, position: usize) -> Completions {
+        self.analyzer.complete(code.to_owned(), position).await
+    }
+
+    async fn inspect(&self, code: &str, position: usize) -> Vec<MediaType> {
+        self.analyzer.inspect(code.to_owned(), position).await
+    }
+}
+
+/// The version of the compiler.
+async fn rust_version() -> String {
+    let ask = || {
+        let output = Command::new("rustc").arg("--version").output().ok()?;
+        Some(String::from_utf8(output.stdout).ok()?.split(' ').nth(1)?.to_owned())
+    };
+    // Without a compiler it is the one that is needed.
+    let version = tokio::task::spawn_blocking(ask).await.ok().flatten();
+    version.unwrap_or_else(|| env!("CARGO_PKG_RUST_VERSION").into())
+}
+
+/// Waits until a signal comes, or the process that started the kernel is gone.
+///
+/// # Errors
+///
+/// The signals cannot be listened to.
+pub fn told_to_end() -> Result<impl Future<Output = ()>> {
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    // Interrupts come as messages; the signal is meant for the program in the same terminal.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move { while interrupt.recv().await.is_some() {} });
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+            () = parent_is_gone() => {}
+        }
+    })
+}
+
+async fn parent_is_gone() {
+    let parent = std::os::unix::process::parent_id();
+    let mut interval = tokio::time::interval(PARENT_CHECK);
+    while std::os::unix::process::parent_id() == parent {
+        interval.tick().await;
+    }
+}

@@ -1,0 +1,99 @@
+//! Python packages, JupyterLab and nbgrader: those on this machine, or else virtual environments in the user's cache.
+
+use crate::terminal::say;
+use anyhow::{Context, Result, bail};
+use environment::cache::cache;
+use environment::files;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Python packages: the user's, or else taper's own.
+pub struct Packages {
+    name: &'static str,
+    /// What is installed, and in which versions.
+    requirements: &'static str,
+    /// The modules that have to be there.
+    modules: &'static str,
+}
+
+/// JupyterLab and nbconvert.
+pub const JUPYTER: Packages = Packages {
+    name: "Jupyter",
+    requirements: include_str!("../notebooks/requirements.txt"),
+    modules: "jupyterlab, nbconvert",
+};
+
+/// nbgrader and nbconvert, which only `taper students` needs.
+pub const NBGRADER: Packages = Packages {
+    name: "nbgrader",
+    requirements: include_str!("../notebooks/solutions/requirements.txt"),
+    modules: "nbgrader.preprocessors, nbconvert",
+};
+
+const PYTHON: &str = "python3";
+
+impl Packages {
+    /// A Python that has them, if there is one: the user's, or taper's own.
+    pub fn found(&self) -> Result<Option<PathBuf>> {
+        let candidates = [PathBuf::from(PYTHON), self.own_folder()?.join("bin/python")];
+        Ok(candidates.into_iter().find(|python| self.are_in(python)))
+    }
+
+    /// A Python that has them; they are installed if need be.
+    pub fn python(&self) -> Result<PathBuf> {
+        if let Some(python) = self.found()? {
+            return Ok(python);
+        }
+        let (name, folder) = (self.name, self.own_folder()?);
+        let own = folder.join("bin/python");
+        say!("{name} is not on this machine: installing it for taper alone in {}.", folder.display())?;
+        let bar = ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} installing {msg}, {elapsed}")?)
+            .with_message(name);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let requirements = folder.join("requirements.txt");
+        files::write(&requirements, self.requirements)?;
+        step(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(folder.join("."))).with_context(|| {
+            format!("{name} needs Python 3 with the module venv (on Debian and Ubuntu the package python3-venv)")
+        })?;
+        files::write(&requirements, self.requirements)?;
+        let mut pip = Command::new(&own);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&requirements);
+        step(&mut pip)
+            .with_context(|| format!("pip could not install {name}, for which it needs the network"))?;
+        bar.finish_and_clear();
+        Ok(own)
+    }
+
+    /// Where taper installs them for itself.
+    fn own_folder(&self) -> Result<PathBuf> {
+        let digest = files::digest([self.requirements.as_bytes()]);
+        Ok(cache()?.join(format!("python-{digest}")))
+    }
+
+    fn are_in(&self, python: &Path) -> bool {
+        let mut command = Command::new(python);
+        command.arg("-c").arg(format!("import {}", self.modules));
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+/// Runs a command to its end; its error is what it wrote last, in one line.
+pub fn step(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        bail!("{}", lines[lines.len().saturating_sub(3)..].join(" "));
+    }
+    Ok(())
+}

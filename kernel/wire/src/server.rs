@@ -1,0 +1,225 @@
+//! The kernel's sockets: requests come in on shell and control, and are answered at once or handed to the
+//! kernel. Nothing here waits for a cell.
+
+use crate::gate::Gate;
+use crate::history;
+use crate::iopub::{self, IoPub};
+use crate::kernel::{Channels, Execute, Kernel};
+use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
+use crate::position;
+use crate::replies;
+use crate::stdin::{self, Stdin};
+use anyhow::{Context, Result};
+use jupyter_protocol::{
+    CommClose, ConnectionInfo, DebugReply, ExecutionState, InterruptReply, ReplyStatus, ShutdownReply,
+};
+use jupyter_zmq_client::{
+    KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection, RuntimeError,
+    create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
+};
+use std::future::{Future, ready};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use zeromq::{SocketRecv, SocketSend};
+
+/// How long clients have for the last messages.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves the kernel that `start` starts, until a client asks for shutdown or `ended` says that it is time.
+///
+/// Clients are let in at the addresses of `connection`; the sockets themselves are in `folder`, which must be for this user
+/// alone.
+///
+/// # Errors
+///
+/// One of the addresses is taken, or a socket cannot be made.
+pub async fn serve<K: Kernel>(
+    connection: &ConnectionInfo,
+    folder: &Path,
+    start: impl FnOnce(Channels) -> K,
+    ended: impl Future<Output = ()>,
+) -> Result<()> {
+    let mut gate = Gate::open(connection, folder).await?;
+    let connection = &gate.behind;
+    let id = uuid::Uuid::new_v4().to_string();
+    let iopub_socket = create_kernel_iopub_xpub_connection(connection, &id).await.context("iopub socket")?;
+    let shell = create_kernel_shell_connection(connection, &id).await.context("shell socket")?;
+    let control = create_kernel_control_connection(connection, &id).await.context("control socket")?;
+    let stdin_socket = create_kernel_stdin_connection(connection, &id).await.context("stdin socket")?;
+    let heartbeat = create_kernel_heartbeat_connection(connection).await.context("heartbeat socket")?;
+    gate.let_in();
+
+    let (iopub, published) = IoPub::new();
+    let (stdin, questions) = Stdin::new();
+    let (shell_replies, to_shell) = unbounded_channel();
+    let (control_replies, to_control) = unbounded_channel();
+    let (end, mut asked_to_end) = unbounded_channel();
+    let closing = watch::Sender::new(false);
+    iopub.publish(iopub::status(ExecutionState::Starting, None));
+    let kernel = start(Channels { iopub: iopub.clone(), stdin, replies: shell_replies.clone() });
+    let kernel = Arc::new(kernel);
+
+    let ((shell_out, shell_in), (control_out, control_in)) = (shell.split(), control.split());
+    let mut senders = JoinSet::new();
+    senders.spawn(iopub::write(iopub_socket, published, iopub.budget(), closing.subscribe()));
+    senders.spawn(send(shell_out, to_shell, closing.subscribe()));
+    senders.spawn(send(control_out, to_control, closing.subscribe()));
+    let mut receivers = JoinSet::new();
+    receivers.spawn(stdin::serve(stdin_socket, questions));
+    receivers.spawn(beat(heartbeat));
+    for (socket, replies) in [(shell_in, shell_replies), (control_in, control_replies)] {
+        let (kernel, iopub, end) = (Arc::clone(&kernel), iopub.clone(), end.clone());
+        let (lookups, to_look_up) = unbounded_channel();
+        let desk = Arc::new(Desk { kernel, iopub, replies, end, lookups });
+        receivers.spawn(Arc::clone(&desk).look_up(to_look_up));
+        receivers.spawn(desk.serve(socket));
+    }
+    tokio::select! {
+        _ = asked_to_end.recv() => {}
+        () = ended => {}
+    }
+    kernel.shut_down();
+    receivers.shutdown().await;
+    closing.send_replace(true);
+    let _ = timeout(LAST_WORDS, async { while senders.join_next().await.is_some() {} }).await;
+    let _ = timeout(LAST_WORDS, gate.close()).await;
+    Ok(())
+}
+
+/// Sends back whatever comes. A client that sends nonsense, or is gone, is no reason not to do so for the others.
+async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+    loop {
+        if let Ok(beat) = heartbeat.socket.recv().await {
+            let _ = heartbeat.socket.send(beat).await;
+        }
+    }
+}
+
+/// Sends replies until none is left when the kernel closes.
+async fn send(
+    mut socket: RouterSendConnection,
+    mut replies: UnboundedReceiver<JupyterMessage>,
+    mut closing: watch::Receiver<bool>,
+) {
+    while let Some(reply) = next(&mut replies, &mut closing).await {
+        if let Err(error) = socket.send(reply).await {
+            eprintln!("taper: a reply could not be sent: {error}");
+        }
+    }
+}
+
+/// The next of a queue; `None` when there is none left and the kernel closes.
+pub(crate) async fn next<T>(
+    queue: &mut UnboundedReceiver<T>,
+    closing: &mut watch::Receiver<bool>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        next = queue.recv() => next,
+        // The runtime makes tasks pause now and then, so it may not have been looked whether there is something.
+        _ = closing.wait_for(|closing| *closing) => queue.try_recv().ok(),
+    }
+}
+
+/// Answers the requests of one socket.
+struct Desk<K> {
+    kernel: Arc<K>,
+    iopub: IoPub,
+    replies: UnboundedSender<JupyterMessage>,
+    end: UnboundedSender<()>,
+    /// Requests whose answers take time, but no cell.
+    lookups: UnboundedSender<JupyterMessage>,
+}
+
+impl<K: Kernel> Desk<K> {
+    async fn serve(self: Arc<Self>, mut socket: RouterRecvConnection) {
+        loop {
+            match message::read(&mut socket).await {
+                Ok(Received::Request(request)) => self.handle(request).await,
+                Ok(Received::Malformed(request, why)) => {
+                    self.answer(&request, ready(replies::malformed(&request, &why))).await;
+                }
+                // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
+                Err(RuntimeError::VerifyError(_)) => {
+                    eprintln!("taper: a message with a wrong signature was ignored")
+                }
+                Err(error) => eprintln!("taper: a damaged message was ignored: {error}"),
+            }
+        }
+    }
+
+    async fn handle(&self, request: JupyterMessage) {
+        match &request.content {
+            // From here on it is the kernel that says busy and idle.
+            Content::ExecuteRequest(content) => {
+                self.kernel.execute(Execute { content: content.clone(), request });
+            }
+            Content::CompleteRequest(_) | Content::InspectRequest(_) => {
+                // The receiver lives as long as the socket.
+                let _ = self.lookups.send(request);
+            }
+            _ => self.answer(&request, self.reply(&request)).await,
+        }
+    }
+
+    /// Answers what is to be looked up, one after the other.
+    async fn look_up(self: Arc<Self>, mut requests: UnboundedReceiver<JupyterMessage>) {
+        while let Some(request) = requests.recv().await {
+            self.answer(&request, self.reply(&request)).await;
+        }
+    }
+
+    /// Sends a reply, if there is one to that request, between busy and idle.
+    async fn answer(&self, request: &JupyterMessage, reply: impl Future<Output = Option<Content>>) {
+        self.iopub.status(ExecutionState::Busy, request);
+        if let Some(reply) = reply.await {
+            // The receiver lives as long as the socket.
+            let _ = self.replies.send(message(reply, Some(request)));
+        }
+        self.iopub.status(ExecutionState::Idle, request);
+        if matches!(request.content, Content::ShutdownRequest(_)) {
+            let _ = self.end.send(());
+        }
+    }
+
+    async fn reply(&self, request: &JupyterMessage) -> Option<Content> {
+        Some(match &request.content {
+            Content::KernelInfoRequest(_) => replies::kernel_info(self.kernel.info().await),
+            Content::IsCompleteRequest(content) => self.kernel.is_complete(&content.code).into(),
+            Content::HistoryRequest(content) => history::select(&self.kernel.history(), content).into(),
+            Content::CompleteRequest(content) => {
+                let position = position::to_bytes(&content.code, content.cursor_pos);
+                let found = self.kernel.complete(&content.code, position).await;
+                replies::complete(&content.code, position, found).into()
+            }
+            Content::InspectRequest(content) => {
+                let position = position::to_bytes(&content.code, content.cursor_pos);
+                replies::inspect(self.kernel.inspect(&content.code, position).await).into()
+            }
+            // There are no comms, so there is nothing to tell of them.
+            Content::CommInfoRequest(_) => replies::comm_info().into(),
+            Content::CommOpen(comm) => {
+                let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };
+                self.iopub.publish(message(close, Some(request)));
+                return None;
+            }
+            Content::InterruptRequest(_) => {
+                self.kernel.interrupt();
+                InterruptReply { status: ReplyStatus::Ok, error: None }.into()
+            }
+            Content::ShutdownRequest(content) => {
+                ShutdownReply { restart: content.restart, status: ReplyStatus::Ok, error: None }.into()
+            }
+            Content::DebugRequest(content) => {
+                DebugReply { content: replies::no_debugger(&content.content) }.into()
+            }
+            _ => return None,
+        })
+    }
+}

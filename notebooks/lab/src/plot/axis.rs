@@ -1,0 +1,139 @@
+//! Axes for any finite values: all zero, all the same, as small or as large as an `f64` can be.
+
+/// The part of a range that is added at either end.
+const MARGIN: f64 = 0.03;
+/// Values that differ by less than this part of the largest are the same: labels that told them apart would be too long.
+const SAME: f64 = 1e-9;
+/// Steps are at most 2.5 times as long as they would be if they were not round, so one of four ends on the axis.
+const ENOUGH: usize = 4;
+
+/// A range of values, from `start` to a larger `end`.
+#[derive(Clone, Copy, Debug)]
+pub struct Axis {
+    start: f64,
+    end: f64,
+}
+
+impl Axis {
+    /// From `start` to `end`; where they are the same, a little more in both directions.
+    pub fn new(start: f64, end: f64) -> Self {
+        let most = start.abs().max(end.abs());
+        if end / 2.0 - start / 2.0 > SAME * most && end - start >= f64::MIN_POSITIVE {
+            return Self { start, end };
+        }
+        // What is too small to be divided is 0 here.
+        let room = if most / 10.0 >= f64::MIN_POSITIVE { most / 10.0 } else { 1.0 };
+        Self { start: (start - room).max(f64::MIN), end: (end + room).min(f64::MAX) }
+    }
+
+    /// From the smallest value to the largest, and a little beyond; 0 to 1 where there is no value.
+    pub fn around(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(f64::NEG_INFINITY, f64::max);
+        if low > high {
+            return Self { start: 0.0, end: 1.0 };
+        }
+        let margin = (high * MARGIN - low * MARGIN).max(0.0);
+        Self::new((low - margin).max(f64::MIN), (high + margin).min(f64::MAX))
+    }
+
+    /// Where a value lies: 0 at the start, 1 at the end.
+    pub fn share(self, value: f64) -> f64 {
+        // Halves, as the difference of two large values may be infinite.
+        (value / 2.0 - self.start / 2.0) / (self.end / 2.0 - self.start / 2.0)
+    }
+
+    /// Round values that lie on it, each with its label: `most` + 1 at most, unless there is none among so few. They lie on
+    /// whole numbers if only those have a meaning.
+    pub fn ticks(self, most: usize, whole: bool) -> Vec<(f64, String)> {
+        let step = round_up(self.end / most as f64 - self.start / most as f64);
+        let step = if whole { step.max(1.0) } else { step };
+        let first = (self.start / step).ceil();
+        let values = (0..=most).map(|at| (first + at as f64) * step).filter(|value| *value <= self.end);
+        let ticks: Vec<_> = values.map(|value| (value, self.label(value + 0.0, step))).collect();
+        if ticks.is_empty() && most < ENOUGH { self.ticks(most + 1, whole) } else { ticks }
+    }
+
+    /// With as many digits as tell multiples of `step` apart.
+    fn label(self, value: f64, step: f64) -> String {
+        let most = self.start.abs().max(self.end.abs());
+        let place = |value: f64| value.log10().floor();
+        if value == 0.0 {
+            "0".into()
+        } else if (1e-4..1e7).contains(&most) {
+            format!("{value:.0$}", (-place(step)).max(0.0) as usize)
+        } else {
+            format!("{value:.0$e}", (place(value.abs()) - place(step)).max(0.0) as usize)
+        }
+    }
+}
+
+/// The next number that is 1, 2 or 5 with zeros.
+fn round_up(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    [1.0, 2.0, 5.0]
+        .map(|digit| digit * power)
+        .into_iter()
+        .find(|&round| round >= value)
+        .unwrap_or(10.0 * power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(values: &[f64], most: usize) -> Vec<String> {
+        Axis::around(values.iter().copied()).ticks(most, false).into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn labels_are_round_and_tell_their_values_apart() {
+        assert_eq!(labels(&[0.0, 2.3], 5), ["0", "0.5", "1.0", "1.5", "2.0"]);
+        assert_eq!(labels(&[98.0, 99.0], 4), ["98.0", "98.5", "99.0"]);
+        assert_eq!(labels(&[1.0, 60_000.0], 4), ["0", "20000", "40000", "60000"]);
+        assert_eq!(labels(&[0.0], 4), ["-1.0", "-0.5", "0", "0.5", "1.0"]);
+        assert_eq!(labels(&[], 4), ["0", "0.5", "1.0"]);
+        assert_eq!(labels(&[0.0, 1e30], 4), ["0", "5e29", "1.0e30"]);
+        assert_eq!(labels(&[1e-30, 3e-30], 4), ["1e-30", "2e-30", "3e-30"]);
+        assert_eq!(labels(&[1e30, 1.0001e30], 4), ["1.00000e30", "1.00005e30", "1.00010e30"]);
+        assert_eq!(labels(&[f64::MIN, f64::MAX], 4), ["-1e308", "0", "1e308"]);
+        let whole = Axis::new(1.0, 3.0).ticks(5, true);
+        assert_eq!(whole, [(1.0, "1".into()), (2.0, "2".into()), (3.0, "3".into())]);
+        for step in 1..100 {
+            let alone = Axis::around([f64::from(step)].into_iter()).ticks(1, true);
+            assert!(!alone.is_empty() && alone.iter().all(|(value, _)| value.fract() == 0.0), "{alone:?}");
+        }
+    }
+
+    #[test]
+    fn every_value_lies_on_its_axis_and_no_label_is_long() {
+        let magnitudes = [0.0, 5e-324, 1e-300, 1e-30, 1e-5, 0.1, 1.0, 123.456, 1e7, 1e30, 1e300, f64::MAX];
+        let all: Vec<f64> = magnitudes.into_iter().flat_map(|value| [value, -value]).collect();
+        for &low in &all {
+            for high in all.iter().copied().chain([low * (1.0 + 1e-12), low * (1.0 + 1e-6), low * 2.0]) {
+                if !high.is_finite() {
+                    continue;
+                }
+                let axis = Axis::around([low, high].into_iter());
+                let case = format!("{low:e} to {high:e}: {axis:?}");
+                assert!(axis.start < axis.end && axis.start.is_finite() && axis.end.is_finite(), "{case}");
+                for value in [low, high] {
+                    assert!((0.0..=1.0).contains(&axis.share(value)), "{case}");
+                }
+                for most in 1..5 {
+                    let count = axis.ticks(most, false).len();
+                    assert!((1..=most.max(ENOUGH) + 1).contains(&count), "{case}, {most}: {count}");
+                }
+                let ticks = axis.ticks(5, false);
+                assert!((1..=6).contains(&ticks.len()), "{case}, {ticks:?}");
+                for (value, label) in &ticks {
+                    assert!((-1e-9..=1.0).contains(&axis.share(*value)), "{case}, {ticks:?}");
+                    assert!(label.len() <= 17, "{case}, {ticks:?}");
+                }
+                let mut distinct: Vec<&str> = ticks.iter().map(|(_, label)| label.as_str()).collect();
+                distinct.dedup();
+                assert_eq!(distinct.len(), ticks.len(), "{case}, {ticks:?}");
+            }
+        }
+    }
+}
