@@ -1,11 +1,11 @@
 //! The commands of cells, on real kernels.
 
-use crate::client::Client;
 use crate::support::{completions, kernel, kernel_command, run};
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, MediaType};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use wire::Client;
 
 /// A crate with a function for each of its features, the default one and `more`.
 fn write_crate(folder: &Path, name: &str) {

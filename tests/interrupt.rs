@@ -129,7 +129,7 @@ async fn while_a_cell_is_compiled_the_compiler_is_ended_and_the_session_stays_as
     }
     messages.clear();
     let started = std::time::Instant::now();
-    while !is_compiling(kernel.process.id()) {
+    while !is_compiling(kernel.process().id()) {
         assert!(started.elapsed() < Duration::from_secs(20), "no compiler has started");
     }
     interrupt(&mut kernel).await;
