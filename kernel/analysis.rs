@@ -6,6 +6,7 @@ use crate::shown_crates::{CRATES, USER_CARGO_HOME, shown_crates};
 use crate::terminal::say;
 use crate::this_program;
 use anyhow::{Context, Result, anyhow};
+use environment::session_directory::within;
 use environment::toolchain::search_path;
 use environment::{Cuda, Environment, OwnVariables, Shared, Toolchain};
 use evcxr::{CommandContext, EvalContext};
@@ -51,7 +52,8 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     unsafe { OwnVariables::set(&own) };
 
     let runner = Command::new(this_program()?);
-    let (context, _) = EvalContext::with_subprocess_command(runner).map_err(|error| anyhow!("{error}"))?;
+    let started = within(folder, || EvalContext::with_subprocess_command(runner))?;
+    let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
     let mut context = CommandContext::with_eval_context(context);
     let cargo_home = format!(":build_env CARGO_HOME={}", user_home.display());
     context.execute(&cargo_home).map_err(|error| anyhow!("{error}"))?;

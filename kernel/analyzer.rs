@@ -47,6 +47,21 @@ enum Request {
     Inspect(String, usize, oneshot::Sender<Vec<MediaType>>),
 }
 
+/// Queues requests of the session, which waits for the answers.
+#[derive(Clone)]
+pub struct Documentation(mpsc::Sender<Request>);
+
+impl Documentation {
+    /// The documentation of what some code ends in, in plain text and in HTML; nothing if there is none.
+    pub fn of(&self, code: String) -> Vec<MediaType> {
+        let (answer, answered) = oneshot::channel();
+        let position = code.len();
+        // The thread is gone only when the process ends.
+        let _ = self.0.send(Request::Inspect(code, position, answer));
+        answered.blocking_recv().unwrap_or_default()
+    }
+}
+
 /// Queues requests for the process.
 pub struct Analyzer {
     queue: mpsc::Sender<Request>,
@@ -56,6 +71,7 @@ impl Analyzer {
     /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
     pub fn new(folder: PathBuf, own_variables: OwnVariables, cuda: bool, session: Session) -> Self {
         let (queue, requests) = mpsc::channel();
+        session.set_documentation(Documentation(queue.clone()));
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
@@ -102,7 +118,7 @@ struct Analysis {
 
 impl Analysis {
     fn complete(&mut self, code: &str, position: usize) -> Completions {
-        let (all, offset) = self.session.with_definitions(code);
+        let (all, offset) = self.session.with_definitions(code, position);
         match self.ask(&Question::Complete { code: all, position: offset + position }) {
             Answer::Completions { start, end, items } if (offset..=end).contains(&start) => {
                 let items = items.into_iter().map(|Item { text, kind, label }| Completion {
@@ -130,7 +146,7 @@ impl Analysis {
         if !name.is_empty() {
             // Variables of the cell itself are in what precedes the name, as far as that can be understood.
             for before in [&code[..range.start], ""] {
-                let (before, _) = self.session.with_definitions(before);
+                let (before, _) = self.session.with_definitions(before, range.start);
                 let position = before.len() + asked;
                 answer = self.ask(&Question::Inspect { code: before + name + rest, position });
                 if let Answer::Help { .. } = answer {

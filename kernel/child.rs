@@ -9,6 +9,7 @@ use crate::input::Input;
 use anyhow::{Context, Result, bail};
 use libloading::Library;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -16,13 +17,18 @@ use std::io::{self, BufRead, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// evcxr sets this for the process that runs cells.
 pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 /// The descriptor of the socket to the kernel.
 pub const SOCKET: &str = "TAPER_SOCKET";
-/// The shared library of `lab`.
+/// The shared library of `lab`, next to which the variables are that users have set for this process.
 pub const LAB: &str = "TAPER_LAB";
+/// Says that the process has the environment that the user has set.
+const HAS_ENVIRONMENT: &str = "TAPER_HAS_ENVIRONMENT";
 /// What evcxr sends before the path of a library and the name of its function.
 pub const LOAD: &str = "LOAD_AND_RUN ";
 /// What evcxr waits for.
@@ -33,8 +39,14 @@ pub const CELL: &str = "taper_cell";
 
 type Cell = unsafe extern "C" fn(*mut c_void);
 
+/// The file with the variables that users have set for the process, as JSON; `lab` is where the library is found.
+pub fn environment_file(lab: &Path) -> PathBuf {
+    lab.with_file_name("environment.json")
+}
+
 /// Runs cells until standard input ends.
 pub fn run() -> Result<()> {
+    take_environment()?;
     // evcxr asks for backtraces, which candle and anyhow then print with every error.
     // SAFETY: this process has started no thread yet.
     unsafe { env::remove_var("RUST_BACKTRACE") };
@@ -64,6 +76,25 @@ pub fn run() -> Result<()> {
         lab.end(store);
     }
     Ok(())
+}
+
+/// Starts this program anew in the environment that the user has set: some variables, such as `LD_LIBRARY_PATH`, are read
+/// when a program starts.
+fn take_environment() -> Result<()> {
+    let lab = env::var_os(LAB).context("this process is started by the kernel only")?;
+    let file = environment_file(Path::new(&lab));
+    if !file.exists() {
+        return Ok(());
+    }
+    if env::var_os(HAS_ENVIRONMENT).is_some() {
+        // SAFETY: this process has started no thread yet.
+        unsafe { env::remove_var(HAS_ENVIRONMENT) };
+        return Ok(());
+    }
+    let variables: BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let mut command = Command::new(env::current_exe()?);
+    Err(command.envs(variables).env(HAS_ENVIRONMENT, "1").exec())
+        .context("cannot start in another environment")
 }
 
 /// The function of a compiled cell. There is none in what evcxr has made by itself.

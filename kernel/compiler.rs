@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail};
 use cell::code::Code;
 use environment::session_directory as directory;
+use std::collections::BTreeMap;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,10 @@ pub struct Compiler {
     pub flags: Vec<String>,
     /// What links the crates of `:dep` lines.
     pub dependencies: Vec<String>,
+    /// Flags that the user has chosen.
+    pub chosen: Vec<String>,
+    /// Variables that the user has set for the compiler.
+    pub environment: BTreeMap<String, String>,
     pub opt_level: String,
     pub edition: String,
     /// How many libraries it has made.
@@ -45,10 +50,17 @@ impl Compiler {
             folder: session.join(directory::CELLS),
             flags: Vec::new(),
             dependencies: Vec::new(),
+            chosen: Vec::new(),
+            environment: BTreeMap::new(),
             opt_level: "2".into(),
             edition: "2024".into(),
             number: 0,
         }
+    }
+
+    /// The folder of the crate that is made of a cell.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Whether cells are linked with a crate of this name, by a `:dep` line.
@@ -113,7 +125,9 @@ impl Compiler {
             .arg(format!("--edition={}", self.edition))
             .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
             .args(&self.flags)
-            .args(&self.dependencies);
+            .args(&self.dependencies)
+            .args(&self.chosen)
+            .envs(&self.environment);
         Ok(command)
     }
 }

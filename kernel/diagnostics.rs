@@ -17,6 +17,8 @@ pub struct Diagnostic {
     pub code: String,
     /// With its code, labels, notes and help, in colours for terminals.
     pub rendered: String,
+    /// As rustc has put it; empty if it is not rustc's.
+    pub json: String,
     pub is_error: bool,
     /// The places in cells that it points to, the one that matters most first.
     pub places: Vec<Place>,
@@ -67,6 +69,7 @@ pub fn at(message: &str, place: &Place) -> Diagnostic {
         message: message.to_owned(),
         code: String::new(),
         rendered,
+        json: String::new(),
         is_error: true,
         places: vec![place.clone()],
         role: None,
@@ -103,7 +106,8 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
     places.extend(spans.marked.iter().map(|marked| marked.place.clone()));
     let is_shown = !is_moved;
     let code = code(json).to_owned();
-    Some(Diagnostic { message, code, rendered, is_error, places, role: spans.role, is_shown })
+    let json = json.to_string();
+    Some(Diagnostic { message, code, rendered, json, is_error, places, role: spans.role, is_shown })
 }
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.

@@ -42,6 +42,18 @@ pub fn from_kernel(error: &anyhow::Error) -> ReplyError {
     if text.contains(FULL) { disk_full() } else { plain("KernelError", &text) }
 }
 
+/// A crate that cannot be had.
+pub fn from_dependency(error: &anyhow::Error) -> ReplyError {
+    let text = format!("{error:#}");
+    if text.contains(FULL) { disk_full() } else { plain("DependencyError", &text) }
+}
+
+/// The faults of commands.
+pub fn from_commands(faults: &[Diagnostic]) -> ReplyError {
+    let message = faults.first().map_or("", |fault| fault.message.as_str());
+    message::error("CommandError", message, faults.iter().map(|fault| fault.rendered.clone()).collect())
+}
+
 /// Adds lines to what an error shows, and says.
 pub fn add_lines(error: &mut ReplyError, lines: Vec<String>) {
     for line in lines {

@@ -1,9 +1,14 @@
 //! Evaluates cells, for the session's thread alone: each is compiled with what it needs of the session, and run by evcxr
 //! in its child.
 
+mod commands;
+mod config;
+pub mod dependencies;
+mod shell;
+
+use crate::analyzer::Documentation;
 use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
-use crate::dependencies::Wanted;
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
 use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
@@ -11,12 +16,13 @@ use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
 use crate::types::{self, Answers};
-use crate::{child, compile, dependencies, diagnostics, errors};
+use crate::{child, compile, diagnostics, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
 use cell::macros::Call;
-use cell::{Binding, Cell};
+use cell::{Binding, Cell, Dependency};
+use commands::Settings;
 use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::{ReplyError, Stdio};
@@ -76,7 +82,12 @@ pub struct Evaluator {
     iopub: IoPub,
     /// Where evcxr works.
     evcxr_folder: PathBuf,
+    /// What user code, and the shell, must not see of this process's environment.
+    own_variables: OwnVariables,
     sources: Arc<Mutex<Sources>>,
+    settings: Settings,
+    /// Where `:doc` asks.
+    pub documentation: Option<Documentation>,
     pub runner: Runner,
 }
 
@@ -92,6 +103,9 @@ pub struct Ran {
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
+
+/// What cells with `.await` at their top level are linked with, as evcxr has it.
+const TOKIO: &str = "tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-multi-thread\"] }";
 
 impl Evaluator {
     /// Starts evcxr and its child.
@@ -122,8 +136,11 @@ impl Evaluator {
         std::mem::forget(child_end);
         point(&lab_link, environment.lab_library())?;
 
-        let (context, _) =
-            EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
+        if let Ok(folder) = std::env::current_dir() {
+            command.current_dir(folder);
+        }
+        let started = directory::within(&setting.folder, || EvalContext::with_subprocess_command(command))?;
+        let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner::new(context.process_handle(), progress);
         let compiler = Compiler::new(toolchain.rustc_path().to_owned(), &setting.folder);
@@ -138,12 +155,16 @@ impl Evaluator {
             used: false,
             iopub: iopub.clone(),
             evcxr_folder: setting.folder.join(directory::EVCXR),
+            own_variables: setting.own_variables.clone(),
             sources,
+            settings: Settings::default(),
+            documentation: None,
             runner,
         };
         let programs = format!(
-            ":build_env RUSTC_WORKSPACE_WRAPPER={}\n:build_env {}={}",
+            ":build_env RUSTC_WORKSPACE_WRAPPER={}\n:build_env RUSTC={}\n:build_env {}={}",
             setting.rustc.display(),
+            evaluator.toolchain.rustc_path().display(),
             compile::CARGO,
             evaluator.toolchain.cargo_path().display()
         );
@@ -180,33 +201,37 @@ impl Evaluator {
         std::mem::take(&mut self.state.variables).into_values().map(|variable| variable.name).collect()
     }
 
-    /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
-    pub fn run(&mut self, name: &str, cell: &str, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
-        let code_start = cell::parse(cell).code_start;
-        let resolved = dependencies::resolve(cell, code_start);
-        if let Some(wanted) = &resolved.lab {
-            self.use_lab(wanted).map_err(Failed::Dependency)?;
-        }
-        let commands = self.run_commands(&resolved.code[..code_start])?;
-        let mut ran = Ran::default();
-        if code_start < cell.len() {
-            let source = Arc::new(Source { name: name.to_owned(), code: cell.to_owned() });
-            ran = self.run_rust(&source, callbacks)?;
-        }
-        Ok(Ran { commands, ..ran })
+    /// The texts of the items that cells have defined.
+    pub fn items(&self) -> Vec<String> {
+        self.state.definitions.texts().map(str::to_owned).collect()
     }
 
-    fn run_commands(&mut self, commands: &str) -> Result<EvalOutputs, Failed> {
-        if commands.trim().is_empty() {
-            return Ok(EvalOutputs::new());
+    /// The crates that cells have added, as commands.
+    pub fn dependencies(&self) -> Vec<String> {
+        self.settings.dependencies.iter().map(|dependency| format!(":dep {dependency}")).collect()
+    }
+
+    /// Whether to say how long cells take.
+    pub fn is_timing(&self) -> bool {
+        self.settings.timing
+    }
+
+    /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
+    pub fn run(&mut self, name: &str, cell: &str, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
+        self.start_with_config(callbacks);
+        let source = Arc::new(Source { name: name.to_owned(), code: cell.to_owned() });
+        let ran = self.run_source(&source, callbacks);
+        self.settings.note(&ran);
+        ran
+    }
+
+    fn run_source(&mut self, source: &Arc<Source>, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
+        let commands = self.run_commands(source, callbacks)?;
+        let mut ran = Ran::default();
+        if cell::commands(&source.code).code_start < source.code.len() {
+            ran = self.run_rust(source, callbacks)?;
         }
-        if commands.lines().any(|line| line.trim() == ":quit") {
-            return Err(Failed::Quit);
-        }
-        let mut outputs = EvalOutputs::new();
-        outputs.merge(self.context.execute(commands).map_err(Failed::Evcxr)?);
-        self.link_dependencies()?;
-        Ok(outputs)
+        Ok(Ran { commands, ..ran })
     }
 
     /// Takes over what cargo has built for evcxr.
@@ -449,6 +474,13 @@ impl Evaluator {
                 plan.show = if is_ambiguous { Show::Method } else { Show::Debug };
                 true
             }
+            // It may show itself in another way, as plots do.
+            Some(Role::Result)
+                if matches!(plan.show, Show::Format { .. }) && error.message.contains("Debug") =>
+            {
+                plan.show = Show::Choose;
+                true
+            }
             _ if error.code == "E0728" && plan.runtime != Runtime::Blocked => {
                 self.have_tokio()?;
                 plan.runtime = Runtime::Blocked;
@@ -466,8 +498,8 @@ impl Evaluator {
     /// Sees to it that cells can wait for what is asynchronous.
     fn have_tokio(&mut self) -> Result<(), Failed> {
         if !self.compiler.links("tokio") {
-            let command = ":dep tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-multi-thread\"] }";
-            self.run_commands(command)?;
+            let tokio = Dependency::parse(TOKIO).map_err(|fault| Failed::Kernel(fault.into()))?;
+            self.add(vec![tokio])?;
         }
         self.state.is_async = true;
         Ok(())
@@ -548,8 +580,8 @@ impl Evaluator {
 
     /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
     /// features. The process that runs the cells has loaded the one before, and is started anew.
-    fn use_lab(&mut self, wanted: &Wanted) -> Result<()> {
-        let lab = wanted.lab(Path::new(""))?;
+    fn use_lab(&mut self, dependency: &Dependency) -> Result<()> {
+        let lab = dependencies::wanted_lab(dependency, Path::new(""))?;
         if self.environment.serves(&lab) {
             return Ok(());
         }
@@ -561,7 +593,7 @@ impl Evaluator {
         self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut report)?;
         display.finish();
         point(&self.lab_link, self.environment.lab_library())?;
-        self.context.execute(":clear").map_err(|error| anyhow!("{error}"))?;
+        self.context.execute(":restart").map_err(|error| anyhow!("{error}"))?;
         self.link_lab()
     }
 }
@@ -657,6 +689,10 @@ const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E02
 /// Why a cell could not be evaluated.
 pub enum Failed {
     Evcxr(Error),
+    /// A command is at fault, and nothing after it has run.
+    Command(Vec<Diagnostic>),
+    /// evcxr.toml, or what it asks for; a line of text.
+    Config(anyhow::Error),
     /// The cell does not compile.
     Compiler(Vec<Diagnostic>),
     /// A new variable has a type that cannot be kept.
@@ -669,7 +705,7 @@ pub enum Failed {
     Environment,
     /// The session's folder is gone.
     Folder,
-    /// The notebook's `lab` cannot be had.
+    /// The notebook's `lab`, or another crate, cannot be had.
     Dependency(anyhow::Error),
 }
 
@@ -678,6 +714,8 @@ impl Failed {
     pub fn into_reply(self) -> ReplyError {
         match self {
             Self::Evcxr(error) => errors::from_evcxr(&error),
+            Self::Command(faults) => errors::from_commands(&faults),
+            Self::Config(error) => errors::plain("ConfigError", &format!("{error:#}")),
             Self::Compiler(diagnostics) => errors::from_compiler(&diagnostics)
                 .unwrap_or_else(|| errors::plain("CompileError", "the cell does not compile")),
             Self::Unnameable(text) => errors::plain("TypeError", &text),
@@ -694,7 +732,7 @@ impl Failed {
                 "KernelError",
                 "the folder of this session has been removed, and no cell can be compiled any more: restart the kernel",
             ),
-            Self::Dependency(error) => errors::plain("DependencyError", &format!("{error:#}")),
+            Self::Dependency(error) => errors::from_dependency(&error),
         }
     }
 }

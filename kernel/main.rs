@@ -16,7 +16,6 @@ mod commands;
 #[allow(clippy::print_stdout)]
 mod compile;
 mod compiler;
-mod dependencies;
 mod diagnostics;
 mod errors;
 mod evaluator;

@@ -1,10 +1,11 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
-use crate::dependencies;
-use crate::evaluator::Setting;
+use crate::analyzer::Documentation;
+use crate::evaluator::{Evaluator, Setting};
 use crate::runner::Runner;
 use crate::worker::Worker;
+use cell::Commands;
 use environment::processes;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -37,6 +38,8 @@ pub struct Shared {
     pub interrupts: AtomicUsize,
     /// The request of the cell in progress.
     pub current: Mutex<Option<JupyterMessage>>,
+    /// Where the session asks for documentation, once there is somebody to ask.
+    pub documentation: Mutex<Option<Documentation>>,
     /// Code, number, items and variables of the cells that have run.
     pub log: Mutex<Log>,
 }
@@ -60,27 +63,29 @@ impl Log {
         *self = Self { inputs: std::mem::take(&mut self.inputs), ..Self::default() };
     }
 
-    /// Adds what a cell has defined; `variables` are all there are.
-    pub fn define(&mut self, cell: &str, variables: Vec<(String, String)>) {
-        let parsed = cell::parse(cell);
-        let code = dependencies::resolve(cell, parsed.code_start).code;
-        let commands = code.lines().filter(|line| line.trim_start().starts_with(":dep"));
-        commands.for_each(|command| keep_latest(&mut self.dependencies, command));
-        let items = parsed.pieces.into_iter().filter(|piece| piece.is_item());
-        items.for_each(|piece| keep_latest(&mut self.items, &cell[piece.range]));
-        self.variables = variables;
+    /// Takes note of all that is defined now.
+    pub fn know(&mut self, evaluator: &Evaluator) {
+        self.items = evaluator.items();
+        self.variables = evaluator.variables();
+        self.dependencies = evaluator.dependencies();
     }
 
-    /// All definitions, as code, with `code` after them; and where that starts.
-    fn with_definitions(&self, code: &str) -> (String, usize) {
+    /// The code after everything that the session has defined, and where it starts. `position` is the byte that is asked about.
+    fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
+        let Commands { commands, code_start } = cell::commands(code);
+        // What a command may be called has nothing to do with what is defined.
+        if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
+            return (code.to_owned(), 0);
+        }
         let mut definitions = String::new();
         for command in &self.dependencies {
             definitions.push_str(command);
             definitions.push('\n');
         }
-        // Commands of the code itself must stay in front of everything that is Rust.
-        let (commands, rust) = code.split_at(cell::parse(code).code_start);
-        definitions.push_str(commands);
+        // Commands must stay in front of everything that is Rust.
+        definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
+        // evcxr passes over comments as long as it looks for commands, and documentation is one to it.
+        definitions.push_str(";\n");
         for item in &self.items {
             definitions.push_str(item);
             definitions.push('\n');
@@ -88,16 +93,24 @@ impl Log {
         for (name, type_name) in &self.variables {
             definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
         }
-        let offset = definitions.len() - commands.len();
-        (definitions + rust, offset)
+        let offset = definitions.len() - code_start;
+        (definitions + &code[code_start..], offset)
     }
 }
 
-/// Adds a definition. A cell that is run again defines the same once more, and it is kept where it was defined last: of two
-/// versions of a function the later one counts.
-fn keep_latest(definitions: &mut Vec<String>, new: &str) {
-    definitions.retain(|known| known != new);
-    definitions.push(new.to_owned());
+/// The commands that code starts with, with blanks for all but those that add crates: evcxr carries them out, and nobody who
+/// asks about a cell with `:clear_cache` wants anything to be cleared.
+fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
+    let mut shown = String::new();
+    for command in commands {
+        let added = command.dependency().and_then(Result::ok);
+        if added.is_none_or(|dependency| dependency.name.as_deref() == Some("lab")) {
+            shown.push_str(&text[shown.len()..command.range.start]);
+            shown.push_str(&cell::blank(&text[command.range.clone()]));
+        }
+    }
+    shown.push_str(&text[shown.len()..]);
+    shown
 }
 
 impl Shared {
@@ -164,9 +177,15 @@ impl Session {
         inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
     }
 
-    /// What has been defined so far, as code, with `code` after it; and where that starts.
-    pub fn with_definitions(&self, code: &str) -> (String, usize) {
-        self.shared.log.lock().unwrap().with_definitions(code)
+    /// What has been defined so far, as code, with `code` after it; and where that starts. `position` is the byte of it that
+    /// is asked about.
+    pub fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
+        self.shared.log.lock().unwrap().with_definitions(code, position)
+    }
+
+    /// Says where to ask for documentation.
+    pub fn set_documentation(&self, documentation: Documentation) {
+        *self.shared.documentation.lock().unwrap() = Some(documentation);
     }
 
     /// Says which process completes.
@@ -194,28 +213,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_cell_defines_again_is_kept_once_where_it_came_last() {
-        let mut log = Log::default();
-        let variables = || vec![("x".to_owned(), "i32".to_owned())];
-        let cell = ":dep half = \"2\"\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x = f();";
-        let other = "fn f() -> i32 { 2 }";
-        for cell in [cell, cell, other, cell, cell] {
-            log.define(cell, variables());
-        }
-        assert_eq!(log.items, [other, "use std::fmt;", "fn f() -> i32 { 1 }"]);
-        assert_eq!(log.dependencies, [":dep half = \"2\""]);
-        let (code, start) = log.with_definitions("x.");
-        let expected = ":dep half = \"2\"\nfn f() -> i32 { 2 }\nuse std::fmt;\nfn f() -> i32 { 1 }\nlet x: i32 = loop {};\n";
-        assert_eq!((&code[..start], &code[start..]), (expected, "x."));
-    }
-
-    #[test]
-    fn commands_of_the_code_itself_stay_in_front_of_all_definitions() {
-        let mut log = Log::default();
-        log.define("struct S;", Vec::new());
-        let (code, start) = log.with_definitions(":dep half = \"2\"\nS");
-        assert_eq!(code, ":dep half = \"2\"\nstruct S;\nS");
-        // Positions in the code are counted from its own start, commands included.
-        assert_eq!(start, "struct S;\n".len());
+    fn of_a_cells_commands_only_those_that_add_crates_are_carried_out_for_completion() {
+        let log = Log {
+            dependencies: vec![":dep a = \"1\"".into()],
+            items: vec!["use a;".into()],
+            ..Log::default()
+        };
+        let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
+        let commands = "            \n :dep b // note\n        \n     \n   \n";
+        let (shown, offset) = log.with_definitions(code, code.len() - 1);
+        assert_eq!(shown, format!(":dep a = \"1\"\n{commands};\nuse a;\nxy"));
+        assert_eq!(&shown[offset + code.len() - 1..], "y");
+        let in_command = code.find(":ti").unwrap() + 3;
+        assert_eq!(log.with_definitions(code, in_command), (code.to_owned(), 0));
     }
 }

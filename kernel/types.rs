@@ -8,6 +8,19 @@ use std::collections::{BTreeSet, HashMap};
 /// The type `!`, which has no name of its own yet.
 const NEVER: &str = "<fn() -> ! as ::lab::kernel::Returns>::Type";
 
+/// The type as people read it.
+pub fn shown(type_name: &str) -> String {
+    let mut shown = String::new();
+    // Where a closure is written is a place in generated code.
+    for part in type_name.replace(NEVER, "!").split_inclusive('}') {
+        match part.rsplit_once("closure@") {
+            Some((before, _)) => shown.extend([before, "closure}"]),
+            None => shown.push_str(part),
+        }
+    }
+    shown
+}
+
 /// What rustc has answered.
 #[derive(Debug, Default)]
 pub struct Answers {
@@ -141,6 +154,17 @@ mod tests {
         let handle = format!("std::thread::JoinHandle<{NEVER}>");
         for spelled in ["std::thread::JoinHandle<!>", "std::thread::JoinHandle<_>"] {
             assert_eq!(nameable("h", spelled).unwrap(), handle);
+        }
+    }
+
+    #[test]
+    fn types_are_shown_without_generated_names() {
+        for (type_name, text) in [
+            (format!("std::result::Result<u8, {NEVER}>"), "std::result::Result<u8, !>"),
+            ("Map<Range<i32>, {closure@src/lib.rs:1:2: 1:5}>".to_owned(), "Map<Range<i32>, {closure}>"),
+            ("{async closure@src/lib.rs:1:2: 1:5}".to_owned(), "{async closure}"),
+        ] {
+            assert_eq!(shown(&type_name), text);
         }
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use evcxr::{Error, EvalCallbacks, EvalOutputs};
 use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
+    Stdio,
 };
 use serde_json::{Map, Value, json};
 use std::any::Any;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 use wire::message::{self, JupyterMessage, message};
 use wire::{Execute, IoPub, Output, Stdin};
@@ -73,7 +75,13 @@ impl Worker {
         if !content.silent {
             self.iopub.input(&content.code, self.count, &request);
         }
+        let (start, was_timing) = (Instant::now(), self.is_timing());
         let outcome = self.evaluate(&request, &content).map(|results| self.show(results, &request, &content));
+        let has_code = cell::commands(&content.code).code_start < content.code.len();
+        if self.is_timing() && (was_timing || has_code) {
+            let text = format!("took {:.2} s\n", start.elapsed().as_secs_f64());
+            self.iopub.output(Output::Stream(Stdio::Stdout, text));
+        }
         if keep {
             let result = outcome.as_ref().ok().and_then(|text| text.clone());
             self.shared.log.lock().unwrap().inputs.push((self.count, content.code.clone(), result));
@@ -95,6 +103,10 @@ impl Worker {
         self.reply(status, outcome.err(), answers, &request);
         self.iopub.status(ExecutionState::Idle, &request);
         aborted.into_iter().for_each(|cell| self.abort(cell));
+    }
+
+    fn is_timing(&self) -> bool {
+        self.evaluator.as_ref().is_ok_and(Evaluator::is_timing)
     }
 
     fn reply(
@@ -137,6 +149,7 @@ impl Worker {
             Ok(evaluator) => evaluator,
             Err(error) => return Err(errors::plain("KernelError", &format!("{error:#}"))),
         };
+        evaluator.documentation.clone_from(&self.shared.documentation.lock().unwrap());
         evaluator.runner.begin();
         let runner = evaluator.runner.clone();
         let refused = Cell::new(false);
@@ -168,38 +181,34 @@ impl Worker {
         };
 
         let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
-        let mut log = self.shared.log.lock().unwrap();
+        let lost = match &evaluated {
+            Err(Failed::Evcxr(Error::SubprocessTerminated(_))) => evaluator.forget_variables(),
+            _ => Vec::new(),
+        };
+        // A cell that failed may have defined its items all the same.
+        self.shared.log.lock().unwrap().know(evaluator);
         match evaluated {
-            Ok(Ran { failure, commands, result }) => {
-                // A cell that panicked has defined its items all the same.
-                log.define(&content.code, evaluator.variables());
-                drop(log);
-                match failure {
-                    _ if refused.get() => Err(cannot_ask()),
-                    Some(failure) if interrupted => Err(errors::interrupted(&failure)),
-                    // It goes on when it cannot read, but its author has stopped it.
-                    None if withdrawn.get() => {
-                        Err(errors::plain("Interrupted", "the cell was interrupted, and has ended by itself"))
-                    }
-                    Some(failure) => Err(failure),
-                    None => Ok([Some(of_commands(commands)), result].into_iter().flatten().collect()),
+            Ok(Ran { failure, commands, result }) => match failure {
+                _ if refused.get() => Err(cannot_ask()),
+                Some(failure) if interrupted => Err(errors::interrupted(&failure)),
+                // It goes on when it cannot read, but its author has stopped it.
+                None if withdrawn.get() => {
+                    Err(errors::plain("Interrupted", "the cell was interrupted, and has ended by itself"))
                 }
-            }
-            Err(Failed::Evcxr(Error::SubprocessTerminated(status))) => {
-                let lost = evaluator.forget_variables();
-                log.define(&content.code, Vec::new());
-                Err(match interrupted {
-                    _ if refused.get() => cannot_ask(),
-                    true => errors::plain(
-                        "Interrupted",
-                        &format!(
-                            "the cell did not stop by itself, so its process was ended.\n{}",
-                            errors::gone(&lost)
-                        ),
+                Some(failure) => Err(failure),
+                None => Ok([Some(of_commands(commands)), result].into_iter().flatten().collect()),
+            },
+            Err(Failed::Evcxr(Error::SubprocessTerminated(status))) => Err(match interrupted {
+                _ if refused.get() => cannot_ask(),
+                true => errors::plain(
+                    "Interrupted",
+                    &format!(
+                        "the cell did not stop by itself, so its process was ended.\n{}",
+                        errors::gone(&lost)
                     ),
-                    false => errors::process_ended(&status, &lost),
-                })
-            }
+                ),
+                false => errors::process_ended(&status, &lost),
+            }),
             Err(_) if interrupted => Err(errors::plain(
                 "Interrupted",
                 "the cell was interrupted before it ran; everything is as it was",

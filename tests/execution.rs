@@ -249,13 +249,3 @@ async fn results_are_shown_as_they_show_themselves_or_as_the_user_has_set() {
     assert_eq!(messages[2], "result 5: 7");
     kernel.shut_down().await.unwrap();
 }
-
-#[tokio::test]
-async fn the_commands_that_the_kernel_knows_are_those_of_evcxr() {
-    let mut kernel = kernel().await;
-    let help = &run(&mut kernel, ":help").await[2];
-    let known = cell::commands::COMMANDS.iter();
-    let known: Vec<String> = known.map(|command| format!("{:<17} {}", command.name, command.help)).collect();
-    assert_eq!(help.trim_end(), format!("result 1: {}", known.join("\n")));
-    kernel.shut_down().await.unwrap();
-}

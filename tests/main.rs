@@ -7,6 +7,7 @@ mod batches;
 mod broken_pipe;
 mod cells;
 mod clients;
+mod commands;
 mod composed;
 mod conformance;
 mod course;

@@ -1,10 +1,11 @@
 //! `taper run`: notebooks without Jupyter.
 
 use super::exit_code;
+use crate::evaluator::dependencies;
 use crate::notebook;
 use crate::parameters::{self, Parameter};
 use crate::terminal::{Closed, say, warn_user};
-use crate::{build_bar, dependencies, execution, pages};
+use crate::{build_bar, execution, pages};
 use anyhow::{Context, Result};
 use environment::Lab;
 use nbformat::v4::{Cell, Notebook};
@@ -88,8 +89,11 @@ fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
     for cell in &notebook.cells {
         let Cell::Code { source, .. } = cell else { continue };
         let source = source.concat();
-        let wanted = dependencies::resolve(&source, cell::parse(&source).code_start).lab;
-        if let Some(lab) = wanted.map(|wanted| wanted.lab(execution::folder(path))).transpose()?
+        let commands = cell::commands(&source).commands;
+        let mut added = commands.iter().filter_map(|command| command.dependency()?.ok());
+        let lab = added.rfind(dependencies::is_lab);
+        if let Some(lab) =
+            lab.map(|lab| dependencies::wanted_lab(&lab, execution::folder(path))).transpose()?
             && !lab.features.is_empty()
         {
             build_bar::build_environment(None, &lab)?;

@@ -51,7 +51,7 @@ impl Command<'_> {
         self.name == SHELL
     }
 
-    /// What evcxr knows of the command; `None` for one that it does not have, and for a shell's.
+    /// What is known of the command; `None` for one that there is not, and for a shell's.
     pub fn specification(&self) -> Option<&'static Specification> {
         COMMANDS.iter().find(|specification| specification.name == self.name)
     }

@@ -1,8 +1,8 @@
 //! Whether a cell can be run, or more of it has to be typed first.
 
 use crate::commands::commands;
-use crate::syntax::{EDITION, PRELUDE};
-use ra_ap_syntax::{SourceFile, SyntaxKind, SyntaxToken};
+use crate::syntax::{PRELUDE, parse_file};
+use ra_ap_syntax::{SyntaxKind, SyntaxToken};
 
 /// Whether a cell can be run as it stands.
 #[derive(Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub fn completeness(cell: &str) -> Completeness {
     let code = &cell[commands(cell).code_start..];
     let Some(open) = open_brackets(code) else { return Completeness::Invalid };
     // The brace that closes the prelude's is not the cell's.
-    let closed = SourceFile::parse(&format!("{PRELUDE}{code}\n}}"), EDITION);
+    let closed = parse_file(&format!("{PRELUDE}{code}\n}}"));
     let first_error = closed.errors().iter().map(|error| usize::from(error.range().end())).min();
     if let Some(first_open) = open.first() {
         let is_broken_before = first_error.is_some_and(|error| error <= PRELUDE.len() + first_open);
@@ -69,7 +69,7 @@ fn is_unterminated(code: &str) -> bool {
 
 /// The tokens of a file that are after the prelude.
 fn tokens(file: &str) -> impl Iterator<Item = SyntaxToken> {
-    let root = SourceFile::parse(file, EDITION).syntax_node();
+    let root = parse_file(file).syntax_node();
     let tokens = root.descendants_with_tokens().filter_map(|element| element.into_token());
     tokens.filter(|token| usize::from(token.text_range().start()) >= PRELUDE.len())
 }

@@ -1,8 +1,8 @@
 //! Where the cursor is: the protocol counts characters, Rust counts bytes; and what stands there.
 
 use crate::commands::commands;
-use crate::syntax::EDITION;
-use ra_ap_syntax::{SourceFile, SyntaxKind, TextSize};
+use crate::syntax::parse_file;
+use ra_ap_syntax::{SyntaxKind, TextSize};
 use std::ops::Range;
 
 /// The byte at which the character with a number begins, or the end.
@@ -52,7 +52,7 @@ pub fn path_at(code: &str, position: usize) -> Range<usize> {
 /// The tokens of a cell after its commands, comments included, with their bytes in the cell.
 fn tokens(cell: &str) -> Vec<(SyntaxKind, Range<usize>)> {
     let start = commands(cell).commands.last().map_or(0, |command| command.range.end);
-    let root = SourceFile::parse(&cell[start..], EDITION).syntax_node();
+    let root = parse_file(&cell[start..]).syntax_node();
     let tokens = root.descendants_with_tokens().filter_map(|element| element.into_token());
     let place = |position: TextSize| usize::from(position) + start;
     tokens

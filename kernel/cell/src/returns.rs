@@ -1,8 +1,8 @@
 //! The `return`s without a value in a cell.
 
-use crate::syntax::{Cell, EDITION, PRELUDE};
+use crate::syntax::{Cell, PRELUDE, parse_file};
 use ra_ap_syntax::ast::{self, AstNode};
-use ra_ap_syntax::{SourceFile, SyntaxNode, TextSize};
+use ra_ap_syntax::{SyntaxNode, TextSize};
 
 /// Where a `return` without a value leaves the cell itself, rather than a function, closure or other body within it:
 /// the bytes of the cell right after these tokens, in order.
@@ -81,7 +81,7 @@ fn search_arguments(call: &ast::MacroCall, found: &mut dyn FnMut(usize)) {
     // As an array they are the same expressions at the same distances, whatever the macro's brackets are.
     let text = arguments.syntax().text().to_string();
     let Some(inner) = text.get(1..text.len() - 1) else { return };
-    let file = SourceFile::parse(&format!("{PRELUDE}[{inner}];\n}}"), EDITION);
+    let file = parse_file(&format!("{PRELUDE}[{inner}];\n}}"));
     if !file.errors().is_empty() {
         return;
     }

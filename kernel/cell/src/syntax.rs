@@ -3,11 +3,12 @@
 use crate::bindings::{Binding, bindings};
 use crate::commands::commands;
 use ra_ap_syntax::ast::{self, AstNode, HasModuleItem, HasName, Stmt};
-use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
+use ra_ap_syntax::{Edition, Parse, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-pub(crate) const EDITION: Edition = Edition::Edition2024;
+/// The editions that cells may be written in, the newest first.
+const EDITIONS: [Edition; 3] = [Edition::Edition2024, Edition::Edition2021, Edition::Edition2018];
 /// What makes statements a file.
 pub(crate) const PRELUDE: &str = "fn cell(){";
 
@@ -75,7 +76,7 @@ impl Cell {
 
     /// The closing bracket that nothing has opened, if there is one.
     pub fn unmatched_closing(&self, cell: &str) -> Option<usize> {
-        let file = SourceFile::parse(&format!("{PRELUDE}{}\n", &cell[self.code_start..]), EDITION);
+        let file = parse_file(&format!("{PRELUDE}{}\n", &cell[self.code_start..]));
         let tokens = file.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token());
         let mut depth: usize = 0;
         for token in tokens.skip_while(|token| usize::from(token.text_range().start()) < PRELUDE.len()) {
@@ -97,10 +98,21 @@ impl Cell {
     }
 }
 
+/// Parses Rust of whichever edition: that of the newest in which it has no fault, or of the newest of all. They differ in
+/// their keywords, and the edition of a session is rustc's to apply.
+pub(crate) fn parse_file(text: &str) -> Parse<SourceFile> {
+    let mut parsed = EDITIONS.iter().map(|edition| SourceFile::parse(text, *edition));
+    let newest = parsed.next().expect("there are editions");
+    if newest.errors().is_empty() {
+        return newest;
+    }
+    parsed.find(|parsed| parsed.errors().is_empty()).unwrap_or(newest)
+}
+
 /// Parses a cell.
 pub fn parse(cell: &str) -> Cell {
     let code_start = commands(cell).code_start;
-    let file = SourceFile::parse(&format!("{PRELUDE}{}\n}}", &cell[code_start..]), EDITION);
+    let file = parse_file(&format!("{PRELUDE}{}\n}}", &cell[code_start..]));
     let body = file.tree().items().find_map(|item| match item {
         ast::Item::Fn(function) => function.body()?.stmt_list(),
         _ => None,
@@ -137,7 +149,7 @@ fn without_comments_before(node: &SyntaxNode) -> TextRange {
 
 /// The constants of a cell with their types.
 pub fn constants(cell: &str) -> Vec<(String, String)> {
-    let file = SourceFile::parse(&cell[commands(cell).code_start..], EDITION).tree();
+    let file = parse_file(&cell[commands(cell).code_start..]).tree();
     let constants = file.items().filter_map(|item| match item {
         ast::Item::Const(constant) => {
             Some((constant.name()?.text().to_string(), constant.ty()?.syntax().text().to_string()))
@@ -206,6 +218,16 @@ mod tests {
         let cell = ":vars\nconst A: [u8; 2] = [1, 2]; fn f() { const B: u8 = 1; } pub const C: &str = \"\"; static D: u8 = 1;";
         let expected = [("A", "[u8; 2]"), ("C", "&str")];
         assert_eq!(constants(cell), expected.map(|(name, ty)| (name.to_owned(), ty.to_owned())));
+    }
+
+    #[test]
+    fn a_keyword_of_a_later_edition_may_be_a_name() {
+        for (cell, name) in [("let gen = 1;", "gen"), ("let r#gen = gen::<u8>();", "r#gen")] {
+            let parsed = parse(cell);
+            assert_eq!((parsed.syntax_error, parsed.bindings[0].name.as_str()), (None, name), "{cell}");
+        }
+        // Of the editions that a session can have, all take this for a keyword.
+        assert!(parse("let async = 1;").syntax_error.is_some());
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl OwnVariables {
         Self(before)
     }
 
+    /// The user's value of one of them.
+    pub fn users(&self, name: &str) -> Option<&OsString> {
+        self.0.iter().find(|(own, _)| *own == name)?.1.as_ref()
+    }
+
     /// Gives a command the user's values.
     pub fn restore(&self, command: &mut Command) {
         for (name, value) in &self.0 {

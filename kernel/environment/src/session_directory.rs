@@ -3,6 +3,7 @@
 use crate::cache::cache;
 use crate::stand_ins;
 use anyhow::{Context, Result, bail};
+use std::env;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -90,6 +91,21 @@ fn own(folder: &Path) -> Result<()> {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Runs something while this process is in another folder: that of the notebook may hold what a library
+/// would read there.
+///
+/// # Errors
+/// When either folder cannot be entered.
+pub fn within<T>(folder: &Path, run: impl FnOnce() -> T) -> Result<T> {
+    let before = env::current_dir();
+    env::set_current_dir(folder).with_context(|| format!("cannot enter {}", folder.display()))?;
+    let result = run();
+    if let Ok(before) = before {
+        env::set_current_dir(&before).with_context(|| format!("cannot return to {}", before.display()))?;
+    }
+    Ok(result)
 }
 
 /// Removes a session's folder. The lock goes last: as long as it is there, a folder that could not be removed is tried

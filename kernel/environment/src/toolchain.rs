@@ -42,6 +42,16 @@ impl Toolchain {
         Ok(Self { cargo, rustc, host: host.to_owned(), version })
     }
 
+    /// What `rustc -vV` prints in a toolchain that rustup knows by this name; none if it has no such.
+    pub fn version_of(&self, name: &str) -> Option<String> {
+        let text = |command: &mut Command| {
+            let output = command.env("RUSTUP_AUTO_INSTALL", "0").output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let rustc = text(Command::new("rustup").args(["which", "--toolchain", name, "rustc"]))?;
+        text(Command::new(rustc.trim()).arg("-vV"))
+    }
+
     /// The linker flag by which a library finds the shared std.
     ///
     /// # Errors

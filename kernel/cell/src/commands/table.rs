@@ -1,12 +1,12 @@
-//! The commands that evcxr 0.22 has, and what may follow each.
+//! The commands that evcxr 0.22 has, and `:edition`, which it has not; and what may follow each.
 
-/// A command of evcxr.
+/// A command.
 #[derive(Debug, PartialEq)]
 pub struct Specification {
     /// With its colon.
     pub name: &'static str,
     pub argument: Argument,
-    /// What evcxr's `:help` says of it.
+    /// What `:help` says of it, as in evcxr.
     pub help: &'static str,
     /// The command that this is another name for.
     pub alias_of: Option<&'static str>,
@@ -15,7 +15,7 @@ pub struct Specification {
 /// What may follow the name of a command.
 #[derive(Debug, PartialEq)]
 pub enum Argument {
-    /// Nothing; evcxr ignores what is there.
+    /// Nothing; what is there is ignored, as by evcxr.
     Nothing,
     /// `0` or `1`, or nothing.
     Switch,
@@ -85,7 +85,7 @@ pub(super) fn without_separate_comment(argument: &str) -> &str {
     argument
 }
 
-/// What to say of a command that evcxr does not have.
+/// What to say of a command that there is not.
 pub(super) fn unknown(name: &str) -> String {
     if name.starts_with("::") {
         return format!("there is no command `{name}`; if it is Rust code, write `;` on a line before it");
@@ -100,7 +100,7 @@ const fn command(name: &'static str, argument: Argument, help: &'static str) -> 
     Specification { name, argument, help, alias_of: None }
 }
 
-/// All commands of evcxr 0.22, in the order of their names.
+/// All commands, in the order of their names.
 pub const COMMANDS: &[Specification] = {
     use Argument::{Assignment, Dependency, Nothing, Number, OneOf, Optional, Required, Switch};
     &[
@@ -112,6 +112,11 @@ pub const COMMANDS: &[Specification] = {
         command(":codegen_backend", Optional("backend"), "Set/print the codegen backend. Requires nightly"),
         command(":dep", Dependency, "Add dependency. e.g. :dep regex = \"1.0\""),
         command(":doc", Required("code"), "show the documentation of a variable, keyword, type or module"),
+        command(
+            ":edition",
+            OneOf(&["2018", "2021", "2024"]),
+            "Set the edition of Rust that cells are written in",
+        ),
         command(":efmt", OneOf(&["{}", "{:?}", "{:#?}"]), "Set the formatter for errors returned by ?"),
         command(":env", Assignment, "Set an environment variable (key=value)"),
         command(":explain", Nothing, "Print explanation of last error"),
