@@ -348,7 +348,7 @@ mod tests {
             assert_eq!(shown(mime, "{\"a\":\n[1, 2]}"), Event::Content(mime.into(), json.clone()));
         }
         assert_eq!(shown("text/plain", "[1]"), Event::Content("text/plain".into(), "[1]".into()));
-        let error = "EOF while parsing a list at line 1 column 3";
+        let error = "EOF while parsing a value at line 1 column 3";
         assert_eq!(
             shown("application/json", "[1,"),
             Event::Unreadable("application/json".into(), error.into())

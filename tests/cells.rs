@@ -240,7 +240,7 @@ async fn return_and_question_mark_work_in_every_cell() {
 #[tokio::test]
 async fn what_cannot_be_kept_gets_the_right_words_and_what_can_run_runs() {
     let mut kernel = kernel().await;
-    assert_eq!(one(&mut kernel, "let x = todo!();").await, "error panic: not yet implemented");
+    assert_eq!(one(&mut kernel, "let x = panic!(\"never\");").await, "error panic: never");
     run_all(
         &mut kernel,
         &[
