@@ -162,7 +162,7 @@ impl Analysis {
 
     fn ask(&mut self, question: &Question) -> Answer {
         self.try_to_ask(question).unwrap_or_else(|error| {
-            eprintln!("taper: no completion: {error:#}");
+            tracing::warn!("no completion: {error:#}");
             // The next request starts another one.
             self.process = None;
             Answer::Nothing

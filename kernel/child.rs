@@ -58,6 +58,7 @@ pub fn run() -> Result<()> {
     lab.listen_to_interrupts()?;
     let store = lab.start(control);
     let input = Input::start(move || lab.ask())?;
+    leave_interrupts_to_other_threads();
 
     while let Some(line) = input.next_instruction() {
         // The path may hold spaces, the name of evcxr's function does not.
@@ -110,6 +111,18 @@ fn load(path: &str) -> Result<Option<Cell>, libloading::Error> {
         // Variables, threads and destructors will point into the code: it stays for good.
         std::mem::forget(library);
         Ok(cell)
+    }
+}
+
+/// Has SIGINT handled by the threads that have been started so far. On the thread of the cells it would have a read of the
+/// standard input begin again, perhaps of the next socket, while that of the cell is being failed.
+fn leave_interrupts_to_other_threads() {
+    // SAFETY: the set is filled by `sigemptyset` before it is used, and the calls change nothing but this thread's mask.
+    unsafe {
+        let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(signals.as_mut_ptr());
+        libc::sigaddset(signals.as_mut_ptr(), libc::SIGINT);
+        libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut());
     }
 }
 

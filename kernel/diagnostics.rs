@@ -51,7 +51,8 @@ pub fn read(messages: &str, code: &Code) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for diagnostic in messages.filter_map(|message| diagnostic(&message, code)) {
         // An import of several names is compiled in pieces, each of which may have the same fault.
-        if diagnostics.iter().all(|other| other.rendered != diagnostic.rendered || !diagnostic.is_shown) {
+        let is_same = |other: &Diagnostic| other.rendered == diagnostic.rendered;
+        if !(diagnostic.is_shown && diagnostics.iter().any(is_same)) {
             diagnostics.push(diagnostic);
         }
     }
@@ -89,7 +90,11 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
         Some(Role::Keep(name) | Role::KeepAtReturn(name, _)) => Some(name.as_str()),
         _ => None,
     };
-    let borrower = kept.filter(|_| BORROWS.contains(&code(json)));
+    let borrower = match code(json) {
+        // What is moved, to be kept, is borrowed by a variable that is to be kept, too.
+        "E0505" => spans.outliving.as_deref().or(kept),
+        code => kept.filter(|_| BORROWS.contains(&code)),
+    };
     let message = match borrower {
         Some(name) => format!("`{name}` borrows from another variable, so it cannot outlive the cell"),
         None => own_words(json["message"].as_str()?, spans.is_at_the_end),
@@ -112,8 +117,8 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
 
 /// Errors that rustc reports when something is borrowed for longer than it lives.
 const BORROWS: [&str; 5] = ["E0597", "E0716", "E0521", "E0515", "E0373"];
-/// Errors that rustc reports when something is used that was moved, moved while it is borrowed, or has no value yet.
-pub const MOVES: [&str; 3] = ["E0382", "E0505", "E0381"];
+/// Errors that rustc reports when something is used that was moved, or has no value yet.
+pub const MOVES: [&str; 2] = ["E0382", "E0381"];
 
 fn code(json: &Value) -> &str {
     json["code"]["code"].as_str().unwrap_or_default()
@@ -153,6 +158,8 @@ struct Spans {
     marked: Vec<Marked>,
     /// What the generated code is for that the message points to, if it does.
     role: Option<Role>,
+    /// The new variable that is kept for longer than what it borrows.
+    outliving: Option<String>,
     /// Whether it points to what comes after the cell.
     is_at_the_end: bool,
 }
@@ -166,7 +173,7 @@ struct Marked {
 
 impl Spans {
     fn new(json: &Value, code: &Code, is_error: bool) -> Self {
-        let mut spans = Self { marked: Vec::new(), role: None, is_at_the_end: false };
+        let mut spans = Self { marked: Vec::new(), role: None, outliving: None, is_at_the_end: false };
         for json in json["spans"].as_array().into_iter().flatten() {
             let text = |name: &str| json[name].as_str().map(str::to_owned);
             let Some(bytes) = bytes(json) else { continue };
@@ -178,6 +185,11 @@ impl Spans {
                     place = stands_for.cloned();
                 }
                 spans.is_at_the_end |= *role == Role::End && is_primary;
+                if let Role::Keep(name) | Role::KeepAtReturn(name, _) = role
+                    && text("label").is_some_and(|label| label.contains("'static"))
+                {
+                    spans.outliving = Some(name.clone());
+                }
                 if spans.role.is_none() {
                     spans.role = Some(role.clone());
                 }

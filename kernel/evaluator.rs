@@ -4,19 +4,23 @@
 mod commands;
 mod config;
 pub mod dependencies;
+mod failed;
+mod plan;
 mod shell;
+
+pub use failed::Failed;
 
 use crate::analyzer::Documentation;
 use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
-use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable, bare};
+use crate::glue::{ErrorFormat, New, Runtime, Show, Variable, bare};
 use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
 use crate::types::{self, Answers};
-use crate::{child, compile, diagnostics, errors};
+use crate::{cargo_for_evcxr, child, diagnostics, errors};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
@@ -26,6 +30,7 @@ use commands::Settings;
 use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use jupyter_protocol::{ReplyError, Stdio};
+use plan::Plan;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -165,7 +170,7 @@ impl Evaluator {
             ":build_env RUSTC_WORKSPACE_WRAPPER={}\n:build_env RUSTC={}\n:build_env {}={}",
             setting.rustc.display(),
             evaluator.toolchain.rustc_path().display(),
-            compile::CARGO,
+            cargo_for_evcxr::CARGO,
             evaluator.toolchain.cargo_path().display()
         );
         evaluator.context.execute(&programs).map_err(|error| anyhow!("{error}"))?;
@@ -236,7 +241,9 @@ impl Evaluator {
 
     /// Takes over what cargo has built for evcxr.
     fn link_dependencies(&mut self) -> Result<(), Failed> {
-        if let Some(dependencies) = compile::take_dependencies(&self.evcxr_folder).map_err(Failed::Kernel)? {
+        if let Some(dependencies) =
+            cargo_for_evcxr::take_dependencies(&self.evcxr_folder).map_err(Failed::Kernel)?
+        {
             self.compiler.dependencies = dependencies;
         }
         Ok(())
@@ -509,7 +516,7 @@ impl Evaluator {
     fn load(&mut self, plan: &Plan, callbacks: &mut EvalCallbacks) -> Result<Outcome, Failed> {
         self.sources.lock().unwrap().loaded(&plan.library, plan.code.lines());
         self.used = true;
-        let run = format!(":build_env {}={}\n();", compile::LIBRARY, plan.library.display());
+        let run = format!(":build_env {}={}\n();", cargo_for_evcxr::LIBRARY, plan.library.display());
         let ended = match self.context.execute_with_callbacks(&run, callbacks) {
             // It was ended when the cell was just over. evcxr notices it, and starts another, when there is something to run.
             Ok(_) if self.runner.was_killed() => match self.context.execute("();") {
@@ -517,12 +524,12 @@ impl Evaluator {
                 _ => Error::SubprocessTerminated(String::new()),
             },
             Ok(_) => {
-                let _ = self.context.execute(&format!(":build_env {}=", compile::LIBRARY));
+                let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
                 return Ok(self.runner.outcome());
             }
             Err(error) => error,
         };
-        let _ = self.context.execute(&format!(":build_env {}=", compile::LIBRARY));
+        let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
         if matches!(ended, Error::SubprocessTerminated(_)) {
             // What the cell has defined is text, and has not gone with the process.
             self.state.definitions = plan.definitions.clone();
@@ -604,135 +611,5 @@ fn point(link: &Path, target: &Path) -> Result<()> {
     symlink(target, link).with_context(|| format!("cannot write {}", link.display()))
 }
 
-/// A cell on its way from its text to a library that can be run.
-struct Plan {
-    source: Arc<Source>,
-    start: usize,
-    attributes: BTreeSet<String>,
-    items: Vec<Range<usize>>,
-    returns: Vec<usize>,
-    result: Option<Range<usize>>,
-    show: Show,
-    errors: ErrorFormat,
-    runtime: Runtime,
-    /// What will have been defined after it.
-    definitions: Definitions,
-    /// The variables that it makes unusable, by defining their types anew.
-    outdated: Vec<Variable>,
-    earlier: Vec<Variable>,
-    moved: BTreeSet<String>,
-    new: Vec<New>,
-    /// The new variables whose type is as their author wrote it.
-    declared: BTreeSet<String>,
-    consumed: BTreeSet<String>,
-    /// The new variables that cannot be kept at a `return`.
-    not_kept_at: BTreeSet<(String, usize)>,
-    /// The new variables whose types have no name, with the reason; later cells do not have them.
-    nameless: Vec<String>,
-    /// What has been compiled.
-    code: Code,
-    library: PathBuf,
-    warnings: Vec<String>,
-}
-
-impl Plan {
-    fn attributes(&self) -> Code {
-        let mut code = Code::new();
-        self.attributes.iter().for_each(|attribute| _ = code.generate(attribute).generate("\n"));
-        code
-    }
-
-    fn glue<'a>(&'a self, attributes: &'a Code) -> Glue<'a> {
-        Glue {
-            source: &self.source,
-            definitions: &self.definitions,
-            attributes,
-            start: self.start,
-            items: &self.items,
-            returns: &self.returns,
-            result: self.result.clone(),
-            show: self.show.clone(),
-            errors: self.errors,
-            runtime: self.runtime,
-            earlier: &self.earlier,
-            moved: &self.moved,
-            new: &self.new,
-            consumed: &self.consumed,
-            not_kept_at: &self.not_kept_at,
-        }
-    }
-
-    /// Whether a warning says that a new variable is not used, which later cells may do.
-    fn is_for_later(&self, warning: &Diagnostic) -> bool {
-        let is_in = |place: &Place| {
-            self.new.iter().any(|new| {
-                new.place.range.start <= place.range.start && place.range.end <= new.place.range.end
-            })
-        };
-        warning.code == "unused_variables" && warning.places.first().is_some_and(is_in)
-    }
-
-    /// Shows what there is to say before the cell runs.
-    fn announce(&self, iopub: &IoPub) {
-        let mut texts: Vec<String> = self.warnings.iter().map(|warning| format!("{warning}\n")).collect();
-        texts.extend(self.outdated.iter().map(|Variable { name, .. }| {
-            format!("`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n")
-        }));
-        texts.extend(self.nameless.iter().map(|reason| format!("{reason}\n")));
-        texts.into_iter().for_each(|text| iopub.output(Output::Stream(Stdio::Stderr, text)));
-    }
-}
-
 /// Errors that rustc reports when a definition is in the way of another one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];
-
-/// Why a cell could not be evaluated.
-pub enum Failed {
-    Evcxr(Error),
-    /// A command is at fault, and nothing after it has run.
-    Command(Vec<Diagnostic>),
-    /// evcxr.toml, or what it asks for; a line of text.
-    Config(anyhow::Error),
-    /// The cell does not compile.
-    Compiler(Vec<Diagnostic>),
-    /// A new variable has a type that cannot be kept.
-    Unnameable(String),
-    /// The kernel itself could not do its part.
-    Kernel(anyhow::Error),
-    /// The cell asks for the end of the kernel.
-    Quit,
-    /// What cells are linked with is not what was built.
-    Environment,
-    /// The session's folder is gone.
-    Folder,
-    /// The notebook's `lab`, or another crate, cannot be had.
-    Dependency(anyhow::Error),
-}
-
-impl Failed {
-    /// As the notebook shows it.
-    pub fn into_reply(self) -> ReplyError {
-        match self {
-            Self::Evcxr(error) => errors::from_evcxr(&error),
-            Self::Command(faults) => errors::from_commands(&faults),
-            Self::Config(error) => errors::plain("ConfigError", &format!("{error:#}")),
-            Self::Compiler(diagnostics) => errors::from_compiler(&diagnostics)
-                .unwrap_or_else(|| errors::plain("CompileError", "the cell does not compile")),
-            Self::Unnameable(text) => errors::plain("TypeError", &text),
-            Self::Kernel(error) => errors::from_kernel(&error),
-            Self::Quit => errors::plain(
-                "CommandError",
-                "`:quit` would end the kernel, and with it all variables. Jupyter's menu can do that: Kernel, Shut Down",
-            ),
-            Self::Environment => errors::plain(
-                "KernelError",
-                "the warm environment has been removed or damaged: run `taper install`, and then this cell again",
-            ),
-            Self::Folder => errors::plain(
-                "KernelError",
-                "the folder of this session has been removed, and no cell can be compiled any more: restart the kernel",
-            ),
-            Self::Dependency(error) => errors::from_dependency(&error),
-        }
-    }
-}

@@ -355,8 +355,8 @@ mod tests {
         let source = source("fn f() {} if done { return; } // why\nx // last");
         let parts = Parts::default();
         let mut glue = glue(&source, &parts);
-        let (items, returns) = ([0..9], [26]);
-        (glue.items, glue.returns, glue.result) = (&items, &returns, Some(37..38));
+        let (item, returns) = (0..9, [26]);
+        (glue.items, glue.returns, glue.result) = (std::slice::from_ref(&item), &returns, Some(37..38));
         let code = glue.code();
         let body = " if done { return { ::std::result::Result::Ok(()) }; } // why\n::lab::__show_result!(x); // last\n;\n";
         assert!(code.text().contains(body), "{}", code.text());

@@ -8,13 +8,13 @@ mod analyzer;
 mod backtrace;
 mod build_bar;
 mod build_display;
+// It talks to rust-analyzer by its output.
+#[allow(clippy::print_stdout)]
+mod cargo_for_evcxr;
 // It talks to evcxr by its output.
 #[allow(clippy::print_stdout)]
 mod child;
 mod commands;
-// It talks to rust-analyzer by its output.
-#[allow(clippy::print_stdout)]
-mod compile;
 mod compiler;
 mod diagnostics;
 mod errors;

@@ -74,7 +74,7 @@ pub fn start(
                 cause: None,
             };
             if let Err(error) = relay.run(&life) {
-                eprintln!("taper: reading the output of the child failed: {error:#}");
+                tracing::warn!("reading the output of the child failed: {error:#}");
             }
         }
     });

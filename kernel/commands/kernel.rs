@@ -2,7 +2,7 @@
 
 use crate::evaluator::Setting;
 use crate::kernel::{self, Taper};
-use crate::{compile, this_program};
+use crate::{cargo_for_evcxr, this_program};
 use anyhow::{Context, Result};
 use environment::{OwnVariables, SessionDirectory, session_directory, stand_ins, toolchain};
 use std::os::unix::process::CommandExt;
@@ -36,7 +36,7 @@ impl Kernel {
             (toolchain::RUSTC, toolchain::shared_rustc()),
             ("EVCXR_TMPDIR", folder.path().join(session_directory::EVCXR).into()),
             ("EVCXR_CONFIG_DIR", folder.path().into()),
-            (compile::PROGRAM, this_program()?.into()),
+            (cargo_for_evcxr::PROGRAM, this_program()?.into()),
         ];
         // SAFETY: this process has started no thread yet.
         let own_variables = unsafe { OwnVariables::set(&own) };

@@ -1,7 +1,7 @@
 //! The commands by which this program takes the place of cargo and rustc. Scripts call them, those in the folder of a session
 //! and that of the analyzer.
 
-use crate::{compile, shown_crates};
+use crate::{cargo_for_evcxr, shown_crates};
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -22,15 +22,15 @@ pub fn cargo_for_analyzer(Given { arguments }: &Given) -> Result<ExitCode> {
 
 /// `cargo metadata` for the rust-analyzer inside evcxr.
 pub fn describe_cells() -> Result<ExitCode> {
-    compile::describe().map(|()| ExitCode::SUCCESS)
+    cargo_for_evcxr::describe().map(|()| ExitCode::SUCCESS)
 }
 
 /// cargo for evcxr.
 pub fn cargo_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
-    compile::cargo(arguments).map(ExitCode::from)
+    cargo_for_evcxr::cargo(arguments).map(ExitCode::from)
 }
 
 /// rustc for the cargo that builds cells with dependencies.
 pub fn rustc_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
-    compile::rustc(arguments).map(ExitCode::from)
+    cargo_for_evcxr::rustc(arguments).map(ExitCode::from)
 }

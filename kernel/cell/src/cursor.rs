@@ -1,19 +1,9 @@
-//! Where the cursor is: the protocol counts characters, Rust counts bytes; and what stands there.
+//! What stands under the cursor.
 
 use crate::commands::commands;
 use crate::syntax::parse_file;
 use ra_ap_syntax::{SyntaxKind, TextSize};
 use std::ops::Range;
-
-/// The byte at which the character with a number begins, or the end.
-pub fn byte_position(code: &str, chars: usize) -> usize {
-    code.char_indices().nth(chars).map_or(code.len(), |(position, _)| position)
-}
-
-/// How many characters begin before a byte.
-pub fn char_position(code: &str, bytes: usize) -> usize {
-    code.char_indices().take_while(|(position, _)| *position < bytes).count()
-}
 
 /// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end. In
 /// the arguments of a call, and right after them, it is what is called.
@@ -82,28 +72,6 @@ fn path_under(code: &str, position: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn positions_are_counted_in_characters_on_the_wire() {
-        for (code, chars, bytes) in [
-            ("", 0, 0),
-            ("abc", 2, 2),
-            ("let ü = \"日本\"; x", 0, 0),
-            ("let ü = \"日本\"; x", 4, 4),
-            ("let ü = \"日本\"; x", 5, 6),
-            ("let ü = \"日本\"; x", 10, 13),
-            ("let ü = \"日本\"; x", 14, 19),
-            ("let ü = \"日本\"; x", 15, 20),
-            ("🦀x", 1, 4),
-            ("e\u{301}x", 2, 3),
-            ("a\r\nb", 3, 3),
-        ] {
-            assert_eq!(byte_position(code, chars), bytes, "{code:?}");
-            assert_eq!(char_position(code, bytes), chars, "{code:?}");
-        }
-        assert_eq!(byte_position("ü", 99), 2);
-        assert_eq!(char_position("ü", 99), 1);
-    }
 
     /// Checks the path for a cursor that `|` stands for.
     fn assert_paths(table: &[(&str, &str)]) {

@@ -119,10 +119,6 @@ fn first_names(type_name: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Definitions {
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// The definitions with those of a cell. `macros` are the macro calls of the cell that stand for items.
     pub fn with(&self, cell: &Cell, source: &Arc<Source>, macros: &[Range<usize>]) -> Change {
         let mut next = self.clone();

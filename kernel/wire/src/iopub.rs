@@ -222,7 +222,7 @@ pub(crate) async fn write(
                 let Some(Queued { message: mut next, bytes }) = next else { return };
                 next.zmq_identities = vec![next.header.msg_type.clone().into()];
                 if let Err(error) = socket.send(next).await {
-                    eprintln!("taper: a message could not be published: {error}");
+                    tracing::warn!("a message could not be published: {error}");
                 }
                 budget.give_back(bytes);
             }

@@ -109,7 +109,7 @@ async fn send(
 ) {
     while let Some(reply) = next(&mut replies, &mut closing).await {
         if let Err(error) = socket.send(reply).await {
-            eprintln!("taper: a reply could not be sent: {error}");
+            tracing::warn!("a reply could not be sent: {error}");
         }
     }
 }
@@ -147,9 +147,9 @@ impl<K: Kernel> Desk<K> {
                 }
                 // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
                 Err(RuntimeError::VerifyError(_)) => {
-                    eprintln!("taper: a message with a wrong signature was ignored")
+                    tracing::warn!("a message with a wrong signature was ignored")
                 }
-                Err(error) => eprintln!("taper: a damaged message was ignored: {error}"),
+                Err(error) => tracing::warn!("a damaged message was ignored: {error}"),
             }
         }
     }

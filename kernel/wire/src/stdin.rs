@@ -65,7 +65,7 @@ pub(crate) async fn serve(
                 if let Some(Question { message, .. }) = &question
                     && let Err(error) = socket.send(message.clone()).await
                 {
-                    eprintln!("taper: the question could not be sent: {error}");
+                    tracing::warn!("the question could not be sent: {error}");
                 }
                 asked = question;
             }
