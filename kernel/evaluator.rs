@@ -525,7 +525,13 @@ impl Evaluator {
             },
             Ok(_) => {
                 let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
-                return Ok(self.runner.outcome());
+                let outcome = self.runner.outcome();
+                // evcxr gives the library another name, in the same folder.
+                if Path::new(&outcome.library).parent() != plan.library.parent() {
+                    let error = anyhow!("evcxr has run {} in the place of the cell", outcome.library);
+                    return Err(Failed::Kernel(error));
+                }
+                return Ok(outcome);
             }
             Err(error) => error,
         };

@@ -30,6 +30,8 @@ const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub struct Progress {
     /// The cell runs; before, it is being compiled.
     pub running: bool,
+    /// What has been loaded: the path of a library.
+    pub library: String,
     /// Why the cell failed, if the child said so.
     pub failure: Option<Failure>,
     /// The cell waits for the user's answer.
@@ -225,7 +227,10 @@ impl Relay<'_> {
 
     fn happened(&mut self, event: format::Event) -> Result<()> {
         match event {
-            format::Event::Running { .. } => self.progress.lock().unwrap().running = true,
+            format::Event::Running { library } => {
+                let mut progress = self.progress.lock().unwrap();
+                (progress.running, progress.library) = (true, library);
+            }
             format::Event::Failure(failure) => {
                 self.show_contents();
                 self.show_cause();

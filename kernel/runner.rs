@@ -67,13 +67,21 @@ impl Runner {
     /// What became of the last cell.
     pub fn outcome(&self) -> Outcome {
         let mut progress = self.progress.lock().unwrap();
-        let Progress { failure, result, kept, lost, .. } = &mut *progress;
-        Outcome { failure: failure.take(), result: result.take(), kept: take(kept), lost: take(lost) }
+        let Progress { library, failure, result, kept, lost, .. } = &mut *progress;
+        Outcome {
+            library: take(library),
+            failure: failure.take(),
+            result: result.take(),
+            kept: take(kept),
+            lost: take(lost),
+        }
     }
 }
 
 /// What became of a cell.
 pub struct Outcome {
+    /// The path of the library that was loaded for it.
+    pub library: String,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// What it has shown last.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # evcxr asks rustup for cargo, and is given one that is faster for cells. See cargo_for_evcxr.rs. In a shared
 # install the compiler is that of those who made it. See toolchain.rs and shared.rs.
-[ "$*" = "which cargo" ] && exec echo "${0%/path/rustup}/cargo-of-cells"
-[ "$*" = "which rustc" ] && [ "$TAPER_RUSTC" ] && exec echo "$TAPER_RUSTC"
+[ "$*" = "which cargo" ] && echo "${0%/path/rustup}/cargo-of-cells" && exit
+[ "$*" = "which rustc" ] && [ "$TAPER_RUSTC" ] && echo "$TAPER_RUSTC" && exit
 PATH=${PATH#*:} exec rustup "$@"
