@@ -105,6 +105,10 @@ impl Glue<'_> {
         let mut code = self.top();
         code.generate("#[unsafe(no_mangle)]\n#[allow(improper_ctypes_definitions)]\n");
         code.generate("pub extern \"C\" fn taper_cell(__cell: &mut ::lab::kernel::variables::Store) {\n");
+        if self.has_only_items() {
+            code.generate("}\n");
+            return code;
+        }
         self.check_variables(&mut code);
         self.take_variables(&mut code);
         let error = self.error_type();
@@ -172,6 +176,13 @@ impl Glue<'_> {
         code.generate("#![allow(unused_imports, unused_mut, dead_code, non_snake_case)]\n");
         code.append(self.attributes).append(&self.definitions.code());
         code
+    }
+
+    /// Whether there is nothing to run.
+    fn has_only_items(&self) -> bool {
+        let mut statements = Code::new();
+        self.statements(&mut statements, true);
+        statements.text().chars().all(|c| c.is_whitespace() || c == ';')
     }
 
     fn error_type(&self) -> &'static str {

@@ -28,8 +28,7 @@ impl Store {
     /// # Panics
     /// If there is none, or it is of another type.
     pub fn take<T: 'static>(&mut self, name: &str) -> T {
-        let value = self.variables.remove(name).unwrap_or_else(|| missing(name));
-        *value.downcast().unwrap_or_else(|_| missing(name))
+        *self.take_boxed(name).downcast().unwrap_or_else(|_| missing(name))
     }
 
     /// Gives a value back that was taken. It is not kept if the cell has put another one in its place.
@@ -39,7 +38,7 @@ impl Store {
 
     /// Keeps the value of a new variable.
     pub fn put<T: 'static>(&mut self, name: &str, value: T) {
-        self.new.insert(name.to_owned(), Box::new(value));
+        self.put_boxed(name, Box::new(value));
     }
 
     /// The value of this name that all cells share, which is made if there is none of this type.
@@ -71,6 +70,14 @@ impl Store {
             control::send(&Event::Lost { name: name.to_owned() });
         }
         has
+    }
+
+    fn take_boxed(&mut self, name: &str) -> Box<dyn Any> {
+        self.variables.remove(name).unwrap_or_else(|| missing(name))
+    }
+
+    fn put_boxed(&mut self, name: &str, value: Box<dyn Any>) {
+        self.new.insert(name.to_owned(), value);
     }
 
     fn restore_boxed(&mut self, name: &str, value: Box<dyn Any>) {
