@@ -4,42 +4,19 @@
 //! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
 
 use crate::session::Session;
-use crate::this_program;
 use anyhow::{Context, Result};
 use cell::cursor::path_at;
+use engine::Documentation;
+use engine::analysis::{Answer, Item, Question};
 use environment::OwnVariables;
+use environment::program::this_program;
 use jupyter_protocol::MediaType;
-use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 use wire::{Completion, Completions};
-
-/// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Question {
-    Complete { code: String, position: usize },
-    Inspect { code: String, position: usize },
-}
-
-/// What it answers. Ranges are in bytes of the code.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
-    Completions { start: usize, end: usize, items: Vec<Item> },
-    Help { text: String, html: String },
-    Nothing,
-}
-
-/// One completion.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Item {
-    pub text: String,
-    pub kind: String,
-    /// The text with its signature.
-    pub label: String,
-}
 
 /// A place in code, in bytes of it, of which something is asked; with where the answer goes.
 enum Request {
@@ -47,19 +24,15 @@ enum Request {
     Inspect(String, usize, oneshot::Sender<Vec<MediaType>>),
 }
 
-/// Queues requests of the session, which waits for the answers.
-#[derive(Clone)]
-pub struct Documentation(mpsc::Sender<Request>);
-
-impl Documentation {
-    /// The documentation of what some code ends in, in plain text and in HTML; nothing if there is none.
-    pub fn of(&self, code: String) -> Vec<MediaType> {
+/// Asks with a queue of requests, and waits for the answers.
+fn documentation(queue: mpsc::Sender<Request>) -> Documentation {
+    Arc::new(move |code: String| {
         let (answer, answered) = oneshot::channel();
         let position = code.len();
         // The thread is gone only when the process ends.
-        let _ = self.0.send(Request::Inspect(code, position, answer));
+        let _ = queue.send(Request::Inspect(code, position, answer));
         answered.blocking_recv().unwrap_or_default()
-    }
+    })
 }
 
 /// Queues requests for the process.
@@ -71,7 +44,7 @@ impl Analyzer {
     /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
     pub fn new(folder: PathBuf, own_variables: OwnVariables, cuda: bool, session: Session) -> Self {
         let (queue, requests) = mpsc::channel();
-        session.set_documentation(Documentation(queue.clone()));
+        session.set_documentation(documentation(queue.clone()));
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {

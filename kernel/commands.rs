@@ -15,8 +15,6 @@ mod stand_ins;
 mod students;
 mod uninstall;
 
-pub use stand_ins::FOR_CARGO;
-
 use anyhow::Result;
 use clap::Subcommand;
 use std::process::ExitCode;

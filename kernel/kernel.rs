@@ -1,10 +1,10 @@
 //! This program as a kernel: what the session and the analyzer make of the requests of clients.
 
 use crate::analyzer::Analyzer;
-use crate::evaluator::Setting;
 use crate::session::Session;
 use anyhow::Result;
 use cell::Completeness;
+use engine::Setting;
 use jupyter_protocol::{IsCompleteReply, IsCompleteReplyStatus, MediaType};
 use serde_json::json;
 use std::future::Future;

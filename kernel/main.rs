@@ -3,30 +3,11 @@
 // Whoever reads what a command prints may stop reading: see `terminal.rs`.
 #![deny(clippy::print_stdout)]
 
-mod analysis;
 mod analyzer;
-mod backtrace;
 mod build_bar;
-mod build_display;
-// It talks to rust-analyzer by its output.
-#[allow(clippy::print_stdout)]
-mod cargo_for_evcxr;
-// It talks to evcxr by its output.
-#[allow(clippy::print_stdout)]
-mod child;
 mod commands;
-mod compiler;
-mod diagnostics;
-mod errors;
-mod evaluator;
 mod execution;
-// What `lab`, and the process that runs the cells, write for the kernel.
-#[allow(dead_code, reason = "`lab` writes what the kernel only reads")]
-#[path = "../notebooks/lab/src/display/format.rs"]
-mod format;
-mod glue;
 mod index;
-mod input;
 mod jupyter_folders;
 mod kernel;
 mod kernelspec;
@@ -34,25 +15,17 @@ mod logging;
 mod maths;
 mod nbconvert;
 mod notebook;
-mod output;
 mod packages;
 mod pages;
 mod parameters;
 mod recorder;
-mod relay;
-mod runner;
 mod session;
-mod shown_crates;
-mod sources;
 mod terminal;
-mod types;
 mod worker;
 
 use anyhow::Result;
 use clap::Parser;
 use commands::Command;
-use environment::program::this_program;
-use std::env;
 use std::process::ExitCode;
 use terminal::{Closed, warn_user};
 
@@ -78,18 +51,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     logging::start();
-    // evcxr starts this program again, to run cells.
-    if env::var_os(child::IS_CHILD).is_some() {
-        match env::var_os(child::SOCKET) {
-            Some(_) => child::run()?,
-            None => child::pretend()?,
-        }
+    if engine::child::run_if_meant()? {
         return Ok(ExitCode::SUCCESS);
-    }
-    // With its `:cache`, evcxr has cargo call this program instead of the compiler.
-    let command = env::args().nth(1).unwrap_or_default();
-    if !commands::FOR_CARGO.contains(&command.as_str()) {
-        evcxr::runtime_hook();
     }
     Arguments::parse().command.run()
 }

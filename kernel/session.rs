@@ -1,11 +1,9 @@
 //! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
 //! The thread that works it off is in `worker.rs`.
 
-use crate::analyzer::Documentation;
-use crate::evaluator::{Evaluator, Setting};
-use crate::runner::Runner;
 use crate::worker::Worker;
 use cell::Commands;
+use engine::{Documentation, Evaluator, Runner, Setting};
 use environment::processes;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

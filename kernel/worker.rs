@@ -1,11 +1,8 @@
 //! The session's thread: runs the cells of the queue one after the other, each from busy to idle.
 
-use crate::errors;
-use crate::evaluator::{Evaluator, Failed, Ran, Setting};
-use crate::input;
 use crate::session::Shared;
 use anyhow::{Result, anyhow};
-use evcxr::{Error, EvalCallbacks, EvalOutputs};
+use engine::{Answer, Data, Evaluator, Failed, Question, Ran, Setting, errors};
 use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
     Stdio,
@@ -32,9 +29,6 @@ pub struct Worker {
     evaluator: Result<Evaluator>,
     count: usize,
 }
-
-/// What a cell shows as its result: representations by MIME type.
-type Data = Map<String, Value>;
 
 impl Worker {
     /// Gets ready for the first cell.
@@ -154,27 +148,27 @@ impl Worker {
         let runner = evaluator.runner.clone();
         let refused = Cell::new(false);
         let withdrawn = Cell::new(false);
-        let mut callbacks = EvalCallbacks {
-            input_reader: &|question| {
-                let answer = match content.allow_stdin {
-                    true => self.stdin.ask(request, question.prompt, question.is_password),
-                    // One that goes on asking would do so for ever.
-                    false if refused.replace(true) => {
-                        runner.kill();
-                        None
-                    }
-                    false => None,
-                };
-                runner.answered();
-                let is_interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
-                withdrawn.set(withdrawn.get() || is_interrupted);
-                let without = if is_interrupted { input::INTERRUPTED } else { input::END };
-                answer.unwrap_or_else(|| without.into())
-            },
+        let ask = |Question { prompt, is_password }: Question| {
+            let answer = match content.allow_stdin {
+                true => self.stdin.ask(request, prompt, is_password),
+                // One that goes on asking would do so for ever.
+                false if refused.replace(true) => {
+                    runner.kill();
+                    None
+                }
+                false => None,
+            };
+            runner.answered();
+            let is_interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
+            withdrawn.set(withdrawn.get() || is_interrupted);
+            match answer {
+                Some(line) => Answer::Line(line),
+                None if is_interrupted => Answer::Interrupted,
+                None => Answer::End,
+            }
         };
         let name = format!("[{}]", self.count);
-        let evaluated =
-            panic::catch_unwind(AssertUnwindSafe(|| evaluator.run(&name, &content.code, &mut callbacks)));
+        let evaluated = panic::catch_unwind(AssertUnwindSafe(|| evaluator.run(&name, &content.code, &ask)));
         let evaluated = match evaluated {
             Ok(evaluated) => evaluated,
             Err(payload) => return Err(self.start_over(&*payload)),
@@ -182,7 +176,7 @@ impl Worker {
 
         let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
         let lost = match &evaluated {
-            Err(Failed::Evcxr(Error::SubprocessTerminated(_))) => evaluator.forget_variables(),
+            Err(Failed::Ended(_)) => evaluator.forget_variables(),
             _ => Vec::new(),
         };
         // A cell that failed may have defined its items all the same.
@@ -196,9 +190,9 @@ impl Worker {
                     Err(errors::plain("Interrupted", "the cell was interrupted, and has ended by itself"))
                 }
                 Some(failure) => Err(failure),
-                None => Ok([Some(of_commands(commands)), result].into_iter().flatten().collect()),
+                None => Ok([Some(commands), result].into_iter().flatten().collect()),
             },
-            Err(Failed::Evcxr(Error::SubprocessTerminated(status))) => Err(match interrupted {
+            Err(Failed::Ended(status)) => Err(match interrupted {
                 _ if refused.get() => cannot_ask(),
                 true => errors::plain(
                     "Interrupted",
@@ -282,11 +276,6 @@ impl Worker {
 fn cannot_ask() -> ReplyError {
     let text = "the cell asked for input, but whoever runs this notebook cannot be asked: take the input from a constant";
     errors::plain("StdinNotImplementedError", text)
-}
-
-/// What commands such as `:vars` return.
-fn of_commands(outputs: EvalOutputs) -> Data {
-    outputs.content_by_mime_type.into_iter().map(|(mime, content)| (mime, content.into())).collect()
 }
 
 /// `()` says that there is no result.

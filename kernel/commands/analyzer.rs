@@ -1,7 +1,7 @@
 //! `taper analyzer`: the process behind completion and help, which the kernel starts.
 
-use crate::analysis;
 use anyhow::Result;
+use engine::analysis;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

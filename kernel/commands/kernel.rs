@@ -1,9 +1,9 @@
 //! `taper kernel`: a session.
 
-use crate::evaluator::Setting;
 use crate::kernel::{self, Taper};
-use crate::{cargo_for_evcxr, this_program};
 use anyhow::{Context, Result};
+use engine::{Setting, cargo_for_evcxr};
+use environment::program::this_program;
 use environment::{OwnVariables, SessionDirectory, session_directory, stand_ins, toolchain};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,12 @@
 //! `taper run`: notebooks without Jupyter.
 
 use super::exit_code;
-use crate::evaluator::dependencies;
 use crate::notebook;
 use crate::parameters::{self, Parameter};
 use crate::terminal::{Closed, say, warn_user};
 use crate::{build_bar, execution, pages};
 use anyhow::{Context, Result};
+use engine::dependencies;
 use environment::Lab;
 use nbformat::v4::{Cell, Notebook};
 use pages::Executed;

@@ -1,12 +1,9 @@
 //! The commands by which this program takes the place of cargo and rustc. Scripts call them, those in the folder of a session
 //! and that of the analyzer.
 
-use crate::{cargo_for_evcxr, shown_crates};
 use anyhow::Result;
+use engine::{cargo_for_evcxr, shown_crates};
 use std::process::ExitCode;
-
-/// Those that cargo calls, with all variables that it sets for a compiler.
-pub const FOR_CARGO: [&str; 2] = ["cargo-of-cells", "rustc-of-cells"];
 
 /// The arguments of the program whose place is taken.
 #[derive(clap::Args)]

@@ -10,7 +10,6 @@ mod shell;
 
 pub use failed::Failed;
 
-use crate::analyzer::Documentation;
 use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
 use crate::diagnostics::{Diagnostic, MOVES};
@@ -20,16 +19,17 @@ use crate::relay;
 use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
 use crate::types::{self, Answers};
-use crate::{cargo_for_evcxr, child, diagnostics, errors};
+use crate::{cargo_for_evcxr, child, diagnostics, errors, input};
 use anyhow::{Context, Result, anyhow, bail};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
 use cell::macros::Call;
 use cell::{Binding, Cell, Dependency};
 use commands::Settings;
+use environment::program::this_program;
 use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
-use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
-use jupyter_protocol::{ReplyError, Stdio};
+use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext};
+use jupyter_protocol::{MediaType, ReplyError, Stdio};
 use plan::Plan;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -96,15 +96,39 @@ pub struct Evaluator {
     pub runner: Runner,
 }
 
+/// The documentation of what some code ends in, in plain text and in HTML; nothing if there is none.
+pub type Documentation = Arc<dyn Fn(String) -> Vec<MediaType> + Send + Sync>;
+
+/// What a cell asks of the user.
+pub struct Question {
+    pub prompt: String,
+    pub is_password: bool,
+}
+
+/// What comes of a question.
+pub enum Answer {
+    Line(String),
+    /// There is none: the cell reads the end of its input.
+    End,
+    /// The user has interrupted the cell, whose reading fails.
+    Interrupted,
+}
+
+/// Asks the user, for a cell.
+type Ask<'a> = &'a dyn Fn(Question) -> Answer;
+
+/// What a cell shows as its result: representations by MIME type.
+pub type Data = Map<String, Value>;
+
 /// What became of a cell that has been run.
 #[derive(Default)]
 pub struct Ran {
     /// Why it failed, if it did.
     pub failure: Option<ReplyError>,
-    /// What its commands have returned.
-    pub commands: EvalOutputs,
+    /// What its commands have answered.
+    pub commands: Data,
     /// What it has shown last.
-    pub result: Option<Map<String, Value>>,
+    pub result: Option<Data>,
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
@@ -114,6 +138,9 @@ const TOKIO: &str = "tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-mu
 
 impl Evaluator {
     /// Starts evcxr and its child.
+    ///
+    /// # Errors
+    /// When one of them does not start, or the warm environment is not built.
     pub fn start(setting: &Setting, iopub: &IoPub, stdin: &Stdin) -> Result<Self> {
         let toolchain = Toolchain::find()?;
         let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
@@ -126,7 +153,7 @@ impl Evaluator {
         let progress =
             relay::start(kernel_end, word.clone(), iopub.clone(), stdin.clone(), Arc::clone(&sources));
 
-        let mut command = Command::new(crate::this_program()?);
+        let mut command = Command::new(this_program()?);
         setting.own_variables.restore(&mut command);
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
@@ -186,7 +213,7 @@ impl Evaluator {
         self.context.execute(&build_env).map_err(|error| anyhow!("{error}"))?;
         self.compiler.flags = flags.split('\u{1f}').map(str::to_owned).collect();
         let first = Arc::new(Source { name: String::new(), code: "();".into() });
-        let ran = self.run_rust(&first, &mut EvalCallbacks::default());
+        let ran = self.run_rust(&first, &|_| Answer::End);
         let error = match ran {
             Ok(Ran { failure, .. }) => failure,
             Err(failed) => Some(failed.into_reply()),
@@ -222,19 +249,22 @@ impl Evaluator {
     }
 
     /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
-    pub fn run(&mut self, name: &str, cell: &str, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
-        self.start_with_config(callbacks);
+    ///
+    /// # Errors
+    /// Why it did not run, or did not come to its end.
+    pub fn run(&mut self, name: &str, cell: &str, ask: Ask) -> Result<Ran, Failed> {
+        self.start_with_config(ask);
         let source = Arc::new(Source { name: name.to_owned(), code: cell.to_owned() });
-        let ran = self.run_source(&source, callbacks);
+        let ran = self.run_source(&source, ask);
         self.settings.note(&ran);
         ran
     }
 
-    fn run_source(&mut self, source: &Arc<Source>, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
-        let commands = self.run_commands(source, callbacks)?;
+    fn run_source(&mut self, source: &Arc<Source>, ask: Ask) -> Result<Ran, Failed> {
+        let commands = self.run_commands(source, ask)?;
         let mut ran = Ran::default();
         if cell::commands(&source.code).code_start < source.code.len() {
-            ran = self.run_rust(source, callbacks)?;
+            ran = self.run_rust(source, ask)?;
         }
         Ok(Ran { commands, ..ran })
     }
@@ -250,7 +280,7 @@ impl Evaluator {
     }
 
     /// Compiles and runs the Rust code of a cell.
-    fn run_rust(&mut self, source: &Arc<Source>, callbacks: &mut EvalCallbacks) -> Result<Ran, Failed> {
+    fn run_rust(&mut self, source: &Arc<Source>, ask: Ask) -> Result<Ran, Failed> {
         self.check_folders()?;
         let parsed = cell::parse(&source.code);
         if parsed.syntax_error.is_some() {
@@ -260,7 +290,7 @@ impl Evaluator {
             let plan = self.plan(source, &parsed)?;
             let plan = self.compile(plan)?;
             plan.announce(&self.iopub);
-            let outcome = self.load(&plan, callbacks)?;
+            let outcome = self.load(&plan, ask)?;
             if outcome.lost.is_empty() {
                 return Ok(self.accept(plan, outcome));
             }
@@ -513,11 +543,21 @@ impl Evaluator {
     }
 
     /// Has the child run a compiled cell.
-    fn load(&mut self, plan: &Plan, callbacks: &mut EvalCallbacks) -> Result<Outcome, Failed> {
+    fn load(&mut self, plan: &Plan, ask: Ask) -> Result<Outcome, Failed> {
         self.sources.lock().unwrap().loaded(&plan.library, plan.code.lines());
         self.used = true;
         let run = format!(":build_env {}={}\n();", cargo_for_evcxr::LIBRARY, plan.library.display());
-        let ended = match self.context.execute_with_callbacks(&run, callbacks) {
+        let mut callbacks = EvalCallbacks {
+            input_reader: &|request| match ask(Question {
+                prompt: request.prompt,
+                is_password: request.is_password,
+            }) {
+                Answer::Line(line) => line,
+                Answer::End => input::END.into(),
+                Answer::Interrupted => input::INTERRUPTED.into(),
+            },
+        };
+        let ended = match self.context.execute_with_callbacks(&run, &mut callbacks) {
             // It was ended when the cell was just over. evcxr notices it, and starts another, when there is something to run.
             Ok(_) if self.runner.was_killed() => match self.context.execute("();") {
                 Err(error @ Error::SubprocessTerminated(_)) => error,
@@ -541,7 +581,7 @@ impl Evaluator {
             self.state.definitions = plan.definitions.clone();
             self.state.attributes = plan.attributes.clone();
         }
-        Err(Failed::Evcxr(ended))
+        Err(ended.into())
     }
 
     /// Takes note of what a cell that has been run has left.
@@ -574,7 +614,7 @@ impl Evaluator {
         }
         self.state.definitions = plan.definitions;
         self.state.attributes = plan.attributes;
-        Ran { failure, commands: EvalOutputs::new(), result: outcome.result }
+        Ran { failure, commands: Data::new(), result: outcome.result }
     }
 
     /// Sees to it that there is what cells are linked with, and where they are compiled. Whoever cleans up a cache may remove

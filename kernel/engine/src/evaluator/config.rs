@@ -3,11 +3,10 @@
 //! It is next to the notebook, or else in the configuration folder of evcxr, where `init.evcxr` and `prelude.rs` may stand
 //! for what it does not have. evcxr itself would read it when it is started, and fail if it is broken.
 
-use super::{Evaluator, Failed};
+use super::{Ask, Evaluator, Failed};
 use anyhow::{Context, Result, anyhow};
 use cell::Dependency;
 use cell::code::Source;
-use evcxr::EvalCallbacks;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,9 +81,9 @@ impl Config {
 
 impl Evaluator {
     /// Before the first cell, does what evcxr.toml says. The cell runs also if that fails.
-    pub(super) fn start_with_config(&mut self, callbacks: &mut EvalCallbacks) {
+    pub(super) fn start_with_config(&mut self, ask: Ask) {
         if !std::mem::replace(&mut self.settings.has_config, true)
-            && let Err(failed) = self.load_config(callbacks)
+            && let Err(failed) = self.load_config(ask)
         {
             let error = failed.into_reply();
             self.warn(&format!("{FILE} was not taken over: {}", error.evalue));
@@ -92,7 +91,7 @@ impl Evaluator {
     }
 
     /// Does what evcxr.toml says; returns where that is. What its commands answer is not shown.
-    pub(super) fn load_config(&mut self, callbacks: &mut EvalCallbacks) -> Result<Option<PathBuf>, Failed> {
+    pub(super) fn load_config(&mut self, ask: Ask) -> Result<Option<PathBuf>, Failed> {
         let users = self.own_variables.users("EVCXR_CONFIG_DIR").map(PathBuf::from);
         let users = users.or_else(|| Some(dirs::config_dir()?.join("evcxr")));
         let folder = env::current_dir().map_err(|error| Failed::Kernel(error.into()))?;
@@ -100,16 +99,16 @@ impl Evaluator {
         if std::mem::replace(&mut self.settings.is_loading, true) {
             return Ok(None);
         }
-        let loaded = self.apply(config, callbacks);
+        let loaded = self.apply(config, ask);
         self.settings.is_loading = false;
         loaded
     }
 
-    fn apply(&mut self, config: Config, callbacks: &mut EvalCallbacks) -> Result<Option<PathBuf>, Failed> {
+    fn apply(&mut self, config: Config, ask: Ask) -> Result<Option<PathBuf>, Failed> {
         for (name, code) in [(FILE, Some(config.commands)), ("prelude", config.prelude)] {
             if let Some(code) = code.filter(|code| !code.trim().is_empty()) {
                 let source = Arc::new(Source { name: name.to_owned(), code });
-                let ran = self.run_source(&source, callbacks)?;
+                let ran = self.run_source(&source, ask)?;
                 if let Some(failure) = ran.failure {
                     return Err(Failed::Config(anyhow!("{name}: {}", failure.evalue)));
                 }

@@ -1,7 +1,7 @@
 //! The commands that a cell starts with, such as `:vars`, carried out one after the other.
 
 use super::dependencies::{self, is_lab};
-use super::{Evaluator, Failed, Ran};
+use super::{Ask, Data, Evaluator, Failed, Ran};
 use crate::diagnostics::{self, Diagnostic};
 use crate::glue::{ErrorFormat, Show};
 use crate::types;
@@ -9,7 +9,6 @@ use crate::{child, errors};
 use cell::code::{Code, Place, Source};
 use cell::commands::COMMANDS;
 use cell::{Command, Commands, Dependency};
-use evcxr::{EvalCallbacks, EvalOutputs};
 use jupyter_protocol::{MediaType, Stdio};
 use serde_json::Map;
 use std::collections::BTreeMap;
@@ -81,13 +80,13 @@ impl Answer {
         self.text.is_empty() && self.html.is_none()
     }
 
-    fn into_outputs(self) -> EvalOutputs {
-        let mut outputs = EvalOutputs::new();
+    fn into_data(self) -> Data {
+        let mut data = Data::new();
         if !self.is_empty() {
-            outputs.content_by_mime_type.insert("text/plain".into(), self.text);
+            data.insert("text/plain".into(), self.text.into());
         }
-        outputs.content_by_mime_type.extend(self.html.map(|html| ("text/html".into(), html)));
-        outputs
+        data.extend(self.html.map(|html| ("text/html".into(), html.into())));
+        data
     }
 }
 
@@ -112,7 +111,7 @@ impl From<Failed> for Stop {
 
 impl From<evcxr::Error> for Stop {
     fn from(error: evcxr::Error) -> Self {
-        Self::Failed(Failed::Evcxr(error))
+        Self::Failed(error.into())
     }
 }
 
@@ -121,31 +120,26 @@ pub(super) type Answered = Result<Answer, Stop>;
 impl Evaluator {
     /// Carries out the commands of a cell. What they answer is the result of a cell that has nothing else; otherwise it is
     /// shown before the rest runs.
-    pub(super) fn run_commands(
-        &mut self,
-        source: &Arc<Source>,
-        callbacks: &mut EvalCallbacks,
-    ) -> Result<EvalOutputs, Failed> {
+    pub(super) fn run_commands(&mut self, source: &Arc<Source>, ask: Ask) -> Result<Data, Failed> {
         let Commands { commands, code_start } = cell::commands(&source.code);
         check(&commands, source)?;
         let mut answer = Answer::default();
-        let done = self.run_each(&commands, source, callbacks, &mut answer);
+        let done = self.run_each(&commands, source, ask, &mut answer);
         if done.is_err() || code_start < source.code.len() {
-            let data = take(&mut answer).into_outputs().content_by_mime_type.into_iter();
-            let data: Map<_, _> = data.map(|(mime, content)| (mime, content.into())).collect();
+            let data = take(&mut answer).into_data();
             if !data.is_empty() {
                 let metadata = Map::new();
                 self.iopub.output(Output::Display { data, metadata, display_id: None, update: false });
             }
         }
-        done.map(|()| answer.into_outputs())
+        done.map(|()| answer.into_data())
     }
 
     fn run_each(
         &mut self,
         commands: &[Command],
         source: &Arc<Source>,
-        callbacks: &mut EvalCallbacks,
+        ask: Ask,
         answer: &mut Answer,
     ) -> Result<(), Failed> {
         // Crates that follow each other are built together.
@@ -157,7 +151,7 @@ impl Evaluator {
                 continue;
             }
             self.add(take(&mut crates))?;
-            match self.run_command(command, source, callbacks) {
+            match self.run_command(command, source, ask) {
                 Ok(next) => answer.append(next),
                 Err(Stop::Refused(text)) => return Err(refused(text)),
                 Err(Stop::Failed(failed)) => return Err(failed),
@@ -192,12 +186,7 @@ impl Evaluator {
         Ok(())
     }
 
-    fn run_command(
-        &mut self,
-        command: &Command,
-        source: &Arc<Source>,
-        callbacks: &mut EvalCallbacks,
-    ) -> Answered {
+    fn run_command(&mut self, command: &Command, source: &Arc<Source>, ask: Ask) -> Answered {
         let argument = command.argument;
         let given = (!argument.is_empty()).then_some(argument);
         if command.is_shell() {
@@ -286,7 +275,7 @@ impl Evaluator {
                 format!("linker: {}", self.settings.linker.as_deref().unwrap_or(LINKERS[0]))
             }
             ":load_config" => {
-                let text = match self.load_config(callbacks)? {
+                let text = match self.load_config(ask)? {
                     Some(path) => format!("Loaded {}", path.display()),
                     None => "There is no evcxr.toml, here or in the configuration folder of evcxr".into(),
                 };
@@ -445,8 +434,7 @@ impl Evaluator {
     fn describe(&self, command: &Command, source: &Arc<Source>) -> Answered {
         // The commands before it may have added the crate that it is about.
         let code = source.code[..command.range.start].to_owned() + command.argument;
-        let help =
-            self.documentation.as_ref().map(|documentation| documentation.of(code)).unwrap_or_default();
+        let help = self.documentation.as_ref().map(|documentation| documentation(code)).unwrap_or_default();
         let (mut text, mut html) = (format!("No documentation found for `{}`\n", command.argument), None);
         for media in help {
             match media {

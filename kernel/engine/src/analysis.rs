@@ -1,23 +1,46 @@
-//! The process behind `analyzer.rs`: an evcxr whose rust-analyzer sees std, `lab` and the crates that `lab` is
+//! The process behind completion and help: an evcxr whose rust-analyzer sees std, `lab` and the crates that `lab` is
 //! about, but none of the hundred others that they bring along.
 
-use crate::analyzer::{Answer, Item, Question};
 use crate::shown_crates::{CRATES, USER_CARGO_HOME, shown_crates};
-use crate::terminal::say;
-use crate::this_program;
 use anyhow::{Context, Result, anyhow};
+use environment::program::this_program;
 use environment::session_directory::within;
 use environment::toolchain::search_path;
 use environment::{Cuda, Environment, OwnVariables, Shared, Toolchain};
 use evcxr::{CommandContext, EvalContext};
 use regex::{Captures, Regex};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::{env, fs, io};
+
+/// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Question {
+    Complete { code: String, position: usize },
+    Inspect { code: String, position: usize },
+}
+
+/// What it answers. Ranges are in bytes of the code.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    Completions { start: usize, end: usize, items: Vec<Item> },
+    Help { text: String, html: String },
+    Nothing,
+}
+
+/// One completion.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Item {
+    pub text: String,
+    pub kind: String,
+    /// The text with its signature.
+    pub label: String,
+}
 
 /// Answers questions from standard input until it ends. Works in `folder`, which is the kernel's to remove.
 pub fn run(folder: &Path, cuda: bool) -> Result<()> {
@@ -59,7 +82,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     context.execute(&cargo_home).map_err(|error| anyhow!("{error}"))?;
     for line in io::stdin().lock().lines() {
         let answer = answer(&mut context, serde_json::from_str(&line?)?);
-        say!("{}", serde_json::to_string(&answer)?)?;
+        writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)?;
         give_back_memory();
     }
     Ok(())

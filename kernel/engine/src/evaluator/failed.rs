@@ -7,6 +7,8 @@ use jupyter_protocol::ReplyError;
 
 /// Why a cell could not be evaluated.
 pub enum Failed {
+    /// The process that ran the cell has ended, and with it all variables; evcxr's account of it.
+    Ended(String),
     Evcxr(Error),
     /// A command is at fault, and nothing after it has run.
     Command(Vec<Diagnostic>),
@@ -32,6 +34,7 @@ impl Failed {
     /// As the notebook shows it.
     pub fn into_reply(self) -> ReplyError {
         match self {
+            Self::Ended(status) => errors::process_ended(&status, &[]),
             Self::Evcxr(error) => errors::from_evcxr(&error),
             Self::Command(faults) => errors::from_commands(&faults),
             Self::Config(error) => errors::plain("ConfigError", &format!("{error:#}")),
@@ -52,6 +55,15 @@ impl Failed {
                 "the folder of this session has been removed, and no cell can be compiled any more: restart the kernel",
             ),
             Self::Dependency(error) => errors::from_dependency(&error),
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::SubprocessTerminated(status) => Self::Ended(status),
+            error => Self::Evcxr(error),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What rust-analyzer gets to see of the crates that cells can use: cargo's description, cut down.
 
-use crate::terminal::say;
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, PackageId};
 use environment::{Environment, Toolchain};
@@ -57,7 +56,8 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
     let mut metadata = serde_json::from_slice(&output.stdout)?;
     let crates = fs::read(env::var_os(CRATES).context("not started by the analyzer")?)?;
     add_crates(&mut metadata, serde_json::from_slice(&crates)?)?;
-    say!("{}", serde_json::to_string(&metadata)?).map(|()| 0)
+    writeln!(io::stdout(), "{}", serde_json::to_string(&metadata)?)?;
+    Ok(0)
 }
 
 /// Adds crates to what is known of the package of the cells, which depends on `lab` then.

@@ -70,6 +70,7 @@ pub fn take_dependencies(folder: &Path) -> Result<Option<Vec<String>>> {
 
 /// What `cargo metadata` says of the crate, for the rust-analyzer inside evcxr: that it is there, and nothing of others.
 /// <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>
+#[allow(clippy::print_stdout)]
 pub fn describe() -> Result<()> {
     let folder = env::current_dir()?;
     let target = json!({

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// evcxr sets this for the process that runs cells.
-pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
+const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 /// The descriptor of the socket to the kernel.
 pub const SOCKET: &str = "TAPER_SOCKET";
 /// The shared library of `lab`, next to which the variables are that users have set for this process.
@@ -44,8 +44,24 @@ pub fn environment_file(lab: &Path) -> PathBuf {
     lab.with_file_name("environment.json")
 }
 
+/// Runs cells, if evcxr has started this process to do so; returns whether it has.
+///
+/// # Errors
+/// When it was not the kernel's evcxr that started it.
+pub fn run_if_meant() -> Result<bool> {
+    if env::var_os(IS_CHILD).is_none() {
+        return Ok(false);
+    }
+    if env::var_os(SOCKET).is_some() {
+        run()?
+    } else {
+        pretend()?
+    }
+    Ok(true)
+}
+
 /// Runs cells until standard input ends.
-pub fn run() -> Result<()> {
+fn run() -> Result<()> {
     take_environment()?;
     // evcxr asks for backtraces, which candle and anyhow then print with every error.
     // SAFETY: this process has started no thread yet.
@@ -127,7 +143,8 @@ fn leave_interrupts_to_other_threads() {
 }
 
 /// Claims to run cells, for an evcxr that is there for analysis only.
-pub fn pretend() -> Result<()> {
+#[allow(clippy::print_stdout)]
+fn pretend() -> Result<()> {
     for _ in io::stdin().lock().lines() {
         println!("{COMPLETE}");
     }

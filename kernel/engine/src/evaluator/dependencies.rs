@@ -62,7 +62,7 @@ pub fn failed(error: Error) -> Failed {
             };
             errors.iter().map(text).collect::<Vec<_>>().join("\n\n")
         }
-        _ => return Failed::Evcxr(error),
+        _ => return error.into(),
     };
     Failed::Dependency(anyhow!(text))
 }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_crate_is_that_of_the_path_or_else_the_kernels_own() {
-        let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks"));
+        let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../notebooks"));
         let folder = tempfile::tempdir().unwrap();
         let other = folder.path().join("my features/lab");
         fs::create_dir_all(&other).unwrap();
