@@ -2,36 +2,40 @@
 
 use crate::terminal::warn_user;
 use anyhow::Result;
-use environment::warm::Report;
+use environment::warm::{Orders, Progress};
 use environment::{Cuda, Environment, Lab, Toolchain};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
 /// Builds the warm environment of a `lab`, unless it is there.
 pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    with_progress(&toolchain, lab, |report| Environment::build(&toolchain, cuda, lab, report)).map(drop)
+    let what: String = lab.features.iter().map(|feature| format!(" + {feature}")).collect();
+    with_progress(&toolchain, cuda, &what, |orders| Environment::build(lab, orders)).map(drop)
 }
 
-/// Builds the warm environment with a progress bar.
+/// Builds the warm environment, with `what` besides, and a progress bar.
 pub fn with_progress(
     toolchain: &Toolchain,
-    lab: &Lab,
-    build: impl FnOnce(Report) -> Result<Environment>,
+    cuda: Option<&Cuda>,
+    what: &str,
+    build: impl FnOnce(Orders) -> Result<Environment>,
 ) -> Result<Environment> {
     add_rust_sources(toolchain);
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
         "{spinner} building the warm environment{msg} {wide_bar} {pos}/{len} crates, {elapsed}",
     )?);
-    let features: String = lab.features.iter().map(|feature| format!(" + {feature}")).collect();
-    bar.set_message(features);
-    let mut report = |done: usize, total: usize| {
+    bar.set_message(what.to_owned());
+    let mut report = |progress: &Progress| {
         bar.enable_steady_tick(Duration::from_millis(200));
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        true
     };
-    let built = build(&mut report);
+    let variables = BTreeMap::new();
+    let built = build(Orders { toolchain, cuda, offline: false, variables: &variables, report: &mut report });
     bar.finish_and_clear();
     built
 }

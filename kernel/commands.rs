@@ -40,8 +40,6 @@ pub enum Command {
     DescribeCells,
     #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
     CargoOfCells(stand_ins::Given),
-    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
-    RustcOfCells(stand_ins::Given),
 }
 
 impl Command {
@@ -61,7 +59,6 @@ impl Command {
             Self::CargoForAnalyzer(given) => stand_ins::cargo_for_analyzer(&given),
             Self::DescribeCells => stand_ins::describe_cells(),
             Self::CargoOfCells(given) => stand_ins::cargo_of_cells(&given),
-            Self::RustcOfCells(given) => stand_ins::rustc_of_cells(&given),
         }
     }
 }

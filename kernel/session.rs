@@ -33,7 +33,7 @@ pub struct Shared {
     /// The process that completes, or 0 where there is none yet. An interrupt leaves it alone.
     pub analyzer: AtomicU32,
     /// How often the user has interrupted the cell in progress.
-    pub interrupts: AtomicUsize,
+    pub interrupts: Arc<AtomicUsize>,
     /// The request of the cell in progress.
     pub current: Mutex<Option<JupyterMessage>>,
     /// Where the session asks for documentation, once there is somebody to ask.

@@ -53,7 +53,7 @@ impl Worker {
     }
 
     fn start_evaluator(&mut self) {
-        self.evaluator = Evaluator::start(&self.setting, &self.iopub, &self.stdin);
+        self.evaluator = Evaluator::start(&self.setting, &self.iopub, &self.stdin, &self.shared.interrupts);
         *self.shared.runner.lock().unwrap() =
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }

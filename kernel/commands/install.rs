@@ -60,15 +60,15 @@ impl Install {
             // Of what there is for all users nobody needs another one.
             (None, Some(_)) => None,
         };
-        let build = |lab: &Lab| {
-            with_progress(&toolchain, lab, |report| match &folder {
-                Some(folder) => Environment::repair(folder, &toolchain, cuda.as_ref(), lab, report),
-                None => Environment::build(&toolchain, cuda.as_ref(), lab, report),
+        let build = |lab: &Lab, what: &str| {
+            with_progress(&toolchain, cuda.as_ref(), what, |orders| match &folder {
+                Some(folder) => Environment::repair(folder, lab, orders),
+                None => Environment::build(lab, orders),
             })
         };
-        let built = build(&Lab::embedded())?;
+        let built = build(&Lab::embedded(), "")?;
         if *burn {
-            build(&Lab::embedded().with(["burn".to_owned()].into()))?;
+            build(&Lab::embedded().with(["burn".to_owned()].into()), " + burn")?;
         }
         let folder = kernels(&data).join(NAMES[usize::from(cuda.is_some())]);
         let template = nbconvert::folder(&data);

@@ -40,8 +40,7 @@ impl Kernel {
         ];
         // SAFETY: this process has started no thread yet.
         let own_variables = unsafe { OwnVariables::set(&own) };
-        let rustc = tools.join(stand_ins::RUSTC_OF_CELLS);
-        let setting = Setting { folder: folder.path().to_owned(), rustc, own_variables, cuda: self.cuda };
+        let setting = Setting { folder: folder.path().to_owned(), own_variables, cuda: self.cuda };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = runtime.block_on(async {
             let ended = kernel::told_to_end()?;

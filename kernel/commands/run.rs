@@ -6,7 +6,7 @@ use crate::parameters::{self, Parameter};
 use crate::terminal::{Closed, say, warn_user};
 use crate::{build_bar, execution, pages};
 use anyhow::{Context, Result};
-use engine::dependencies;
+use engine::crates;
 use environment::Lab;
 use nbformat::v4::{Cell, Notebook};
 use pages::Executed;
@@ -91,9 +91,8 @@ fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
         let source = source.concat();
         let commands = cell::commands(&source).commands;
         let mut added = commands.iter().filter_map(|command| command.dependency()?.ok());
-        let lab = added.rfind(dependencies::is_lab);
-        if let Some(lab) =
-            lab.map(|lab| dependencies::wanted_lab(&lab, execution::folder(path))).transpose()?
+        let lab = added.rfind(crates::is_lab);
+        if let Some(lab) = lab.map(|lab| crates::wanted_lab(&lab, execution::folder(path))).transpose()?
             && !lab.features.is_empty()
         {
             build_bar::build_environment(None, &lab)?;

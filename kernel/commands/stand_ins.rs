@@ -26,8 +26,3 @@ pub fn describe_cells() -> Result<ExitCode> {
 pub fn cargo_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
     cargo_for_evcxr::cargo(arguments).map(ExitCode::from)
 }
-
-/// rustc for the cargo that builds cells with dependencies.
-pub fn rustc_of_cells(Given { arguments }: &Given) -> Result<ExitCode> {
-    cargo_for_evcxr::rustc(arguments).map(ExitCode::from)
-}

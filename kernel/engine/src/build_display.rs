@@ -1,6 +1,6 @@
 //! A build that a cell has to wait for, in that cell's output.
 
-use environment::Lab;
+use environment::warm::Progress;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -8,8 +8,8 @@ use wire::{IoPub, Output};
 
 /// What takes no longer is not worth telling of.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many crates are left while it is: `lab` itself is compiled in seconds, and so is what is linked with it.
-const FEW: usize = 2;
+/// How often what is told changes.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Says how far the build is, in a line that changes in place. Its last state stays in the notebook.
 pub struct BuildDisplay {
@@ -17,46 +17,42 @@ pub struct BuildDisplay {
     id: String,
     what: String,
     start: Instant,
-    shown: bool,
+    shown: Option<Instant>,
 }
 
 impl BuildDisplay {
-    /// Shows nothing yet.
-    pub fn new(iopub: &IoPub, lab: &Lab) -> Self {
-        let features: Vec<&str> = lab.features.iter().map(String::as_str).collect();
-        let what = match features.is_empty() {
-            true => "the crates of `lab`".to_owned(),
-            false => format!("the crates of `lab` with {}", features.join(" and ")),
-        };
+    /// Shows nothing yet. `what` is being built.
+    pub fn new(iopub: &IoPub, what: &str) -> Self {
         let id = Uuid::new_v4().to_string();
-        Self { iopub: iopub.clone(), id, what, start: Instant::now(), shown: false }
+        Self { iopub: iopub.clone(), id, what: what.to_owned(), start: Instant::now(), shown: None }
     }
 
-    /// Crates done, and crates in total.
-    pub fn report(&mut self, done: usize, total: usize) {
-        if let Some(text) = self.progress(done, total) {
-            self.show(&text);
+    /// Shows how far it is, if that is worth telling.
+    pub fn report(&mut self, progress: &Progress) {
+        let is_due = match self.shown {
+            None => self.start.elapsed() > PATIENCE,
+            Some(shown) => shown.elapsed() > INTERVAL,
+        };
+        if is_due {
+            self.show(&self.line(progress));
         }
     }
 
     /// All is built.
     pub fn finish(&mut self) {
-        if self.shown {
+        if self.shown.is_some() {
             self.show(&format!(
-                "Built {} in {}. Notebooks start with them at once now.",
+                "Built {} in {}. Notebooks start with it at once now.",
                 self.what,
                 self.time()
             ));
         }
     }
 
-    /// What is worth telling, if anything is.
-    fn progress(&self, done: usize, total: usize) -> Option<String> {
-        let tell = self.shown || (self.start.elapsed() > PATIENCE && total - done > FEW);
-        let (what, time) = (&self.what, self.time());
-        tell.then(|| {
-            format!("Building {what}, once for all notebooks: {done} of {total} in {time}. It takes minutes.")
-        })
+    fn line(&self, Progress { done, total, doing }: &Progress) -> String {
+        let crates = if *total > 0 { format!(", {done} of {total} crates") } else { String::new() };
+        let doing = if doing.is_empty() { String::new() } else { format!(", {doing}") };
+        format!("Building {}, once for all notebooks: {}{crates}{doing}", self.what, self.time())
     }
 
     fn time(&self) -> String {
@@ -67,8 +63,8 @@ impl BuildDisplay {
     fn show(&mut self, text: &str) {
         let data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
         let (display_id, metadata) = (Some(self.id.clone()), Map::new());
-        self.iopub.output(Output::Display { data, metadata, display_id, update: self.shown });
-        self.shown = true;
+        self.iopub.output(Output::Display { data, metadata, display_id, update: self.shown.is_some() });
+        self.shown = Some(Instant::now());
     }
 }
 
@@ -78,14 +74,19 @@ mod tests {
 
     #[test]
     fn a_long_build_is_told_of_and_a_short_one_is_not() {
-        let lab = Lab::embedded().with(["burn".to_owned()].into());
-        let mut display = BuildDisplay::new(&IoPub::new().0, &lab);
-        assert_eq!(display.progress(0, 300), None, "begun just now");
+        let mut display = BuildDisplay::new(&IoPub::new().0, "polars");
+        let progress = Progress { done: 20, total: 300, doing: "compiling arrow".into() };
+        display.report(&progress);
+        assert_eq!(display.shown, None, "begun just now");
         display.start -= Duration::from_secs(75);
-        assert_eq!(display.progress(298, 300), None, "as good as done");
-        let text = "Building the crates of `lab` with burn, once for all notebooks: 20 of 300 in 1:15 min. It takes minutes.";
-        assert_eq!(display.progress(20, 300).as_deref(), Some(text));
-        display.report(20, 300);
-        assert!(display.progress(299, 300).is_some(), "what was begun is told to the end");
+        let text = "Building polars, once for all notebooks: 1:15 min, 20 of 300 crates, compiling arrow";
+        assert_eq!(display.line(&progress), text);
+        let begun = Progress { doing: "updating crates.io index".into(), ..Progress::default() };
+        assert_eq!(
+            display.line(&begun),
+            "Building polars, once for all notebooks: 1:15 min, updating crates.io index"
+        );
+        display.report(&progress);
+        assert!(display.shown.is_some());
     }
 }

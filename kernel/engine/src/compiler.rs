@@ -1,7 +1,7 @@
 //! The compiler of cells: rustc, started at once, for the crate that is made of a cell.
 //!
 //! cargo would look, for longer than many cells take to compile, whether anything has changed. What a cell is linked with is
-//! known already: `lab`, and the crates that cargo has built for the session's `:dep` lines.
+//! known already: `lab`, and the sets that hold the crates of the session's `:dep` lines.
 
 use anyhow::{Context, Result, bail};
 use cell::code::Code;
@@ -17,10 +17,10 @@ pub struct Compiler {
     pub rustc: PathBuf,
     /// The folder of the crate.
     folder: PathBuf,
-    /// What links `lab`.
+    /// What links `lab` and other crates.
     pub flags: Vec<String>,
-    /// What links the crates of `:dep` lines.
-    pub dependencies: Vec<String>,
+    /// Shared libraries of crates, which code is linked with although it does not name them.
+    pub sets: Vec<String>,
     /// Flags that the user has chosen.
     pub chosen: Vec<String>,
     /// Variables that the user has set for the compiler.
@@ -49,7 +49,7 @@ impl Compiler {
             rustc,
             folder: session.join(directory::CELLS),
             flags: Vec::new(),
-            dependencies: Vec::new(),
+            sets: Vec::new(),
             chosen: Vec::new(),
             environment: BTreeMap::new(),
             opt_level: "2".into(),
@@ -61,11 +61,6 @@ impl Compiler {
     /// The folder of the crate that is made of a cell.
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// Whether cells are linked with a crate of this name, by a `:dep` line.
-    pub fn links(&self, name: &str) -> bool {
-        self.dependencies.iter().any(|flag| flag.split_once('=').is_some_and(|(linked, _)| linked == name))
     }
 
     /// Compiles the crate to a library of its own.
@@ -117,7 +112,10 @@ impl Compiler {
     fn command(&self, code: &Code) -> Result<Command> {
         let source = self.folder.join(SOURCE);
         fs::create_dir_all(source.parent().unwrap_or(&self.folder))?;
-        fs::write(&source, code.text()).with_context(|| format!("cannot write {}", source.display()))?;
+        let mut text = code.text().to_owned();
+        // After the code, whose places stay what they are.
+        self.sets.iter().for_each(|set| text.push_str(&format!("extern crate {set} as _;\n")));
+        fs::write(&source, text).with_context(|| format!("cannot write {}", source.display()))?;
         let mut command = Command::new(&self.rustc);
         command
             .current_dir(&self.folder)
@@ -125,7 +123,6 @@ impl Compiler {
             .arg(format!("--edition={}", self.edition))
             .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
             .args(&self.flags)
-            .args(&self.dependencies)
             .args(&self.chosen)
             .envs(&self.environment);
         Ok(command)

@@ -3,14 +3,13 @@
 
 mod commands;
 mod config;
-pub mod dependencies;
+pub mod crates;
 mod failed;
 mod plan;
 mod shell;
 
 pub use failed::Failed;
 
-use crate::build_display::BuildDisplay;
 use crate::compiler::{Compiled, Compiler};
 use crate::diagnostics::{Diagnostic, MOVES};
 use crate::errors::LOAD_ERROR;
@@ -20,14 +19,14 @@ use crate::runner::{Outcome, Runner};
 use crate::sources::Sources;
 use crate::types::{self, Answers};
 use crate::{cargo_for_evcxr, child, diagnostics, errors, input};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
 use cell::macros::Call;
 use cell::{Binding, Cell, Dependency};
 use commands::Settings;
 use environment::program::this_program;
-use environment::{Cuda, Environment, OwnVariables, Toolchain, session_directory as directory};
+use environment::{Cuda, Environment, Lab, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext};
 use jupyter_protocol::{MediaType, ReplyError, Stdio};
 use plan::Plan;
@@ -40,6 +39,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use wire::{IoPub, Output, Stdin};
 
@@ -47,8 +47,6 @@ use wire::{IoPub, Output, Stdin};
 pub struct Setting {
     /// The session's folder.
     pub folder: PathBuf,
-    /// The compiler of cells.
-    pub rustc: PathBuf,
     /// What user code must not see of this process's environment.
     pub own_variables: OwnVariables,
     /// Whether cells are to compute on a GPU.
@@ -72,14 +70,19 @@ struct State {
     is_async: bool,
 }
 
-/// evcxr with its child, and the environment its cells are linked with.
+/// evcxr with its child, and all that a session consists of.
 pub struct Evaluator {
     context: CommandContext,
     compiler: Compiler,
     state: State,
     toolchain: Toolchain,
     cuda: Option<Cuda>,
+    /// The `lab` of this session.
+    lab: Lab,
+    /// What cells are linked with.
     environment: Environment,
+    /// How often the user has interrupted the cell in progress.
+    interrupts: Arc<AtomicUsize>,
     /// The link by which the child finds the environment's `lab`.
     lab_link: PathBuf,
     /// Whether there are cells that were linked with it.
@@ -133,15 +136,20 @@ pub struct Ran {
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
 
-/// What cells with `.await` at their top level are linked with, as evcxr has it.
-const TOKIO: &str = "tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-multi-thread\"] }";
+/// What cells with `.await` at their top level are linked with. It is as most notebooks ask for it themselves.
+const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
 
 impl Evaluator {
     /// Starts evcxr and its child.
     ///
     /// # Errors
     /// When one of them does not start, or the warm environment is not built.
-    pub fn start(setting: &Setting, iopub: &IoPub, stdin: &Stdin) -> Result<Self> {
+    pub fn start(
+        setting: &Setting,
+        iopub: &IoPub,
+        stdin: &Stdin,
+        interrupts: &Arc<AtomicUsize>,
+    ) -> Result<Self> {
         let toolchain = Toolchain::find()?;
         let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
         let environment = Environment::open(&toolchain, cuda.as_ref())?;
@@ -182,7 +190,9 @@ impl Evaluator {
             state: State::default(),
             toolchain,
             cuda,
+            lab: Lab::embedded(),
             environment,
+            interrupts: Arc::clone(interrupts),
             lab_link,
             used: false,
             iopub: iopub.clone(),
@@ -193,25 +203,13 @@ impl Evaluator {
             documentation: None,
             runner,
         };
-        let programs = format!(
-            ":build_env RUSTC_WORKSPACE_WRAPPER={}\n:build_env RUSTC={}\n:build_env {}={}",
-            setting.rustc.display(),
-            evaluator.toolchain.rustc_path().display(),
-            cargo_for_evcxr::CARGO,
-            evaluator.toolchain.cargo_path().display()
-        );
-        evaluator.context.execute(&programs).map_err(|error| anyhow!("{error}"))?;
-        evaluator.link_lab()?;
+        evaluator.compiler.flags = evaluator.environment.rustflags();
+        evaluator.run_first_cell()?;
         Ok(evaluator)
     }
 
-    /// Has cells linked with the `lab` of the environment, and runs what comes before the first of them: it has the system
-    /// read what every cell needs.
-    fn link_lab(&mut self) -> Result<()> {
-        let flags = self.environment.rustflags();
-        let build_env = format!(":build_env CARGO_ENCODED_RUSTFLAGS={flags}");
-        self.context.execute(&build_env).map_err(|error| anyhow!("{error}"))?;
-        self.compiler.flags = flags.split('\u{1f}').map(str::to_owned).collect();
+    /// Runs what comes before the first cell: it has the system read what every cell needs.
+    fn run_first_cell(&mut self) -> Result<()> {
         let first = Arc::new(Source { name: String::new(), code: "();".into() });
         let ran = self.run_rust(&first, &|_| Answer::End);
         let error = match ran {
@@ -254,6 +252,7 @@ impl Evaluator {
     /// Why it did not run, or did not come to its end.
     pub fn run(&mut self, name: &str, cell: &str, ask: Ask) -> Result<Ran, Failed> {
         self.start_with_config(ask);
+        self.follow_sources();
         let source = Arc::new(Source { name: name.to_owned(), code: cell.to_owned() });
         let ran = self.run_source(&source, ask);
         self.settings.note(&ran);
@@ -267,16 +266,6 @@ impl Evaluator {
             ran = self.run_rust(source, ask)?;
         }
         Ok(Ran { commands, ..ran })
-    }
-
-    /// Takes over what cargo has built for evcxr.
-    fn link_dependencies(&mut self) -> Result<(), Failed> {
-        if let Some(dependencies) =
-            cargo_for_evcxr::take_dependencies(&self.evcxr_folder).map_err(Failed::Kernel)?
-        {
-            self.compiler.dependencies = dependencies;
-        }
-        Ok(())
     }
 
     /// Compiles and runs the Rust code of a cell.
@@ -346,7 +335,7 @@ impl Evaluator {
             .pieces
             .iter()
             .filter(|piece| piece.is_item() || piece.is_inner_attribute() || macros.contains(&piece.range));
-        let uses_tokio = self.compiler.links("tokio")
+        let uses_tokio = self.environment.has("tokio")
             && (words.contains("tokio") || change.definitions.code().text().contains("tokio"));
         let mut plan = Plan {
             source: Arc::clone(source),
@@ -534,7 +523,7 @@ impl Evaluator {
 
     /// Sees to it that cells can wait for what is asynchronous.
     fn have_tokio(&mut self) -> Result<(), Failed> {
-        if !self.compiler.links("tokio") {
+        if !self.environment.has("tokio") {
             let tokio = Dependency::parse(TOKIO).map_err(|fault| Failed::Kernel(fault.into()))?;
             self.add(vec![tokio])?;
         }
@@ -629,25 +618,6 @@ impl Evaluator {
         // What is wrong with it shows when it is written to.
         let _ = fs::create_dir_all(self.evcxr_folder.join("src"));
         Ok(())
-    }
-
-    /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
-    /// features. The process that runs the cells has loaded the one before, and is started anew.
-    fn use_lab(&mut self, dependency: &Dependency) -> Result<()> {
-        let lab = dependencies::wanted_lab(dependency, Path::new(""))?;
-        if self.environment.serves(&lab) {
-            return Ok(());
-        }
-        if self.used {
-            bail!("cells have used another `lab` already: restart the kernel, and run this cell first");
-        }
-        let mut display = BuildDisplay::new(&self.iopub, &lab);
-        let mut report = |done, total| display.report(done, total);
-        self.environment = Environment::build(&self.toolchain, self.cuda.as_ref(), &lab, &mut report)?;
-        display.finish();
-        point(&self.lab_link, self.environment.lab_library())?;
-        self.context.execute(":restart").map_err(|error| anyhow!("{error}"))?;
-        self.link_lab()
     }
 }
 

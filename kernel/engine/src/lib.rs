@@ -27,6 +27,6 @@ pub mod shown_crates;
 mod sources;
 mod types;
 
-pub use evaluator::dependencies;
+pub use evaluator::crates;
 pub use evaluator::{Answer, Data, Documentation, Evaluator, Failed, Question, Ran, Setting};
 pub use runner::Runner;

@@ -9,17 +9,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// The compiler that cargo is told to use for cells.
-pub const RUSTC_OF_CELLS: &str = "rustc-of-cells";
 /// The folder that comes first on the kernel's search path.
 pub const FIRST_ON_PATH: &str = "path";
 
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 4] = [
     ("cargo", include_str!("stand_ins/cargo.sh")),
     ("rustc", include_str!("stand_ins/rustc.sh")),
     ("path/rustup", include_str!("stand_ins/rustup.sh")),
     ("cargo-of-cells", include_str!("stand_ins/cargo-of-cells.sh")),
-    (RUSTC_OF_CELLS, include_str!("stand_ins/rustc-of-cells.sh")),
 ];
 
 /// Writes them into a folder.

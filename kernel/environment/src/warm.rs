@@ -5,18 +5,27 @@
 //! of the environment is only ever read.
 
 mod build;
+mod compiled;
+mod failure;
 mod home;
+mod set;
+mod sources;
+
+pub use build::{Orders, Progress, Report};
 
 use crate::cache::environments;
 use crate::cuda::Cuda;
+use crate::files;
 use crate::lab::Lab;
 use crate::shared::Shared;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
+use compiled::Crate;
 use home::Home;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use sources::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A compiled `lab`, ready to be linked.
@@ -39,10 +48,34 @@ pub struct Environment {
     /// What it was compiled with.
     #[serde(default)]
     features: BTreeSet<String>,
+    /// Everything that was compiled for it.
+    #[serde(default)]
+    crates: Vec<Crate>,
+    /// The shared libraries that hold what `lab` does not bring. Each is linked with those before it.
+    #[serde(default)]
+    sets: Vec<SetLibrary>,
+    /// What cells may name beside `lab`: crates, with the files that the compiler is given.
+    #[serde(default)]
+    named: BTreeMap<String, PathBuf>,
+    /// What crates in folders were compiled from.
+    #[serde(default)]
+    sources: Vec<Source>,
 }
 
-/// How far a build is: crates done, crates in total.
-pub type Report<'a> = &'a mut dyn FnMut(usize, usize);
+/// A shared library of crates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SetLibrary {
+    /// The name by which code is linked with it.
+    name: String,
+    path: PathBuf,
+    /// How many bytes it has.
+    size: u64,
+    /// Whether it was made of sources that may change.
+    is_local: bool,
+}
+
+/// The name of the file that describes an environment, in the folder of its library.
+const DESCRIPTION: &str = "environment.json";
 
 impl Environment {
     /// The environment of the `lab` that this program carries, with or without CUDA.
@@ -59,10 +92,10 @@ impl Environment {
     ///
     /// # Errors
     /// When it does not compile, with what cargo says.
-    pub fn build(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab, report: Report) -> Result<Self> {
-        match Self::find(toolchain, cuda, lab)? {
+    pub fn build(lab: &Lab, orders: Orders) -> Result<Self> {
+        match Self::find(orders.toolchain, orders.cuda, lab)? {
             Some(environment) => Ok(environment),
-            None => Self::repair(&environments()?, toolchain, cuda, lab, report),
+            None => Self::repair(&environments()?, lab, orders),
         }
     }
 
@@ -81,26 +114,42 @@ impl Environment {
     ///
     /// # Errors
     /// When it does not compile, with what cargo says.
-    pub fn repair(
-        folder: &Path,
-        toolchain: &Toolchain,
-        cuda: Option<&Cuda>,
-        lab: &Lab,
-        report: Report,
-    ) -> Result<Self> {
-        let home = Home::of(folder, toolchain, cuda, lab)?;
-        fs::create_dir_all(&home.root).with_context(|| format!("cannot create {}", home.root.display()))?;
-        let lock = File::create(home.root.join("lock"))?;
-        lock.lock().context("cannot wait for another build of the environment")?;
-        home.write_package(lab)?;
-        let built = build::build(&home, toolchain, report)?;
-        home.finish(built, toolchain)
+    pub fn repair(folder: &Path, lab: &Lab, mut orders: Orders) -> Result<Self> {
+        let home = Home::of(folder, orders.toolchain, orders.cuda, lab)?;
+        let _lock = home.lock(&mut orders)?;
+        home.write_sources(lab)?;
+        home.write_package()?;
+        let built = build::build(&home.package(), &home.target(), &mut orders)?;
+        home.finish(built, orders.toolchain)
+    }
+
+    /// The environment whose cells can name these crates, and no others beside `lab`; `wanted` is the table
+    /// `[dependencies]` of a manifest. What is not there yet is compiled, in the user's cache. Of what this environment has
+    /// compiled, nothing is compiled again unless features that are new to it change it.
+    ///
+    /// # Errors
+    /// When a crate cannot be had or does not compile, with what cargo says.
+    pub fn with(&self, lab: &Lab, wanted: &toml::Table, orders: Orders) -> Result<Self> {
+        set::with(self, lab, wanted, orders)
+    }
+
+    /// The description in a folder, if it is there and what it describes is whole.
+    fn read(folder: &Path) -> Option<Self> {
+        let environment: Self = serde_json::from_slice(&fs::read(folder.join(DESCRIPTION)).ok()?).ok()?;
+        environment.is_whole().then_some(environment)
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        files::write(&folder.join(DESCRIPTION), serde_json::to_string_pretty(self)?)
     }
 
     /// Whether nothing of it has been removed or cut short.
     pub fn is_whole(&self) -> bool {
-        let size = fs::metadata(&self.library).map(|library| library.len());
-        size.is_ok_and(|size| size == self.size) && self.dependencies.iter().all(|folder| folder.is_dir())
+        let is_whole = |path: &Path, size| fs::metadata(path).is_ok_and(|library| library.len() == size);
+        is_whole(&self.library, self.size)
+            && self.sets.iter().all(|set| is_whole(&set.path, set.size))
+            && self.dependencies.iter().all(|folder| folder.is_dir())
+            && self.named.values().all(|file| file.exists())
     }
 
     /// Whether cells that ask for this `lab` can be linked with it.
@@ -118,19 +167,55 @@ impl Environment {
         &self.package
     }
 
+    /// Whether the sources of a crate in a folder have changed since they were looked at last.
+    pub fn is_outdated(&self) -> bool {
+        self.sources.iter().any(|source| source.now() != *source)
+    }
+
+    /// Looks at the sources of crates in folders.
+    pub fn look_at_sources(&mut self) {
+        self.sources.iter_mut().for_each(|source| *source = source.now());
+    }
+
+    /// The crates in folders that `other` has compiled from other sources, or does not have.
+    pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let is_kept = |found: &Crate| other.crates.iter().any(|kept| kept.file == found.file);
+        let local = self.crates.iter().filter(|found| found.is_local());
+        local.filter(move |found| !is_kept(found)).filter_map(Crate::name)
+    }
+
+    /// Whether code can name this crate.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
+    /// The names of the shared libraries that code has to be linked with.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().map(|set| set.name.as_str())
+    }
+
     /// The compiler flags of cells.
-    pub fn rustflags(&self) -> String {
-        let folder = self.library.parent().unwrap_or(Path::new("/")).display();
-        let mut flags = vec![
-            "-Cprefer-dynamic".to_owned(),
-            "--extern".to_owned(),
-            format!("lab={}", self.library.display()),
-            format!("-Clink-arg=-Wl,-rpath,{folder}"),
-        ];
+    pub fn rustflags(&self) -> Vec<String> {
+        let mut flags = self.link_flags();
+        for (name, file) in &self.named {
+            flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
+        }
+        flags
+    }
+
+    /// The compiler flags that link shared libraries.
+    fn link_flags(&self) -> Vec<String> {
+        let mut flags = vec!["-Cprefer-dynamic".to_owned()];
+        let sets = self.sets.iter().map(|set| (set.name.as_str(), &set.path));
+        for (name, library) in [("lab", &self.library)].into_iter().chain(sets) {
+            flags.extend(["--extern".to_owned(), format!("{name}={}", library.display())]);
+            if let Some(folder) = library.parent() {
+                flags.push(format!("-Clink-arg=-Wl,-rpath,{}", folder.display()));
+            }
+        }
         flags.extend(self.dependencies.iter().map(|folder| format!("-Ldependency={}", folder.display())));
         flags.extend(self.native.iter().map(|folder| format!("-L{folder}")));
-        // Separated as cargo's CARGO_ENCODED_RUSTFLAGS wants it, for the sake of paths with spaces.
-        flags.join("\u{1f}")
+        flags
     }
 }
 
@@ -150,6 +235,10 @@ mod tests {
             package: folder.join("warm"),
             lab: Lab::embedded().digest(),
             features: ["burn".to_owned()].into(),
+            crates: Vec::new(),
+            sets: Vec::new(),
+            named: BTreeMap::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -191,6 +280,6 @@ mod tests {
             format!("-Ldependency={folder}/deps"),
             "-Lnative=/opt/a b".to_owned(),
         ];
-        assert_eq!(flags.split('\u{1f}').collect::<Vec<_>>(), expected);
+        assert_eq!(flags, expected);
     }
 }

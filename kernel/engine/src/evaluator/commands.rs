@@ -1,6 +1,6 @@
 //! The commands that a cell starts with, such as `:vars`, carried out one after the other.
 
-use super::dependencies::{self, is_lab};
+use super::crates;
 use super::{Ask, Data, Evaluator, Failed, Ran};
 use crate::diagnostics::{self, Diagnostic};
 use crate::glue::{ErrorFormat, Show};
@@ -24,6 +24,8 @@ use wire::Output;
 pub struct Settings {
     /// Whether to say of each cell how long it took.
     pub timing: bool,
+    /// Whether cargo must do without a network.
+    pub offline: bool,
     /// The crates that have been added, as their `:dep` lines would have them today.
     pub dependencies: Vec<Dependency>,
     /// What the next process that runs cells finds in its environment.
@@ -143,47 +145,21 @@ impl Evaluator {
         answer: &mut Answer,
     ) -> Result<(), Failed> {
         // Crates that follow each other are built together.
-        let mut crates = Vec::new();
+        let mut added = Vec::new();
         for command in commands {
             let refused = |text: String| refusal(&text, command, source);
             if let Some(Ok(dependency)) = command.dependency() {
-                crates.push(dependencies::resolve(dependency).map_err(refused)?);
+                added.push(crates::resolve(dependency).map_err(refused)?);
                 continue;
             }
-            self.add(take(&mut crates))?;
+            self.add(take(&mut added))?;
             match self.run_command(command, source, ask) {
                 Ok(next) => answer.append(next),
                 Err(Stop::Refused(text)) => return Err(refused(text)),
                 Err(Stop::Failed(failed)) => return Err(failed),
             }
         }
-        self.add(crates)
-    }
-
-    /// Adds crates to what cells are linked with.
-    pub(super) fn add(&mut self, crates: Vec<Dependency>) -> Result<(), Failed> {
-        let (lab, others): (Vec<_>, Vec<_>) = crates.into_iter().partition(is_lab);
-        if let Some(lab) = lab.last() {
-            self.use_lab(lab).map_err(Failed::Dependency)?;
-        }
-        let known = &self.settings.dependencies;
-        let new: Vec<Dependency> = others.into_iter().filter(|other| !known.contains(other)).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        for Dependency { name, unused, .. } in &new {
-            let name = name.as_deref().unwrap_or_default();
-            for key in unused {
-                self.warn(&format!("cargo does not know the key `{key}` of `{name}`, and ignores it"));
-            }
-        }
-        let lines: String = new.iter().map(|dependency| format!(":dep {dependency}\n")).collect();
-        self.context.execute(&lines).map_err(dependencies::failed)?;
-        self.link_dependencies()?;
-        let known = &mut self.settings.dependencies;
-        known.retain(|known| new.iter().all(|new| new.name != known.name));
-        known.extend(new);
-        Ok(())
+        self.add(added)
     }
 
     fn run_command(&mut self, command: &Command, source: &Arc<Source>, ask: Ask) -> Answered {
@@ -285,7 +261,7 @@ impl Evaluator {
                 text
             }
             ":offline" => {
-                self.context.execute(&format!(":offline {argument}"))?;
+                self.settings.offline = argument == "1";
                 format!("Offline mode: {}", argument == "1")
             }
             ":opt" => {
@@ -335,8 +311,7 @@ impl Evaluator {
     fn clear(&mut self) -> Result<(), Stop> {
         self.context.execute(":clear")?;
         self.state = super::State::default();
-        self.settings.dependencies.clear();
-        self.compiler.dependencies.clear();
+        self.unlink_crates().map_err(Failed::Dependency)?;
         self.used = false;
         Ok(())
     }

@@ -1,16 +1,49 @@
-//! The build of an environment, by cargo.
+//! Builds of packages that depend on `lab`, by cargo.
 
-use super::Report;
-use super::home::Home;
+use super::compiled::Crate;
+use super::failure;
+use crate::cuda::Cuda;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
-use cargo_metadata::camino::Utf8PathBuf;
-use cargo_metadata::{Message, Target, TargetKind};
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::PathBuf;
-use std::process::Stdio;
+use cargo_metadata::{Message, Metadata, PackageId, Target, TargetKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// How often a build reports when cargo says nothing.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far a build is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Crates that are compiled.
+    pub done: usize,
+    /// Crates in total; 0 until that is known.
+    pub total: usize,
+    /// What cargo is doing, such as `compiling serde, syn`.
+    pub doing: String,
+}
+
+/// Is told how far a build is; returns whether to go on.
+pub type Report<'a> = &'a mut dyn FnMut(&Progress) -> bool;
+
+/// How to build.
+pub struct Orders<'a> {
+    /// What to build with.
+    pub toolchain: &'a Toolchain,
+    /// What to build for, if not the processor alone.
+    pub cuda: Option<&'a Cuda>,
+    /// Whether cargo must do without a network.
+    pub offline: bool,
+    /// Variables for cargo, the compiler and build scripts.
+    pub variables: &'a BTreeMap<String, String>,
+    /// Who is told how far it is.
+    pub report: Report<'a>,
+}
 
 /// What cargo has built.
 pub struct Built {
@@ -18,69 +51,158 @@ pub struct Built {
     pub library: PathBuf,
     /// Where the libraries of other languages are that it needs, in the form of the linker's option `-L`.
     pub native: Vec<String>,
+    /// Everything that was compiled, for cells or for the compiler of cells.
+    pub crates: Vec<Crate>,
+    /// What code calls the crates that the package itself depends on, with the packages they are from.
+    pub direct: BTreeMap<String, PackageId>,
 }
 
-/// Builds the package that [`Home::write_package`] has written.
-pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built> {
-    let total = crates(home, toolchain)?;
-    let (package, target) = (home.package(), home.target());
-    let mut command = toolchain.cargo(&package);
-    let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
-    if let Some(cuda) = &home.cuda {
+/// Builds a package that depends on `lab`.
+pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built> {
+    let mut progress = Progress::default();
+    let metadata = describe(package, orders, &mut progress)?;
+    let resolve = metadata.resolve.context("cargo has resolved nothing")?;
+    progress.total = resolve.nodes.len() - 1;
+    let root = resolve.nodes.iter().find(|node| Some(&node.id) == resolve.root.as_ref());
+    let root = root.context("cargo has left out the package")?;
+    let direct: BTreeMap<_, _> =
+        root.deps.iter().map(|dependency| (dependency.name.clone(), dependency.pkg.clone())).collect();
+    // Cells are linked with the shared library of `lab`, and the others are empty.
+    let own = [Some(&root.id), direct.get("lab"), direct.get("taper_common")];
+
+    let mut command = orders.cargo(package);
+    let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), orders.toolchain.rpath()?];
+    if let Some(cuda) = orders.cuda {
         cuda.set(&mut command);
         rustflags.extend(cuda.rustflags());
     }
     command
-        .args(["build", "--message-format=json-render-diagnostics", "--target", &toolchain.host])
+        .args(["build", "--message-format=json-render-diagnostics", "--target", &orders.toolchain.host])
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\u{1f}"))
-        .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_BUILD_BUILD_DIR", &target)
-        .stdout(Stdio::piped())
-        .stderr(File::create(package.join("build.log"))?);
-    let mut cargo = command.spawn().context("cannot run cargo")?;
-    let mut done = BTreeSet::new();
-    let (mut library, mut native) = (None, Vec::new());
-    report(0, total);
-    let output = BufReader::new(cargo.stdout.take().context("cargo has no output")?);
-    for message in Message::parse_stream(output) {
-        match message? {
-            Message::CompilerArtifact(artifact) => {
-                if artifact.target.name == "lab" {
-                    library = artifact.filenames.into_iter().find(is_shared_library);
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_BUILD_BUILD_DIR", target);
+    let (mut library, mut native, mut crates) = (None, Vec::new(), Vec::new());
+    let (mut done, mut compiling) = (BTreeSet::new(), Vec::new());
+    let log = run(command, |line| {
+        match line {
+            None => {}
+            Some(Line::Output(text)) => match serde_json::from_str(text) {
+                Ok(Message::CompilerArtifact(artifact)) => {
+                    compiling.retain(|name| *name != artifact.target.name.replace('_', "-"));
+                    if artifact.target.name == "lab" {
+                        library = artifact.filenames.iter().find(|path| is_shared_library(path)).cloned();
+                    }
+                    if is_library(&artifact.target) {
+                        crates.extend(
+                            Crate::of(&artifact).filter(|_| !own.contains(&Some(&artifact.package_id))),
+                        );
+                        done.insert(artifact.package_id);
+                    }
                 }
-                if is_library(&artifact.target) {
-                    done.insert(artifact.package_id);
-                    report(done.len().min(total), total);
+                Ok(Message::BuildScriptExecuted(script)) => {
+                    native.extend(script.linked_paths.into_iter().map(String::from))
+                }
+                _ => {}
+            },
+            Some(Line::Error(text)) => {
+                if let Some(name) = text.trim_start().strip_prefix("Compiling ") {
+                    compiling.push(name.split(' ').next().unwrap_or_default().replace('_', "-"));
                 }
             }
-            Message::BuildScriptExecuted(script) => {
-                native.extend(script.linked_paths.into_iter().map(String::from))
-            }
-            _ => {}
         }
-    }
-    if !cargo.wait()?.success() {
-        let log = fs::read_to_string(package.join("build.log")).unwrap_or_default();
-        bail!("the warm environment does not compile:\n{}", reason(&log));
-    }
-    if let Some(cuda) = &home.cuda {
+        progress.done = done.len().min(progress.total);
+        progress.doing =
+            if compiling.is_empty() { String::new() } else { format!("compiling {}", compiling.join(", ")) };
+        (orders.report)(&progress)
+    });
+    write_log(package, &log);
+    log?;
+    if let Some(cuda) = orders.cuda {
         native.extend(cuda.link_folders().iter().map(|folder| format!("native={}", folder.display())));
     }
     let library = library.context("cargo built no shared library of `lab`")?.into_std_path_buf();
-    Ok(Built { library, native })
+    Ok(Built { library, native, crates, direct })
 }
 
-/// How many crates the environment consists of.
-fn crates(home: &Home, toolchain: &Toolchain) -> Result<usize> {
-    let mut command = toolchain.cargo(&home.package());
-    command.args(["tree", "--edges", "normal,build", "--prefix", "none", "--target", &toolchain.host]);
-    let output = command.output().context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("the dependencies cannot be had:\n{}", reason(&String::from_utf8_lossy(&output.stderr)));
+/// Has cargo choose the versions, and download what is not there yet.
+fn describe(package: &Path, orders: &mut Orders, progress: &mut Progress) -> Result<Metadata> {
+    let mut command = orders.cargo(package);
+    command.args(["metadata", "--format-version", "1", "--filter-platform", &orders.toolchain.host]);
+    let mut described = String::new();
+    let log = run(command, |line| {
+        match line {
+            None => {}
+            Some(Line::Output(text)) => described.push_str(text),
+            Some(Line::Error(text)) => progress.doing = text.trim().to_lowercase(),
+        }
+        (orders.report)(progress)
+    });
+    write_log(package, &log);
+    log?;
+    Ok(serde_json::from_str(&described)?)
+}
+
+/// Where cargo's words can be read later. That they cannot be written is no reason to fail.
+fn write_log(package: &Path, log: &Result<String>) {
+    let text = log.as_ref().map_or_else(|error| format!("{error:#}"), String::clone);
+    let _ = fs::write(package.join("build.log"), text);
+}
+
+impl Orders<'_> {
+    fn cargo(&self, package: &Path) -> Command {
+        let mut command = self.toolchain.cargo(package);
+        command.envs(self.variables);
+        if self.offline {
+            command.env("CARGO_NET_OFFLINE", "true");
+        }
+        command
     }
-    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
-    let crates: BTreeSet<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
-    Ok(crates.len())
+}
+
+/// A line of what a program prints.
+enum Line<'a> {
+    Output(&'a str),
+    Error(&'a str),
+}
+
+/// Runs cargo; returns what it says on standard error. `look` is given each line, and nothing now and then; the program is
+/// ended when it returns `false`.
+fn run(mut command: Command, mut look: impl FnMut(Option<Line>) -> bool) -> Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut cargo = command.spawn().context("cannot run cargo")?;
+    let (send, lines) = mpsc::channel();
+    let output = cargo.stdout.take().context("cargo has no output")?;
+    let errors = cargo.stderr.take().context("cargo has no output")?;
+    let to_main = send.clone();
+    std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| _ = to_main.send((true, line)));
+    });
+    std::thread::spawn(move || {
+        BufReader::new(errors).lines().map_while(Result::ok).for_each(|line| _ = send.send((false, line)));
+    });
+    let mut log = String::new();
+    loop {
+        let go_on = match lines.recv_timeout(INTERVAL) {
+            Ok((true, line)) => look(Some(Line::Output(&line))),
+            Ok((false, line)) => {
+                log.push_str(&line);
+                log.push('\n');
+                look(Some(Line::Error(&line)))
+            }
+            Err(RecvTimeoutError::Timeout) => look(None),
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if !go_on {
+            crate::processes::end_descendants(cargo.id(), &[]);
+            let _ = cargo.kill();
+            let _ = cargo.wait();
+            bail!("the build was interrupted; the next one goes on where it was");
+        }
+    }
+    if !cargo.wait()?.success() {
+        bail!("{}", failure::reason(&log));
+    }
+    Ok(log)
 }
 
 /// Whether this is what a crate is compiled for, rather than its build script.
@@ -90,24 +212,6 @@ fn is_library(target: &Target) -> bool {
     })
 }
 
-fn is_shared_library(path: &Utf8PathBuf) -> bool {
+fn is_shared_library(path: &cargo_metadata::camino::Utf8PathBuf) -> bool {
     path.extension().is_some_and(|extension| extension == "so" || extension == "dylib")
-}
-
-/// The part of cargo's output from the first error on.
-fn reason(log: &str) -> &str {
-    log.find("error").map_or(log, |start| &log[start..]).trim()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cargo_was_busy_with_before_it_failed_is_left_out() {
-        let log =
-            "   Compiling one v1.0.0\n   Compiling two v1.0.0\nerror: no such thing\n  --> lib.rs:1:1\n\n";
-        assert_eq!(reason(log), "error: no such thing\n  --> lib.rs:1:1");
-        assert_eq!(reason("killed\n"), "killed");
-    }
 }

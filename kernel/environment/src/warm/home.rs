@@ -1,16 +1,20 @@
 //! The folder of an environment: where it is, what is written there to be built, and what is left there of the build.
 
 use super::Environment;
-use super::build::Built;
+use super::build::{Built, Orders, Progress};
 use crate::cuda::Cuda;
 use crate::files;
 use crate::lab::Lab;
 use crate::lock_file;
 use crate::toolchain::Toolchain;
-use anyhow::{Context, Result};
-use std::collections::BTreeSet;
-use std::fs;
+use anyhow::{Context, Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often to look whether another build has ended.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The versions that this program was tested with.
 const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
@@ -27,6 +31,7 @@ path = "lib.rs"
 
 [dependencies]
 lab = { path = "../lab", features = FEATURES }
+taper-common = { path = "../common", package = "common" }
 
 [profile.dev]
 opt-level = 3
@@ -37,6 +42,9 @@ incremental = false
 
 [workspace]
 "#;
+
+/// The manifest of a package that the environment's package and those of sets depend on.
+const COMMON: &str = include_str!("common.toml");
 
 /// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it, with whichever of its
 /// features: what they have in common is compiled once.
@@ -52,7 +60,9 @@ impl Home {
     /// The one below `environments` in which this `lab` is built.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
-        let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
+        let own = [MANIFEST, COMMON].map(str::to_owned);
+        let mut parts = vec![versions, lab.manifest()?, toolchain.version.clone()];
+        parts.extend(own);
         parts.extend(cuda.map(Cuda::identity));
         let key = files::digest(parts.iter().map(String::as_bytes));
         let root = environments.join(key);
@@ -69,6 +79,11 @@ impl Home {
         self.root.join(self.with_features("warm"))
     }
 
+    /// The folder of a set's package and of its result.
+    pub fn set(&self, key: &str) -> PathBuf {
+        self.root.join("sets").join(key)
+    }
+
     /// Where cargo builds it.
     pub fn target(&self) -> PathBuf {
         self.root.join("target")
@@ -79,24 +94,46 @@ impl Home {
         self.root.join("labs").join(self.with_features(&self.lab))
     }
 
-    fn manifest(&self) -> String {
+    /// The manifest of a package within this folder that depends on `lab`; `up` leads from it to this folder.
+    pub fn manifest(&self, up: &str) -> String {
         let features = self.features.iter().map(String::as_str).chain(self.cuda.as_ref().map(|_| "cuda"));
         let features: toml::Value = features.collect::<Vec<_>>().into();
-        MANIFEST.replace("FEATURES", &features.to_string())
+        MANIFEST.replace("FEATURES", &features.to_string()).replace("\"../", &format!("\"{up}/"))
     }
 
     /// What was built there, if it is complete.
     pub fn ready(&self) -> Option<Environment> {
-        let description = fs::read(self.labs().join("environment.json")).ok()?;
-        let environment: Environment = serde_json::from_slice(&description).ok()?;
-        environment.is_whole().then_some(environment)
+        Environment::read(&self.labs())
     }
 
-    /// Writes what is to be built.
-    pub fn write_package(&self, lab: &Lab) -> Result<()> {
+    /// Waits for other builds in this folder; the file is locked until it is closed.
+    pub fn lock(&self, orders: &mut Orders) -> Result<File> {
+        fs::create_dir_all(&self.root).with_context(|| format!("cannot create {}", self.root.display()))?;
+        let lock = File::create(self.root.join("lock"))?;
+        let waiting = Progress { doing: "waiting for another build".into(), ..Progress::default() };
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context("cannot wait for another build");
+                }
+                Err(TryLockError::WouldBlock) if (orders.report)(&waiting) => std::thread::sleep(INTERVAL),
+                Err(TryLockError::WouldBlock) => bail!("interrupted"),
+            }
+        }
+    }
+
+    /// Writes `lab`, and what else all packages depend on.
+    pub fn write_sources(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
+        files::write(&self.root.join("common/Cargo.toml"), COMMON)?;
+        files::write(&self.root.join("common/lib.rs"), "")
+    }
+
+    /// Writes the package to build.
+    pub fn write_package(&self) -> Result<()> {
         let package = self.package();
-        files::write(&package.join("Cargo.toml"), self.manifest())?;
+        files::write(&package.join("Cargo.toml"), self.manifest(".."))?;
         files::write(&package.join("lib.rs"), "pub use lab;\n")?;
         if !package.join("Cargo.lock").exists() {
             files::write(&package.join("Cargo.lock"), CARGO_LOCK)?;
@@ -105,24 +142,44 @@ impl Home {
     }
 
     /// Copies the library to where no later build writes, and writes down that it is there.
-    pub fn finish(&self, Built { library, native }: Built, toolchain: &Toolchain) -> Result<Environment> {
+    pub fn finish(&self, built: Built, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let copy = folder.join(library.file_name().context("the library has no name")?);
-        files::copy(&library, &copy)?;
-        let target = self.target();
-        let environment = Environment {
-            size: fs::metadata(&copy)?.len(),
-            library: copy,
-            dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
-            native,
-            package: self.package(),
-            lab: self.lab.clone(),
-            features: self.features.clone(),
-        };
-        files::write(&folder.join("environment.json"), serde_json::to_string_pretty(&environment)?)?;
+        let library = keep(&built.library, &folder)?;
+        let environment = self.environment(library, self.package(), built, toolchain)?;
+        environment.write(&folder)?;
         Ok(environment)
     }
+
+    /// What has been built in a package, linked with a library of `lab`.
+    pub fn environment(
+        &self,
+        library: PathBuf,
+        package: PathBuf,
+        Built { native, crates, .. }: Built,
+        toolchain: &Toolchain,
+    ) -> Result<Environment> {
+        let target = self.target();
+        Ok(Environment {
+            size: fs::metadata(&library)?.len(),
+            library,
+            dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            native,
+            package,
+            lab: self.lab.clone(),
+            features: self.features.clone(),
+            crates,
+            sets: Vec::new(),
+            named: BTreeMap::new(),
+            sources: Vec::new(),
+        })
+    }
+}
+
+/// Copies a library to a folder; returns where it is then.
+pub fn keep(library: &Path, folder: &Path) -> Result<PathBuf> {
+    let copy = folder.join("liblab").with_extension(library.extension().context("the library has no name")?);
+    files::copy(library, &copy)?;
+    Ok(copy)
 }
 
 #[cfg(test)]
@@ -147,7 +204,8 @@ mod tests {
     #[test]
     fn the_manifest_lists_the_features_whatever_their_names() {
         let features = |home: &Home| -> toml::Value {
-            let manifest: toml::Table = toml::from_str(&home.manifest()).unwrap();
+            let manifest: toml::Table = toml::from_str(&home.manifest("../..")).unwrap();
+            assert_eq!(manifest["dependencies"]["lab"]["path"].as_str(), Some("../../lab"));
             manifest["dependencies"]["lab"]["features"].clone()
         };
         assert_eq!(features(&home(&[])), Vec::<&str>::new().into());
@@ -163,8 +221,8 @@ mod tests {
         let built = folder.path().join("liblab.so");
         fs::write(&built, "library").unwrap();
         let toolchain = Toolchain::find().unwrap();
-        let environment =
-            home.finish(Built { library: built.clone(), native: Vec::new() }, &toolchain).unwrap();
+        let built = Built { library: built, native: Vec::new(), crates: Vec::new(), direct: BTreeMap::new() };
+        let environment = home.finish(built, &toolchain).unwrap();
         assert!(environment.lab_library().starts_with(home.labs()), "{environment:?}");
         assert!(home.ready().is_none(), "the dependencies are not there");
         for dependencies in

@@ -1,3 +1,0 @@
-#!/bin/sh
-# rustc for the cargo that builds cells with dependencies. See cargo_for_evcxr.rs.
-exec "$TAPER_PROGRAM" rustc-of-cells "$@"
