@@ -1,6 +1,6 @@
 //! taper: a Jupyter kernel for Rust that starts warm, and the runner of its course.
 
-// Whoever reads what a command prints may stop reading: see `terminal.rs`.
+// The reader of standard output may stop reading at any time: see `terminal.rs`.
 #![deny(clippy::print_stdout)]
 
 mod analysis;
@@ -11,6 +11,7 @@ mod build_display;
 // It talks to rust-analyzer by its output.
 #[allow(clippy::print_stdout)]
 mod cargo_for_evcxr;
+mod cell_outputs;
 // It talks to evcxr by its output.
 #[allow(clippy::print_stdout)]
 mod child;
@@ -38,7 +39,6 @@ mod output;
 mod packages;
 mod pages;
 mod parameters;
-mod recorder;
 mod relay;
 mod runner;
 mod session;
@@ -67,7 +67,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
-        // As with other programs of the command line there is nothing wrong with `taper doctor | head -1`.
+        // As with other command-line programs, `taper doctor | head -1` is no error.
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             warn_user!("taper: {error:#}");

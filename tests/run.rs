@@ -2,6 +2,7 @@
 
 use crate::support::{installed, root, share_environments, taper};
 use serde_json::{Value, json};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
@@ -148,6 +149,26 @@ fn a_failing_cell_ends_its_notebook() {
         (&executed["cells"][2]["execution_count"], &executed["cells"][2]["outputs"]),
         (&Value::Null, &json!([]))
     );
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_the_outputs_of_the_cells_that_have_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed.ipynb");
+    // `taper run` has started the kernel, which has started the process that runs the cells.
+    let kill = "let kernel = std::os::unix::process::parent_id().to_string();
+let parent = std::process::Command::new(\"ps\").args([\"-o\", \"ppid=\", \"-p\", &kernel]).output()?;
+let run = String::from_utf8(parent.stdout)?.trim().to_owned();
+std::process::Command::new(\"kill\").args([\"-9\", &run]).status()?; loop {}";
+    write(&path, &["let hours = \"hours\";", "println!(\"{hours} of work\");", kill]);
+    let out = folder.path().join("out");
+    let output = run(&[path.to_str().unwrap()], &out, &[]);
+    assert_eq!(output.status.signal(), Some(9));
+    let saved = notebook(&out.join("killed.ipynb"));
+    assert_eq!(text_of(&saved["cells"][1]), "hours of work\n");
+    let counts: Vec<&Value> = (0..3).map(|cell| &saved["cells"][cell]["execution_count"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(2), &Value::Null]);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "no temporary file is left");
 }
 
 /// Whoever lets notebooks train over night wants to find in the morning what there is to be had.
