@@ -8,7 +8,7 @@ use crate::this_program;
 use anyhow::{Context, Result, anyhow};
 use environment::session_directory::within;
 use environment::toolchain::search_path;
-use environment::{Cuda, Environment, OwnVariables, Shared, Toolchain};
+use environment::{Cuda, Environment, OwnVariables, SharedInstall, Toolchain};
 use evcxr::{CommandContext, EvalContext};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     let environment = Environment::open(&toolchain, cuda.as_ref())?;
     fs::create_dir_all(folder)?;
     let crates = folder.join("crates.json");
-    let shown = match Shared::own().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
+    let shown = match SharedInstall::current().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
         Some(shown) => shown,
         None => serde_json::to_string(&shown_crates(&toolchain, &environment)?)?,
     };

@@ -1,4 +1,4 @@
-//! A build that a cell has to wait for, in that cell's output.
+//! Shows the progress of a build in the output of the cell that waits for it.
 
 use environment::Lab;
 use serde_json::{Map, Value};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wire::{IoPub, Output};
 
-/// What takes no longer is not worth telling of.
+/// Shorter builds are not shown.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many crates are left while it is: `lab` itself is compiled in seconds, and so is what is linked with it.
+/// A build with no more crates left than this is not shown: `lab` itself is compiled in seconds.
 const FEW: usize = 2;
 
-/// Says how far the build is, in a line that changes in place. Its last state stays in the notebook.
+/// A line with the progress of a build, which is updated in place. Its last state stays in the notebook.
 pub struct BuildDisplay {
     iopub: IoPub,
     id: String,
@@ -21,7 +21,7 @@ pub struct BuildDisplay {
 }
 
 impl BuildDisplay {
-    /// Shows nothing yet.
+    /// Starts the clock. Nothing is shown yet.
     pub fn new(iopub: &IoPub, lab: &Lab) -> Self {
         let features: Vec<&str> = lab.features.iter().map(String::as_str).collect();
         let what = match features.is_empty() {
@@ -32,30 +32,32 @@ impl BuildDisplay {
         Self { iopub: iopub.clone(), id, what, start: Instant::now(), shown: false }
     }
 
-    /// Crates done, and crates in total.
+    /// Reports the progress: crates done, and crates in total.
     pub fn report(&mut self, done: usize, total: usize) {
         if let Some(text) = self.progress(done, total) {
             self.show(&text);
         }
     }
 
-    /// All is built.
+    /// Reports that the build is complete.
     pub fn finish(&mut self) {
         if self.shown {
             self.show(&format!(
-                "Built {} in {}. Notebooks start with them at once now.",
+                "Built {} in {}. Notebooks that use them now start at once.",
                 self.what,
                 self.time()
             ));
         }
     }
 
-    /// What is worth telling, if anything is.
+    /// The text to show, unless the build is too short to be shown.
     fn progress(&self, done: usize, total: usize) -> Option<String> {
-        let tell = self.shown || (self.start.elapsed() > PATIENCE && total - done > FEW);
+        let is_shown = self.shown || (self.start.elapsed() > PATIENCE && total - done > FEW);
         let (what, time) = (&self.what, self.time());
-        tell.then(|| {
-            format!("Building {what}, once for all notebooks: {done} of {total} in {time}. It takes minutes.")
+        is_shown.then(|| {
+            format!(
+                "Building {what}, once for all notebooks: {done} of {total} in {time}. This takes minutes."
+            )
         })
     }
 
@@ -77,15 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_build_is_told_of_and_a_short_one_is_not() {
+    fn a_long_build_is_shown_and_a_short_one_is_not() {
         let lab = Lab::embedded().with(["burn".to_owned()].into());
         let mut display = BuildDisplay::new(&IoPub::new().0, &lab);
         assert_eq!(display.progress(0, 300), None, "begun just now");
         display.start -= Duration::from_secs(75);
         assert_eq!(display.progress(298, 300), None, "as good as done");
-        let text = "Building the crates of `lab` with burn, once for all notebooks: 20 of 300 in 1:15 min. It takes minutes.";
+        let text = "Building the crates of `lab` with burn, once for all notebooks: 20 of 300 in 1:15 min. This takes minutes.";
         assert_eq!(display.progress(20, 300).as_deref(), Some(text));
         display.report(20, 300);
-        assert!(display.progress(299, 300).is_some(), "what was begun is told to the end");
+        assert!(display.progress(299, 300).is_some(), "once it is shown, it is shown to the end");
     }
 }

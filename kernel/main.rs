@@ -8,11 +8,11 @@ mod analyzer;
 mod backtrace;
 mod build_bar;
 mod build_display;
-// It talks to rust-analyzer by its output.
+// Its output is read by rust-analyzer.
 #[allow(clippy::print_stdout)]
 mod cargo_for_evcxr;
 mod cell_outputs;
-// It talks to evcxr by its output.
+// Its output is read by evcxr.
 #[allow(clippy::print_stdout)]
 mod child;
 mod commands;

@@ -118,7 +118,10 @@ fn parameters_are_set_and_results_kept() {
 
     let output = run(&[path.to_str().unwrap(), "-p", "M", "1"], &out, &[]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no parameter M; there are N, NAME"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("there is no parameter M; the parameters are N, NAME")
+    );
 }
 
 #[test]
@@ -188,7 +191,7 @@ std::process::Command::new(\"kill\").args([\"-9\", &kernel]).status()?; loop {}"
     let errors = String::from_utf8_lossy(&output.stderr);
     let about = |path: &Path, what: &str| errors.contains(&format!("{}: {what}", path.display()));
     assert!(about(&paths[0], "cell 2 failed\nthe kernel has died (signal: 9 (SIGKILL))"), "{errors}");
-    assert!(about(&paths[1], "the dependencies cannot be had:\nerror: "), "{errors}");
+    assert!(about(&paths[1], "cannot resolve or download the dependencies:\nerror: "), "{errors}");
     let executed = notebook(&out.join("dies.ipynb"));
     assert_eq!(text_of(&executed["cells"][0]), "hours of work\n");
     assert_eq!(executed["cells"][2]["execution_count"], Value::Null);

@@ -1,14 +1,13 @@
-//! The commands by which this program takes the place of cargo and rustc. Scripts call them, those in the folder of a session
-//! and that of the analyzer.
+//! The commands that take the place of cargo and rustc. The scripts in the folders of sessions and of the analyzer call them.
 
 use crate::{cargo_for_evcxr, shown_crates};
 use anyhow::Result;
 use std::process::ExitCode;
 
-/// Those that cargo calls, with all variables that it sets for a compiler.
+/// The commands that cargo calls with the environment variables of a compiler.
 pub const FOR_CARGO: [&str; 2] = ["cargo-of-cells", "rustc-of-cells"];
 
-/// The arguments of the program whose place is taken.
+/// The arguments for the program that is replaced.
 #[derive(clap::Args)]
 pub struct Given {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

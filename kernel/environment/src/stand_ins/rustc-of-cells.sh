@@ -1,3 +1,3 @@
 #!/bin/sh
-# rustc for the cargo that builds cells with dependencies. See cargo_for_evcxr.rs.
+# `rustc` for the cargo that builds cells with dependencies: see cargo_for_evcxr.rs.
 exec "$TAPER_PROGRAM" rustc-of-cells "$@"

@@ -1,4 +1,4 @@
-//! The build of an environment, by cargo.
+//! Builds an environment with cargo.
 
 use super::Report;
 use super::home::Home;
@@ -12,15 +12,15 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-/// What cargo has built.
+/// The result of a build.
 pub struct Built {
     /// The shared library of `lab`.
     pub library: PathBuf,
-    /// Where the libraries of other languages are that it needs, in the form of the linker's option `-L`.
+    /// The folders of the native libraries that it needs, in the form of rustc's option `-L`.
     pub native: Vec<String>,
 }
 
-/// Builds the package that [`Home::write_package`] has written.
+/// Builds the package that [`Home::write_package`] wrote.
 pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built> {
     let total = crates(home, toolchain)?;
     let (package, target) = (home.package(), home.target());
@@ -41,7 +41,7 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
     let mut done = BTreeSet::new();
     let (mut library, mut native) = (None, Vec::new());
     report(0, total);
-    let output = BufReader::new(cargo.stdout.take().context("cargo has no output")?);
+    let output = BufReader::new(cargo.stdout.take().context("the output of cargo is not piped")?);
     for message in Message::parse_stream(output) {
         match message? {
             Message::CompilerArtifact(artifact) => {
@@ -66,24 +66,27 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
     if let Some(cuda) = &home.cuda {
         native.extend(cuda.link_folders().iter().map(|folder| format!("native={}", folder.display())));
     }
-    let library = library.context("cargo built no shared library of `lab`")?.into_std_path_buf();
+    let library = library.context("cargo did not build a shared library of `lab`")?.into_std_path_buf();
     Ok(Built { library, native })
 }
 
-/// How many crates the environment consists of.
+/// The number of crates in the environment.
 fn crates(home: &Home, toolchain: &Toolchain) -> Result<usize> {
     let mut command = toolchain.cargo(&home.package());
     command.args(["tree", "--edges", "normal,build", "--prefix", "none", "--target", &toolchain.host]);
     let output = command.output().context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the dependencies cannot be had:\n{}", reason(&String::from_utf8_lossy(&output.stderr)));
+        bail!(
+            "cannot resolve or download the dependencies:\n{}",
+            reason(&String::from_utf8_lossy(&output.stderr))
+        );
     }
     let tree = String::from_utf8_lossy(&output.stdout).into_owned();
     let crates: BTreeSet<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     Ok(crates.len())
 }
 
-/// Whether this is what a crate is compiled for, rather than its build script.
+/// Whether this is the library of a crate, rather than its build script.
 fn is_library(target: &Target) -> bool {
     target.kind.iter().any(|kind| {
         matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::DyLib | TargetKind::ProcMacro)
@@ -94,7 +97,7 @@ fn is_shared_library(path: &Utf8PathBuf) -> bool {
     path.extension().is_some_and(|extension| extension == "so" || extension == "dylib")
 }
 
-/// The part of cargo's output from the first error on.
+/// The part of cargo's output that starts with the first error.
 fn reason(log: &str) -> &str {
     log.find("error").map_or(log, |start| &log[start..]).trim()
 }

@@ -1,4 +1,4 @@
-//! The folder of an environment: where it is, what is written there to be built, and what is left there of the build.
+//! The folder of an environment: its path and key, the package that is built in it, and the result of the build.
 
 use super::Environment;
 use super::build::Built;
@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The versions that this program was tested with.
+/// The versions of the dependencies that this program was tested with.
 const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
 
-/// The package whose build compiles `lab`, but for the list of its features. Cells are compiled with opt-level 2 and debug
-/// assertions; what they call should be as fast as it can be.
+/// The manifest of the package that depends on `lab`, with `FEATURES` in the place of the list of features. Cells are compiled
+/// with opt-level 2 and debug assertions; the crates that they call are compiled to be as fast as possible.
 const MANIFEST: &str = r#"[package]
 name = "warm"
 version = "0.0.0"
@@ -38,8 +38,8 @@ incremental = false
 [workspace]
 "#;
 
-/// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it, with whichever of its
-/// features: what they have in common is compiled once.
+/// The folder for one toolchain and one set of dependencies. All versions of `lab` share it, with all their features, so that
+/// what they have in common is compiled once.
 pub struct Home {
     pub root: PathBuf,
     /// The digest of the sources of `lab`.
@@ -49,7 +49,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The one below `environments` in which this `lab` is built.
+    /// The folder below `environments` in which this `lab` is built.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
         let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
@@ -59,7 +59,7 @@ impl Home {
         Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 
-    /// `name`, and the features after it.
+    /// A name for this set of features: `name`, followed by the features.
     fn with_features(&self, name: &str) -> String {
         [name].into_iter().chain(self.features.iter().map(String::as_str)).collect::<Vec<_>>().join("-")
     }
@@ -69,12 +69,12 @@ impl Home {
         self.root.join(self.with_features("warm"))
     }
 
-    /// Where cargo builds it.
+    /// Cargo's target folder.
     pub fn target(&self) -> PathBuf {
         self.root.join("target")
     }
 
-    /// The folder of the result.
+    /// The folder of the finished library.
     fn labs(&self) -> PathBuf {
         self.root.join("labs").join(self.with_features(&self.lab))
     }
@@ -85,14 +85,14 @@ impl Home {
         MANIFEST.replace("FEATURES", &features.to_string())
     }
 
-    /// What was built there, if it is complete.
+    /// The environment that was built here, if it is complete.
     pub fn ready(&self) -> Option<Environment> {
         let description = fs::read(self.labs().join("environment.json")).ok()?;
         let environment: Environment = serde_json::from_slice(&description).ok()?;
         environment.is_whole().then_some(environment)
     }
 
-    /// Writes what is to be built.
+    /// Writes the sources of `lab` and of the package that depends on it.
     pub fn write_package(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
         let package = self.package();
@@ -104,7 +104,7 @@ impl Home {
         Ok(())
     }
 
-    /// Copies the library to where no later build writes, and writes down that it is there.
+    /// Copies the library to a place where no later build overwrites it, and writes the description of the environment.
     pub fn finish(&self, Built { library, native }: Built, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
