@@ -45,9 +45,8 @@ impl Install {
         let shared = scope.prefix.as_deref().map(SharedInstall::at).transpose()?;
         let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
         let toolchain = Toolchain::find()?;
-        if let Some(obstacle) =
-            shared.as_ref().map(|shared| shared.obstacle(&toolchain)).transpose()?.flatten()
-        {
+        let sysroot = toolchain.sysroot()?;
+        if let Some(obstacle) = shared.as_ref().and_then(|shared| shared.obstacle(&sysroot)) {
             warn_user!("{obstacle}");
         }
         if let Some(cuda) = &cuda {
@@ -77,7 +76,7 @@ impl Install {
         }
         match &shared {
             Some(shared) => {
-                shared.write_program(&toolchain)?;
+                shared.write_program(&sysroot)?;
                 kernelspec::write(&folder, &shared.program(), cuda.as_ref())?;
                 shared.write_sources(shown_crates::shown_crates(&toolchain, &built)?)?;
                 let written =

@@ -8,12 +8,14 @@
 mod impl_block;
 mod imports;
 mod item;
+mod items;
 #[cfg(test)]
 mod tests;
 
 use crate::code::{Code, Place, Source};
 use crate::syntax::Cell;
-use item::{Impl, Item, Kind, items};
+use item::{Impl, Item, Kind};
+use items::items;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;

@@ -85,7 +85,7 @@ fn call(Piece { range, node }: &Piece) -> Option<Call> {
 }
 
 /// Whether the expansion of any rule of a macro begins with an item.
-pub fn defines_items(rules: &ast::MacroRules) -> bool {
+pub(crate) fn defines_items(rules: &ast::MacroRules) -> bool {
     let Some(tree) = rules.token_tree() else { return false };
     let mut is_expansion = false;
     for child in tree.syntax().children_with_tokens() {

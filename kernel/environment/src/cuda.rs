@@ -37,7 +37,7 @@ impl Cuda {
     }
 
     /// Makes a cargo command use this toolkit and compile for this GPU.
-    pub fn set(&self, cargo: &mut Command) {
+    pub(crate) fn configure(&self, cargo: &mut Command) {
         let programs = self.toolkit.join("bin");
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([programs.clone()].into_iter().chain(env::split_paths(&path)));
@@ -57,7 +57,7 @@ impl Cuda {
     }
 
     /// The compiler flags for a library that is linked with the toolkit's libraries.
-    pub fn rustflags(&self) -> Vec<String> {
+    pub(crate) fn rustflags(&self) -> Vec<String> {
         // Bind symbols lazily. candle's bindings refer to functions that an older toolkit lacks. Nothing calls them, but with
         // immediate binding, the default of some compilers, the library could not be loaded.
         let mut flags = vec!["-Crelro-level=partial".to_owned(), "-Clink-arg=-Wl,-z,lazy".to_owned()];
@@ -67,13 +67,13 @@ impl Cuda {
     }
 
     /// The folders of the toolkit's libraries and of the stub of the driver.
-    pub fn link_folders(&self) -> Vec<PathBuf> {
+    pub(crate) fn link_folders(&self) -> Vec<PathBuf> {
         let stubs = self.folders.iter().map(|folder| folder.join("stubs")).filter(|stubs| stubs.is_dir());
         self.folders.iter().cloned().chain(stubs).collect()
     }
 
     /// Cache key: environments with equal keys may share a build.
-    pub fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         [self.rustflags(), vec![self.version.clone(), self.capability.clone()]].concat().join("\n")
     }
 

@@ -46,7 +46,7 @@ impl Lab {
     ///
     /// # Errors
     /// When the sources contain none.
-    pub fn manifest(&self) -> Result<String> {
+    pub(crate) fn manifest(&self) -> Result<String> {
         self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
     }
 
@@ -60,7 +60,7 @@ impl Lab {
     ///
     /// # Errors
     /// When a file cannot be written, with its path.
-    pub fn write_to(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn write_to(&self, folder: &Path) -> Result<()> {
         let mut present = BTreeMap::new();
         if folder.exists() {
             read_sources(folder, Path::new(""), &mut present)?;

@@ -1,7 +1,6 @@
 //! A shared install: `taper install --prefix DIR` puts the program, its kernelspec and its environment where all users of a
 //! machine find them. Users only read it. Their own builds and sessions are in their own caches.
 
-use crate::toolchain::Toolchain;
 use crate::{files, permissions};
 use anyhow::{Context, Result};
 use cargo_metadata::Metadata;
@@ -68,7 +67,7 @@ impl SharedInstall {
 
     /// The folder with the programs of the toolchain that it was built with. Users need neither a toolchain nor settings of
     /// rustup.
-    pub fn toolchain(&self) -> Option<PathBuf> {
+    pub(crate) fn toolchain(&self) -> Option<PathBuf> {
         Some(fs::read_link(self.toolchain_link()).ok()?.join("bin"))
     }
 
@@ -76,11 +75,11 @@ impl SharedInstall {
         self.folder().join("toolchain")
     }
 
-    /// Copies this program into the prefix, and links the toolchain that it is used with.
+    /// Copies this program into the prefix, and links the toolchain whose folder is `sysroot`.
     ///
     /// # Errors
     /// When the program or the link cannot be written.
-    pub fn write_program(&self, toolchain: &Toolchain) -> Result<()> {
+    pub fn write_program(&self, sysroot: &Path) -> Result<()> {
         let (this, program) = (env::current_exe()?, self.program());
         fs::create_dir_all(self.prefix.join("bin"))?;
         if this.canonicalize()? != program.canonicalize().unwrap_or_default() {
@@ -89,7 +88,7 @@ impl SharedInstall {
         let link = self.toolchain_link();
         match fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(symlink(toolchain.sysroot()?, link)?),
+            _ => Ok(symlink(sysroot, link)?),
         }
     }
 
@@ -108,21 +107,18 @@ impl SharedInstall {
         Ok(())
     }
 
-    /// Why other users cannot use the install, and what to do about it, in one line. `None` if they can.
-    ///
-    /// # Errors
-    /// When the toolchain does not print its folder.
-    pub fn obstacle(&self, toolchain: &Toolchain) -> Result<Option<String>> {
+    /// Why other users cannot use the install with the toolchain in `sysroot`, and what to do about it, in one line. `None` if
+    /// they can.
+    pub fn obstacle(&self, sysroot: &Path) -> Option<String> {
         if let Some(closed) = permissions::closed_to_others(&self.prefix) {
-            return Ok(Some(format!(
+            return Some(format!(
                 "Only you can use {}: other users cannot access {}. To share it, install into a folder that all users can \
                  read, such as /opt/taper or /usr/local.",
                 self.prefix.display(),
                 closed.display()
-            )));
+            ));
         }
-        let sysroot = toolchain.sysroot()?;
-        Ok(permissions::closed_to_others(&sysroot).map(|closed| {
+        permissions::closed_to_others(sysroot).map(|closed| {
             format!(
                 "Other users cannot compile cells: Rust is in {}, and they cannot access {}. Set RUSTUP_HOME and CARGO_HOME \
                  to folders that all users can read, such as /usr/local/rustup and /usr/local/cargo, install Rust there \
@@ -130,7 +126,7 @@ impl SharedInstall {
                 sysroot.display(),
                 closed.display()
             )
-        }))
+        })
     }
 
     /// Writes the description of the crates that completion shows, and copies their sources next to it.

@@ -56,7 +56,7 @@ impl Toolchain {
     ///
     /// # Errors
     /// When rustc does not print the folder of its libraries.
-    pub fn rpath(&self) -> Result<String> {
+    pub(crate) fn rpath(&self) -> Result<String> {
         Ok(format!("-Clink-arg=-Wl,-rpath,{}", self.print("target-libdir")?))
     }
 

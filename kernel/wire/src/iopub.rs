@@ -1,7 +1,7 @@
 //! Publishes messages on IOPub. The socket has one writer, which reads from a channel, so messages keep their order.
 
 use crate::message::{JupyterMessage, JupyterMessageContent, message};
-use crate::server::next;
+use crate::queue::next;
 use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteInput, ExecuteResult, ExecutionCount, ExecutionState,
     IoPubWelcome, Media, MediaType, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,

@@ -20,6 +20,7 @@ mod gate;
 mod history;
 mod kernel;
 mod position;
+mod queue;
 mod replies;
 mod server;
 

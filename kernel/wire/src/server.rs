@@ -7,6 +7,7 @@ use crate::iopub::{self, IoPub};
 use crate::kernel::{Channels, Execute, Kernel};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
 use crate::position;
+use crate::queue;
 use crate::replies;
 use crate::stdin::{self, Stdin};
 use anyhow::{Context, Result};
@@ -107,23 +108,10 @@ async fn send(
     mut replies: UnboundedReceiver<JupyterMessage>,
     mut closing: watch::Receiver<bool>,
 ) {
-    while let Some(reply) = next(&mut replies, &mut closing).await {
+    while let Some(reply) = queue::next(&mut replies, &mut closing).await {
         if let Err(error) = socket.send(reply).await {
             tracing::warn!("cannot send a reply: {error}");
         }
-    }
-}
-
-/// The next element of a queue. `None` when the kernel closes and the queue is empty.
-pub(crate) async fn next<T>(
-    queue: &mut UnboundedReceiver<T>,
-    closing: &mut watch::Receiver<bool>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        next = queue.recv() => next,
-        // The runtime makes tasks yield now and then, and `recv` is then pending although the queue is not empty.
-        _ = closing.wait_for(|closing| *closing) => queue.try_recv().ok(),
     }
 }
 

@@ -82,7 +82,7 @@ impl Kernel for Echo {
         self.control.change(|state| state.shut_down = true);
     }
 
-    /// Code is complete when its last line is.
+    /// Code that ends with a space is incomplete.
     fn is_complete(&self, code: &str) -> IsCompleteReply {
         let (status, indent) = match code.ends_with(' ') {
             false => (IsCompleteReplyStatus::Complete, ""),
@@ -206,7 +206,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Lets a cell that waits go on.
+    /// Lets a waiting cell go on.
     pub fn go_on(&self) {
         self.control.change(|state| state.may_go_on = true);
     }
@@ -229,7 +229,7 @@ pub async fn start() -> (Client, Running) {
     panic!("no free ports");
 }
 
-/// Serves at these addresses, unless one of them is taken.
+/// Serves an echo kernel at these addresses. `None` if one of them is in use.
 async fn serve_echo(connection: ConnectionInfo) -> Option<Running> {
     let control = Arc::new(Control::default());
     let (begun, begins) = oneshot::channel();

@@ -1,7 +1,7 @@
 //! Builds an environment with cargo.
 
 use super::Report;
-use super::home::Home;
+use super::home::{Built, Home};
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::camino::Utf8PathBuf;
@@ -9,16 +9,7 @@ use cargo_metadata::{Message, Target, TargetKind};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::PathBuf;
 use std::process::Stdio;
-
-/// The result of a build.
-pub struct Built {
-    /// The shared library of `lab`.
-    pub library: PathBuf,
-    /// The folders of the native libraries that it needs, in the form of rustc's option `-L`.
-    pub native: Vec<String>,
-}
 
 /// Builds the package that [`Home::write_package`] wrote.
 pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built> {
@@ -27,7 +18,7 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
     let mut command = toolchain.cargo(&package);
     let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), toolchain.rpath()?];
     if let Some(cuda) = &home.cuda {
-        cuda.set(&mut command);
+        cuda.configure(&mut command);
         rustflags.extend(cuda.rustflags());
     }
     command

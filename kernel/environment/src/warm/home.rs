@@ -1,7 +1,6 @@
 //! The folder of an environment: its path and key, the package that is built in it, and the result of the build.
 
 use super::Environment;
-use super::build::Built;
 use crate::cuda::Cuda;
 use crate::files;
 use crate::lab::Lab;
@@ -123,6 +122,14 @@ impl Home {
         files::write(&folder.join("environment.json"), serde_json::to_string_pretty(&environment)?)?;
         Ok(environment)
     }
+}
+
+/// The result of a build.
+pub struct Built {
+    /// The shared library of `lab`.
+    pub library: PathBuf,
+    /// The folders of the native libraries that it needs, in the form of rustc's option `-L`.
+    pub native: Vec<String>,
 }
 
 #[cfg(test)]
