@@ -1,4 +1,4 @@
-//! A build of the warm environment that the command line waits for.
+//! Builds the warm environment with a progress bar, for the command line.
 
 use crate::terminal::warn_user;
 use anyhow::Result;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-/// Builds the warm environment of a `lab`, unless it is there.
+/// Builds the warm environment of a `lab`, unless it is already built.
 pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
     let toolchain = Toolchain::find()?;
     let what: String = lab.features.iter().map(|feature| format!(" + {feature}")).collect();
@@ -40,13 +40,13 @@ pub fn with_progress(
     built
 }
 
-/// Completion reads the sources of std. Without them all else works.
+/// Installs the sources of std, which completion reads. Everything else works without them.
 fn add_rust_sources(toolchain: &Toolchain) {
     let sources = toolchain.sysroot().map(|sysroot| sysroot.join("lib/rustlib/src/rust/library"));
     if sources.is_ok_and(|sources| !sources.exists()) {
         let added = Command::new("rustup").args(["--quiet", "component", "add", "rust-src"]).status();
         if !added.is_ok_and(|status| status.success()) {
-            warn_user!("Completion will not know std: `rustup component add rust-src` did not work.");
+            warn_user!("Completion will not know std: `rustup component add rust-src` failed.");
         }
     }
 }

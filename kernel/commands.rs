@@ -1,6 +1,6 @@
-//! The commands of the command line, each in a file of its own.
+//! The subcommands of the program, each in a file of its own.
 
-// Nor need anybody read the errors: see `terminal.rs`.
+// The reader of standard error may be gone, too: see `terminal.rs`.
 #![deny(clippy::print_stderr)]
 
 mod analyzer;
@@ -19,7 +19,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// What the program is to do.
+/// A subcommand with its arguments.
 #[derive(Subcommand)]
 pub enum Command {
     Install(install::Install),
@@ -43,7 +43,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command. Returns the exit code of the program.
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Self::Install(command) => command.run(),
@@ -63,7 +63,7 @@ impl Command {
     }
 }
 
-/// The exit code of a command that has come to its end: 1 where not all was as it should be.
-fn exit_code(good: bool) -> ExitCode {
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// The exit code of a command that ran to its end: 0 if everything succeeded, or else 1.
+fn exit_code(succeeded: bool) -> ExitCode {
+    if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,7 +1,7 @@
-//! Runs the cells of a notebook, without Jupyter, on a kernel of its own.
+//! Runs the cells of a notebook on a kernel of its own, without Jupyter.
 
-use crate::recorder::Recorder;
-use crate::terminal::say;
+use crate::cell_outputs::CellOutputs;
+use crate::terminal::{say, warn_user};
 use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use nbformat::v4::{Cell, Notebook, Output};
@@ -11,14 +11,20 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use wire::Client;
 
-/// Runs a notebook's cells up to the first that fails, and puts what they show into it. Returns what is wrong with the one
-/// that fails: all that was shown before is there then, even when the kernel has died.
+/// Runs the cells of the notebook at `path` up to the first one that fails, and puts their outputs into `notebook`. Calls
+/// `save` after each cell, so that little is lost if this process is killed. Returns why a cell failed, if one did; the
+/// outputs up to then are in the notebook even if the kernel has died.
 ///
 /// # Errors
-/// When no kernel starts.
-pub async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<String>> {
+/// When no kernel starts. An error of `save` is only reported: the run goes on, and the next cell saves again.
+pub async fn execute(
+    path: &Path,
+    notebook: &mut Notebook,
+    save: impl Fn(&Notebook) -> Result<()>,
+) -> Result<Option<String>> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let total = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Code { .. })).count();
+    let sources = clear(notebook);
+    let total = sources.len();
     let bar = ProgressBar::new(total as u64)
         .with_style(ProgressStyle::with_template("{spinner} {msg} {wide_bar} cell {pos}/{len}, {elapsed}")?)
         .with_message(name.clone());
@@ -30,57 +36,76 @@ pub async fn execute(path: &Path, notebook: &mut Notebook) -> Result<Option<Stri
     let start = Instant::now();
     let mut failure = None;
     let mut count = 0;
-    let mut recorder = Recorder::default();
-    for cell in &mut notebook.cells {
-        let Cell::Code { source, outputs, execution_count, .. } = cell else { continue };
-        outputs.clear();
-        *execution_count = None;
-        if failure.is_some() {
-            continue;
-        }
+    let mut outputs = CellOutputs::default();
+    for source in sources {
         count += 1;
-        *execution_count = Some(count);
-        recorder.begin_cell();
+        outputs.begin_cell();
         let succeeded = kernel
-            .run(&source.concat(), |message| {
-                recorder.record(message);
+            .run(&source, |message| {
+                outputs.record(message);
                 Ok(())
             })
             .await;
         bar.inc(1);
+        fill(notebook, outputs.cells());
+        if let Err(error) = save(notebook) {
+            bar.suspend(|| warn_user!("{name}: not saved after cell {count}: {error:#}"));
+        }
         if !matches!(succeeded, Ok(true)) {
-            failure = Some(describe(count, recorder.current(), succeeded.err()));
+            failure = Some(describe(count, outputs.current(), succeeded.err()));
+            break;
         }
     }
-    // Only now, for a cell may update what an earlier one has shown.
-    let code = notebook.cells.iter_mut().filter_map(|cell| match cell {
-        Cell::Code { outputs, .. } => Some(outputs),
-        _ => None,
-    });
-    code.zip(recorder.into_cells()).for_each(|(outputs, recorded)| *outputs = recorded);
     end(kernel).await;
     bar.finish_and_clear();
     say!("{name}: {count} of {total} cells in {:.1} s", start.elapsed().as_secs_f64())?;
     Ok(failure)
 }
 
-/// Where paths in a notebook start, as in JupyterLab.
+/// Removes the outputs and execution counts of an earlier run. Returns the sources of the code cells.
+fn clear(notebook: &mut Notebook) -> Vec<String> {
+    let code = notebook.cells.iter_mut().filter_map(|cell| match cell {
+        Cell::Code { source, outputs, execution_count, .. } => {
+            outputs.clear();
+            *execution_count = None;
+            Some(source.concat())
+        }
+        _ => None,
+    });
+    code.collect()
+}
+
+/// Puts the outputs and execution counts of the cells that have run into the notebook: of all of them, because a cell may
+/// have updated a display of an earlier one.
+fn fill(notebook: &mut Notebook, run: &[Vec<Output>]) {
+    let code = notebook.cells.iter_mut().filter_map(|cell| match cell {
+        Cell::Code { outputs, execution_count, .. } => Some((outputs, execution_count)),
+        _ => None,
+    });
+    for (count, ((outputs, execution_count), shown)) in (1..).zip(code.zip(run)) {
+        outputs.clone_from(shown);
+        *execution_count = Some(count);
+    }
+}
+
+/// The folder that relative paths in a notebook start from, the same as in JupyterLab.
 pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Ends the kernel. What its cells have computed is worth keeping, however that goes.
+/// Ends the kernel. A failure is only logged, because the outputs of the cells are complete by now.
 async fn end(mut kernel: Client) {
     match kernel.process().try_wait() {
-        Ok(Some(status)) => tracing::info!("the kernel has ended by itself ({status})"),
+        Ok(Some(status)) => tracing::info!("the kernel has already ended ({status})"),
         _ => {
             if let Err(error) = kernel.shut_down().await {
-                tracing::warn!("the kernel could not be ended: {error:#}");
+                tracing::warn!("cannot shut down the kernel: {error:#}");
             }
         }
     }
 }
 
+/// Why a cell failed: the traceback that it shows, or else the error of the client.
 fn describe(count: i32, outputs: &[Output], cause: Option<Error>) -> String {
     let error = outputs.iter().find_map(|output| match output {
         Output::Error(error) => Some(error.traceback.join("\n")),
@@ -88,4 +113,43 @@ fn describe(count: i32, outputs: &[Output], cause: Option<Error>) -> String {
     });
     let cause = cause.map(|cause| format!("{cause:#}"));
     format!("cell {count} failed\n{}", error.or(cause).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nbformat::v4::MultilineString;
+
+    #[test]
+    fn outputs_of_earlier_runs_go_and_those_of_cells_that_have_run_come() {
+        let text = r##"{"cells":[
+            {"cell_type":"code","id":"a","metadata":{},"execution_count":7,"source":["1;\n","2"],
+             "outputs":[{"output_type":"stream","name":"stdout","text":["old"]}]},
+            {"cell_type":"markdown","id":"b","metadata":{},"source":["# Title"]},
+            {"cell_type":"code","id":"c","metadata":{},"execution_count":8,"source":["3"],
+             "outputs":[{"output_type":"stream","name":"stdout","text":["old"]}]}],
+            "metadata":{},"nbformat":4,"nbformat_minor":5}"##;
+        let nbformat::Notebook::V4(mut notebook) = nbformat::parse_notebook(text).unwrap() else {
+            panic!("not V4")
+        };
+        assert_eq!(clear(&mut notebook), ["1;\n2", "3"]);
+        let stream =
+            |text: &str| Output::Stream { name: "stdout".into(), text: MultilineString(text.into()) };
+        fill(&mut notebook, &[vec![stream("new")]]);
+        let run: Vec<(Option<i32>, Vec<String>)> = notebook
+            .cells
+            .iter()
+            .filter_map(|cell| match cell {
+                Cell::Code { execution_count, outputs, .. } => {
+                    let text = |output: &Output| match output {
+                        Output::Stream { text, .. } => text.0.clone(),
+                        other => panic!("{other:?}"),
+                    };
+                    Some((*execution_count, outputs.iter().map(text).collect()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(run, [(Some(1), vec!["new".to_owned()]), (None, vec![])]);
+    }
 }

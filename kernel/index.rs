@@ -1,4 +1,4 @@
-//! The page that leads to the others: the course as a table, and the chart of its scores.
+//! Writes the index page: a table of the notebooks, and the chart of their scores.
 
 use crate::notebook;
 use jupyter_protocol::MediaType;
@@ -7,10 +7,10 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// The page, with places for its parts.
+/// The template of the page.
 const PAGE: &str = include_str!("html/course.html");
 
-/// The index of some notebooks, given with the names of their pages.
+/// The index page of notebooks, which are given with the names of their pages.
 pub fn index(notebooks: &[(String, Notebook)]) -> String {
     let rows: String = notebooks.iter().map(|(page, notebook)| row(page, notebook)).collect();
     let minutes: u32 = notebooks.iter().filter_map(|(_, notebook)| minutes(notebook)).sum();
@@ -24,7 +24,7 @@ pub fn index(notebooks: &[(String, Notebook)]) -> String {
     parts.into_iter().fold(PAGE.to_owned(), |page, (place, part)| page.replace(place, &part))
 }
 
-/// What a notebook looks like, its name, what one learns in it, and the minutes that it takes.
+/// The row of a notebook: its picture, its title, what the reader learns, and how many minutes it takes.
 fn row(page: &str, notebook: &Notebook) -> String {
     let (href, name) =
         (escape(page), title(notebook).unwrap_or_else(|| page.trim_end_matches(".html").to_owned()));
@@ -38,22 +38,23 @@ fn row(page: &str, notebook: &Notebook) -> String {
     )
 }
 
-/// A notebook's first heading.
+/// The first heading of a notebook.
 pub fn title(notebook: &Notebook) -> Option<String> {
     let texts = notebook.cells.iter().filter(|cell| matches!(cell, Cell::Markdown { .. }));
-    // Some programs write a cell's text in one piece rather than line by line.
+    // Some programs save the text of a cell as one string rather than as a list of lines.
     texts.map(|cell| cell.source().concat()).find_map(|text| {
         text.lines().find_map(|line| line.strip_prefix("# ")).map(|title| title.trim().to_owned())
     })
 }
 
-/// How long it takes to read, as its first cell says.
+/// How many minutes a notebook takes, from its first Markdown cell.
 fn minutes(notebook: &Notebook) -> Option<u32> {
-    static MINUTES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+) minutes").expect("a pattern"));
+    static MINUTES: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(\d+) minutes").expect("the pattern is valid"));
     MINUTES.captures(&introduction(notebook)?)?[1].parse().ok()
 }
 
-/// The first list of its first cell as HTML: what the reader will learn.
+/// What the reader learns: the first list of the first Markdown cell, as HTML.
 fn learned(notebook: &Notebook) -> String {
     let introduction = introduction(notebook).unwrap_or_default();
     let is_outside = |event: &Event| !matches!(event, Event::Start(Tag::List(_)));
@@ -72,26 +73,27 @@ fn learned(notebook: &Notebook) -> String {
     text
 }
 
+/// The text of the first Markdown cell.
 fn introduction(notebook: &Notebook) -> Option<String> {
     let first = notebook.cells.iter().find(|cell| matches!(cell, Cell::Markdown { .. }))?;
     Some(first.source().concat())
 }
 
-/// The picture that the cell tagged `thumbnail` has drawn, as a data URI; of an animation a frame.
+/// The picture in the output of the cell tagged `thumbnail`, as a data URI. Of an animation, it is one frame.
 fn thumbnail(notebook: &Notebook) -> Option<String> {
     static PICTURE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r#"src(?:set)?="(data:[^"]+)""#).expect("a pattern"));
-    let html = drawn(notebook, "thumbnail")?;
+        LazyLock::new(|| Regex::new(r#"src(?:set)?="(data:[^"]+)""#).expect("the pattern is valid"));
+    let html = html_output(notebook, "thumbnail")?;
     Some(PICTURE.captures(&html)?[1].to_owned())
 }
 
-/// The picture that the cell tagged `score-chart` has drawn.
+/// The output of the cell tagged `score-chart`, as HTML.
 fn score_chart(notebook: &Notebook) -> Option<String> {
-    drawn(notebook, "score-chart")
+    html_output(notebook, "score-chart")
 }
 
-/// What the cell with a tag has shown, as HTML.
-fn drawn(notebook: &Notebook, tag: &str) -> Option<String> {
+/// The first HTML output of the cell with a tag.
+fn html_output(notebook: &Notebook, tag: &str) -> Option<String> {
     let outputs = notebook.cells.iter().find_map(|cell| match cell {
         Cell::Code { outputs, .. } if notebook::has_tag(cell, tag) => Some(outputs),
         _ => None,
@@ -109,7 +111,7 @@ fn drawn(notebook: &Notebook, tag: &str) -> Option<String> {
     })
 }
 
-/// `3 h 50 min`
+/// Formats minutes as in `3 h 50 min`.
 fn duration(minutes: u32) -> String {
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes}\u{a0}min"),

@@ -1,4 +1,4 @@
-//! The kernelspec, by which Jupyter finds the kernel.
+//! Writes the kernelspec, by which Jupyter finds the kernel.
 
 use crate::jupyter_folders::{all_data, kernels};
 use anyhow::{Context, Result};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The kernels by name: that on the CPU, and that on CUDA.
+/// The names of the kernels: the one for the CPU, and the one for CUDA.
 pub const NAMES: [&str; 2] = ["taper", "taper-cuda"];
 const LOGO_SVG: &str = include_str!("../assets/logo.svg");
 const LOGOS: [(&str, &[u8]); 2] = [
@@ -15,18 +15,18 @@ const LOGOS: [(&str, &[u8]); 2] = [
     ("logo-64x64.png", include_bytes!("../assets/logo-64x64.png")),
 ];
 
-/// The kernelspec that Jupyter finds first, if there is one.
+/// The path of the kernelspec that Jupyter finds first, if there is one.
 pub fn registered() -> Option<PathBuf> {
     let folders = all_data().into_iter();
     folders.map(|folder| kernels(&folder).join(NAMES[0]).join("kernel.json")).find(|file| file.exists())
 }
 
-/// What Jupyter calls the kernel.
+/// The name of the kernel in Jupyter's menus.
 pub fn display_name(cuda: Option<&Cuda>) -> &'static str {
     if cuda.is_some() { "Rust (taper, CUDA)" } else { "Rust (taper)" }
 }
 
-/// Writes the kernelspec of a program into a folder of its own.
+/// Writes the kernelspec that starts a program into a folder.
 pub fn write(folder: &Path, program: &Path, cuda: Option<&Cuda>) -> Result<()> {
     let variables = cuda.map(Cuda::variables);
     let kernelspec = kernelspec(program, display_name(cuda), variables.as_ref().map(<[_; 2]>::as_slice))?;
@@ -35,7 +35,7 @@ pub fn write(folder: &Path, program: &Path, cuda: Option<&Cuda>) -> Result<()> {
     LOGOS.iter().try_for_each(|(name, image)| files::write(&folder.join(name), image))
 }
 
-/// The kernelspec; on CUDA with the variables by which the kernel finds it.
+/// The content of the kernelspec. For CUDA, it sets the variables by which the kernel finds the toolkit.
 fn kernelspec(program: &Path, name: &str, cuda: Option<&[(&str, OsString)]>) -> Result<Value> {
     let mut kernelspec = json!({
         "argv": [program, "kernel", "--connection-file", "{connection_file}"],
@@ -45,7 +45,7 @@ fn kernelspec(program: &Path, name: &str, cuda: Option<&[(&str, OsString)]>) -> 
         "metadata": { "debugger": false },
     });
     if let Some(variables) = cuda {
-        kernelspec["argv"].as_array_mut().context("argv is a list")?.push("--cuda".into());
+        kernelspec["argv"].as_array_mut().context("argv is not a list")?.push("--cuda".into());
         for (name, value) in variables {
             kernelspec["env"][name] = value.to_string_lossy().into();
         }

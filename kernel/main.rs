@@ -1,10 +1,11 @@
 //! taper: a Jupyter kernel for Rust that starts warm, and the runner of its course.
 
-// Whoever reads what a command prints may stop reading: see `terminal.rs`.
+// The reader of standard output may stop reading at any time: see `terminal.rs`.
 #![deny(clippy::print_stdout)]
 
 mod analyzer;
 mod build_bar;
+mod cell_outputs;
 mod commands;
 mod execution;
 mod index;
@@ -18,7 +19,7 @@ mod notebook;
 mod packages;
 mod pages;
 mod parameters;
-mod recorder;
+
 mod session;
 mod terminal;
 mod worker;
@@ -40,7 +41,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
-        // As with other programs of the command line there is nothing wrong with `taper doctor | head -1`.
+        // As with other command-line programs, `taper doctor | head -1` is no error.
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             warn_user!("taper: {error:#}");

@@ -1,20 +1,22 @@
-//! Formulas in Markdown become MathML, which browsers draw by themselves: a page with formulas needs no script, and no network.
+//! Converts formulas in Markdown to MathML, which browsers draw by themselves, so that a page needs no script and no network.
 
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 use pulldown_cmark::{Event, Options, Parser};
 
-/// Formulas that were taken out of texts, `$x$` and `$$x$$`, as MathML. nbconvert would take them to pieces.
+/// The formulas of texts, `$x$` and `$$x$$`, as MathML. They are replaced by marks before nbconvert runs, which would change
+/// MathML, and inserted into its output.
 #[derive(Default)]
 pub struct Formulas(Vec<String>);
 
 impl Formulas {
-    /// The text with marks in the place of its formulas, and what is wrong with those that cannot be read, in a line each:
-    /// they stay as they are, as TeX. So does code.
+    /// Replaces the formulas of a text by marks. Returns the text, and a line for each formula that cannot be converted. Such
+    /// formulas stay in the text as TeX. Code is left unchanged.
     pub fn take_from(&mut self, markdown: &str) -> (String, Vec<String>) {
-        let converter = LatexToMathML::new(MathCoreConfig::default()).expect("no macros that could be wrong");
+        let converter = LatexToMathML::new(MathCoreConfig::default())
+            .expect("the default configuration has no invalid macros");
         let (mut text, mut end) = (String::new(), 0);
         let mut unreadable = Vec::new();
-        for (event, place) in Parser::new_ext(markdown, Options::ENABLE_MATH).into_offset_iter() {
+        for (event, range) in Parser::new_ext(markdown, Options::ENABLE_MATH).into_offset_iter() {
             let (formula, display) = match event {
                 Event::InlineMath(formula) => (formula, MathDisplay::Inline),
                 Event::DisplayMath(formula) => (formula, MathDisplay::Block),
@@ -22,13 +24,14 @@ impl Formulas {
             };
             match converter.convert_with_local_state(&formula, display) {
                 Ok(mathml) => {
-                    text.push_str(&markdown[end..place.start]);
+                    text.push_str(&markdown[end..range.start]);
                     text.push_str(&mark(self.0.len()));
                     self.0.push(mathml.mathml);
-                    end = place.end;
+                    end = range.end;
                 }
                 Err(error) => {
-                    let problem = format!("the formula {formula} cannot be read, and stays as TeX: {error}");
+                    let problem =
+                        format!("cannot convert the formula {formula}, so it stays as TeX: {error}");
                     unreadable.push(problem.split_whitespace().collect::<Vec<_>>().join(" "));
                 }
             }
@@ -37,14 +40,14 @@ impl Formulas {
         (text, unreadable)
     }
 
-    /// Puts the formulas where their marks are.
-    pub fn put_into(&self, page: &str) -> String {
+    /// Replaces the marks in a page by their formulas.
+    pub fn insert_into(&self, page: &str) -> String {
         let numbered = self.0.iter().enumerate();
         numbered.fold(page.to_owned(), |page, (number, mathml)| page.replace(&mark(number), mathml))
     }
 }
 
-/// Characters that nobody else uses, around a number.
+/// The mark of the formula with this index, between two characters of Unicode's private use area.
 fn mark(number: usize) -> String {
     format!("\u{e000}{number}\u{e001}")
 }
@@ -61,7 +64,7 @@ mod tests {
         assert!(unreadable.is_empty(), "{unreadable:?}");
         assert_eq!(text, "Half is \u{e000}0\u{e001}, and `$x$` is code.\n\n\u{e000}1\u{e001}\n");
         assert_eq!(
-            formulas.put_into(&text),
+            formulas.insert_into(&text),
             "Half is <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>, and `$x$` is code.\n\n\
              <math display=\"block\"><msup><mi>x</mi><mn>2</mn></msup></math>\n"
         );
@@ -74,15 +77,18 @@ mod tests {
         let (text, unreadable) = formulas.take_from("$a$, $\\frac{1}$, $b$\n\n$$\\no\nsuch$$\n");
         assert_eq!(text, "\u{e000}0\u{e001}, $\\frac{1}$, \u{e000}1\u{e001}\n\n$$\\no\nsuch$$\n");
         assert_eq!(
-            formulas.put_into(&text),
+            formulas.insert_into(&text),
             "<math><mi>a</mi></math>, $\\frac{1}$, <math><mi>b</mi></math>\n\n$$\\no\nsuch$$\n"
         );
         let [fraction, unknown] = &unreadable[..] else { panic!("{unreadable:?}") };
         assert!(
-            fraction.starts_with("the formula \\frac{1} cannot be read, and stays as TeX: "),
+            fraction.starts_with("cannot convert the formula \\frac{1}, so it stays as TeX: "),
             "{fraction}"
         );
-        assert!(unknown.starts_with("the formula \\no such cannot be read, and stays as TeX: "), "{unknown}");
+        assert!(
+            unknown.starts_with("cannot convert the formula \\no such, so it stays as TeX: "),
+            "{unknown}"
+        );
         assert!(!unreadable.concat().contains('\n'));
     }
 
@@ -124,7 +130,7 @@ mod tests {
         for formula in odd {
             let (mut formulas, tex) = (Formulas::default(), format!("${formula}$"));
             let (text, unreadable) = formulas.take_from(&tex);
-            let page = formulas.put_into(&text);
+            let page = formulas.insert_into(&text);
             assert!(page.starts_with("<math>") || page == tex, "{tex} became {page}");
             assert!(unreadable.is_empty() || page == tex, "{unreadable:?}");
         }

@@ -1,4 +1,4 @@
-//! The look of our pages as a template of nbconvert, where Jupyter finds it, and as what nbconvert uses by itself.
+//! Installs the nbconvert template of our pages, and can make it nbconvert's default.
 
 use anyhow::{Context, Result, bail};
 use environment::files;
@@ -7,16 +7,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What `--template` calls it.
+/// The name of the template, for nbconvert's option `--template`.
 pub const TEMPLATE: &str = "taper";
 
+/// The files of the template.
 const FILES: [(&str, &str); 3] = [
     ("conf.json", include_str!("html/conf.json")),
     ("index.html.j2", include_str!("html/index.html.j2")),
     ("temml.min.js", include_str!("html/temml.min.js")),
 ];
 
-/// The exporters whose template it becomes, and those that are made from one of these and keep their own.
+/// The exporters and the templates to set: `HTMLExporter` gets ours, and the exporters that inherit its settings keep theirs.
 const DEFAULTS: [(&str, &str); 5] = [
     ("HTMLExporter", TEMPLATE),
     ("SlidesExporter", "reveal"),
@@ -24,6 +25,7 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("QtPDFExporter", "qtpdf"),
     ("QtPNGExporter", "qtpng"),
 ];
+/// The setting of an exporter.
 const KEY: &str = "template_name";
 
 /// The folder of the template in one of Jupyter's data folders.
@@ -31,31 +33,35 @@ pub fn folder(data: &Path) -> PathBuf {
     data.join("nbconvert/templates").join(TEMPLATE)
 }
 
-/// Writes the template into a folder of its own.
+/// Writes the template into a folder.
 pub fn write_template(folder: &Path) -> Result<()> {
     FILES.iter().try_for_each(|(name, text)| files::write(&folder.join(name), text))
 }
 
-/// Has nbconvert and JupyterLab's menu use it, by one of Jupyter's folders of settings. Other settings stay.
+/// Makes nbconvert and JupyterLab's menu use the template, by a setting in one of Jupyter's settings folders. Other settings
+/// are kept.
 ///
 /// # Errors
-/// When there is another template already, or the settings cannot be read.
+/// When another template is already set, or the settings cannot be read.
 pub fn make_default(settings: &Path) -> Result<()> {
     change(settings, |file, all| {
         for (exporter, template) in DEFAULTS {
             let Some(exporter) = all.entry(exporter).or_insert(json!({})).as_object_mut() else {
-                bail!("{} is not as Jupyter has it", file.display());
+                bail!("{}: the setting is not an object", file.display());
             };
             let present = exporter.entry(KEY).or_insert(template.into());
             if template == TEMPLATE && present != TEMPLATE {
-                bail!("{} already says that nbconvert's template is {present}", file.display());
+                bail!(
+                    "{} already sets nbconvert's template to {present}: remove that setting, or do without --pages",
+                    file.display()
+                );
             }
         }
         Ok(())
     })
 }
 
-/// Takes back what [`make_default`] has set.
+/// Removes the settings of [`make_default`].
 pub fn take_back_default(settings: &Path) -> Result<()> {
     if !file(settings).exists() {
         return Ok(());
@@ -75,17 +81,17 @@ pub fn take_back_default(settings: &Path) -> Result<()> {
     })
 }
 
-/// The settings of all of Jupyter's programs.
+/// The settings file that all of Jupyter's programs read.
 pub fn file(settings: &Path) -> PathBuf {
     settings.join("jupyter_config.json")
 }
 
+/// Reads the settings, changes them, and writes them back if they differ. Settings that become empty are removed.
 fn change(settings: &Path, change: impl FnOnce(&Path, &mut Map<String, Value>) -> Result<()>) -> Result<()> {
     let file = file(settings);
     let mut all = match fs::read(&file) {
-        Ok(text) => {
-            serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))?
-        }
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not a JSON object", file.display()))?,
         Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };

@@ -1,4 +1,4 @@
-//! Notebook files: found, read, written.
+//! Finds, reads and writes notebook files.
 
 use anyhow::{Context, Result, bail};
 use environment::files;
@@ -6,13 +6,16 @@ use nbformat::v4::{Cell, KernelSpec, LanguageInfo, Notebook};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The notebooks meant: those that were named, or those of the course.
+/// The notebooks that the command line names, or by default those in notebooks/.
+///
+/// # Errors
+/// When two notebooks have the same file name, or there are none.
 pub fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for (at, path) in named.iter().enumerate() {
         if let Some(other) = named[..at].iter().find(|other| other.file_name() == path.file_name()) {
             let (path, other) = (path.display(), other.display());
             bail!(
-                "{other} and {path} have the same name, and so would their results: name one, then the other with another --out"
+                "{other} and {path} have the same name, so one would overwrite the other: run them one at a time, each with its own --out"
             );
         }
     }
@@ -20,7 +23,7 @@ pub fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
         return Ok(named.to_vec());
     }
     let entries =
-        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks")?;
+        fs::read_dir("notebooks").context("there is no folder notebooks/ here: name the notebooks to use")?;
     let paths = entries.flatten().map(|entry| entry.path());
     let mut found: Vec<_> =
         paths.filter(|path| path.extension().is_some_and(|kind| kind == "ipynb")).collect();
@@ -31,21 +34,21 @@ pub fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads a notebook of any version.
+/// Reads a notebook in any version of the format.
 pub fn read(path: &Path) -> Result<Notebook> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let parsed =
-        nbformat::parse_notebook(&text).with_context(|| format!("{} is no notebook", path.display()))?;
+        nbformat::parse_notebook(&text).with_context(|| format!("{} is not a notebook", path.display()))?;
     match parsed {
         nbformat::Notebook::V4(notebook) => Ok(notebook),
         nbformat::Notebook::V4QuirksMode(notebook) => Ok(notebook.repair()),
         nbformat::Notebook::Legacy(notebook) => nbformat::upgrade_legacy_notebook(notebook),
         nbformat::Notebook::V3(notebook) => nbformat::upgrade_v3_notebook(notebook),
-        _ => bail!("{} has a format that is not known yet", path.display()),
+        _ => bail!("{} has an unknown version of the notebook format", path.display()),
     }
 }
 
-/// Writes a notebook as one that was run on this kernel, in the form that Jupyter itself writes.
+/// Writes a notebook atomically, with this kernel in its metadata and in the format that Jupyter writes.
 pub fn write(path: &Path, mut notebook: Notebook) -> Result<()> {
     notebook.metadata.kernelspec = Some(KernelSpec {
         display_name: "Rust (taper)".into(),

@@ -1,4 +1,4 @@
-//! Executed notebooks as web pages that need no network, and an index of them; or as slides.
+//! Writes executed notebooks as web pages that need no network, with an index page, or as slides.
 
 use crate::maths::Formulas;
 use crate::nbconvert::{self, TEMPLATE};
@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A notebook to make a page of.
+/// A notebook to write a page for.
 pub struct Executed {
     /// The file with its outputs.
     pub path: PathBuf,
-    /// Where its Markdown finds pictures.
+    /// The folder in which its Markdown finds pictures.
     pub folder: PathBuf,
 }
 
-/// How nbconvert makes slides: wide enough for a line of code, and to be scrolled where a cell is higher.
+/// nbconvert's options for slides: wide enough for a line of code, and scrollable if a cell is too high.
 const SLIDES: [&str; 5] = [
     "--to=slides",
     "--embed-images",
@@ -31,8 +31,8 @@ const SLIDES: [&str; 5] = [
     "--SlidesExporter.reveal_height=800",
 ];
 
-/// Writes the pages of notebooks that have just been run. Without a usable Python it says so and writes none. Returns
-/// whether nothing else went wrong.
+/// Writes the pages of notebooks that have just been run. If there is no usable Python, it only prints a warning. Returns
+/// `false` if a page could not be written for another reason.
 pub fn write_if_possible(folder: &Path, notebooks: &[Executed]) -> Result<bool> {
     match JUPYTER.python() {
         Ok(python) => write(folder, notebooks, &python),
@@ -44,8 +44,8 @@ pub fn write_if_possible(folder: &Path, notebooks: &[Executed]) -> Result<bool> 
     }
 }
 
-/// Writes a page for each notebook, and `index.html` of those. Says which notebooks have no page, and returns whether there
-/// are none such.
+/// Writes a page for each notebook, and `index.html`. Prints a warning for each notebook without a page. Returns whether all
+/// pages were written.
 pub fn write(folder: &Path, notebooks: &[Executed], python: &Path) -> Result<bool> {
     let templates = tempfile::tempdir()?;
     nbconvert::write_template(&templates.path().join(TEMPLATE))?;
@@ -63,7 +63,8 @@ pub fn write(folder: &Path, notebooks: &[Executed], python: &Path) -> Result<boo
     Ok(written.len() == notebooks.len())
 }
 
-/// Writes the slides of each notebook. Says which notebooks have none, and returns whether there are none such.
+/// Writes slides for each notebook. Prints a warning for each notebook without slides. Returns whether all slides were
+/// written.
 pub fn write_slides(folder: &Path, notebooks: &[Executed], python: &Path) -> Result<bool> {
     let written = convert(folder, notebooks, "slides.html", || {
         let mut command = Command::new(python);
@@ -73,8 +74,8 @@ pub fn write_slides(folder: &Path, notebooks: &[Executed], python: &Path) -> Res
     Ok(written.len() == notebooks.len())
 }
 
-/// Has nbconvert write a file with this extension for each notebook. Returns the names of those that it could write, with
-/// their notebooks; what is wrong with the others is said, and no reason to be without the rest.
+/// Makes nbconvert write a file with this extension for each notebook. Returns the names of the written files with their
+/// notebooks. Prints a warning for each of the others.
 fn convert(
     folder: &Path,
     notebooks: &[Executed],
@@ -93,15 +94,16 @@ fn convert(
     let convert = |notebooks: &[Prepared]| {
         let mut command = nbconvert();
         command.arg("--log-level=ERROR").arg("--output-dir").arg(&folder);
-        packages::step(command.args(notebooks.iter().map(Prepared::path)))
+        packages::run_quietly(command.args(notebooks.iter().map(Prepared::path)))
     };
-    // All in one process take a fraction of the time, but the first that cannot be converted ends it.
+    // One process for all notebooks takes a fraction of the time, but ends at the first notebook that cannot be converted.
+    // Then each notebook is converted by itself.
     let all = if prepared.is_empty() { Ok(()) } else { convert(&prepared) };
     let mut written = Vec::new();
     for notebook in prepared {
         let page = Path::new(&notebook.name).with_extension(extension);
         let converted = if all.is_ok() { Ok(()) } else { convert(std::slice::from_ref(&notebook)) };
-        match converted.and_then(|()| put_formulas(&folder.join(&page), &formulas)) {
+        match converted.and_then(|()| insert_formulas(&folder.join(&page), &formulas)) {
             Ok(()) => {
                 say!("wrote {}", folder.join(&page).display())?;
                 written.push((page.to_string_lossy().into_owned(), notebook.notebook));
@@ -113,32 +115,33 @@ fn convert(
 }
 
 fn warn(notebook: &Path, error: &Error) {
-    warn_user!("{}: it cannot be shown: {error:#}", notebook.display());
+    warn_user!("{}: no page was written: {error:#}", notebook.display());
 }
 
-fn put_formulas(page: &Path, formulas: &Formulas) -> Result<()> {
+/// Inserts the formulas into a page that nbconvert has written.
+fn insert_formulas(page: &Path, formulas: &Formulas) -> Result<()> {
     let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
-    files::write(page, formulas.put_into(&text))
+    files::write(page, formulas.insert_into(&text))
 }
 
-/// A notebook as nbconvert gets it, in a folder of its own.
+/// A copy of a notebook for nbconvert, in a temporary folder.
 struct Prepared {
     source: PathBuf,
     name: String,
     notebook: Notebook,
-    work: TempDir,
+    folder: TempDir,
 }
 
 impl Prepared {
-    /// Reads a notebook, and writes it without its formulas and with its first heading as the name of the page.
+    /// Writes a copy of a notebook, with marks in place of its formulas and its first heading as the title of the page.
     fn new(Executed { path, folder }: &Executed, formulas: &mut Formulas) -> Result<Self> {
         let name = path.file_name().context("a notebook needs a name")?.to_string_lossy().into_owned();
         let notebook = notebook::read(path)?;
-        let work = tempfile::tempdir()?;
-        // nbconvert takes pictures from next to the notebook, and from nowhere else.
+        let copy_folder = tempfile::tempdir()?;
+        // nbconvert finds pictures only in the folder of the notebook, so the copy gets links to the files of that folder.
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name() != *name {
-                symlink(std::path::absolute(entry.path())?, work.path().join(entry.file_name()))?;
+                symlink(std::path::absolute(entry.path())?, copy_folder.path().join(entry.file_name()))?;
             }
         }
         let mut shown = notebook.clone();
@@ -154,11 +157,11 @@ impl Prepared {
                 }
             }
         }
-        notebook::write(&work.path().join(&name), shown)?;
-        Ok(Self { source: path.clone(), name, notebook, work })
+        notebook::write(&copy_folder.path().join(&name), shown)?;
+        Ok(Self { source: path.clone(), name, notebook, folder: copy_folder })
     }
 
     fn path(&self) -> PathBuf {
-        self.work.path().join(&self.name)
+        self.folder.path().join(&self.name)
     }
 }

@@ -1,4 +1,4 @@
-//! Constants of a notebook that the command line sets.
+//! Sets constants of a notebook from the command line.
 
 use crate::notebook::has_tag;
 use anyhow::{Result, bail};
@@ -11,21 +11,23 @@ pub struct Parameter {
     pub value: String,
 }
 
-/// Checks that each parameter is a constant of one of the notebooks at least.
+/// Checks that each parameter is a constant of at least one of the notebooks.
 pub fn check(notebooks: &[Notebook], parameters: &[Parameter]) -> Result<()> {
     let mut names: Vec<String> = notebooks.iter().flat_map(settable).map(|(name, _)| name).collect();
     names.sort();
     names.dedup();
     match parameters.iter().find(|parameter| !names.contains(&parameter.name)) {
         Some(_) if names.is_empty() => {
-            bail!("no cell is tagged `parameters`, so there is nothing that -p could set")
+            bail!("-p has nothing to set: no cell is tagged `parameters`")
         }
-        Some(Parameter { name, .. }) => bail!("there is no parameter {name}; there are {}", names.join(", ")),
+        Some(Parameter { name, .. }) => {
+            bail!("there is no parameter {name}; the parameters are {}", names.join(", "))
+        }
         None => Ok(()),
     }
 }
 
-/// Sets those constants that the cell tagged `parameters` has, by a cell after it, as papermill does.
+/// Sets the constants that the cell tagged `parameters` defines, in a new cell after it, as papermill does.
 pub fn set(notebook: &mut Notebook, parameters: &[Parameter]) -> Result<()> {
     let constants = settable(notebook);
     let mut lines = Vec::new();
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_come_in_a_cell_after_the_tagged_one() {
+    fn parameters_are_set_in_a_cell_after_the_tagged_one() {
         let cells = with(&[("EPOCHS", "2"), ("NAME", "a \"b\"")]).unwrap();
         assert_eq!(cells[1], "const EPOCHS: usize = 2;\nconst NAME: &str = \"a \\\"b\\\"\";\n");
     }
@@ -87,6 +89,6 @@ mod tests {
     #[test]
     fn an_unknown_parameter_is_refused_with_the_known_ones() {
         let error = with(&[("EPOCH", "2")]).unwrap_err().to_string();
-        assert_eq!(error, "there is no parameter EPOCH; there are EPOCHS, NAME");
+        assert_eq!(error, "there is no parameter EPOCH; the parameters are EPOCHS, NAME");
     }
 }

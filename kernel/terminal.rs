@@ -1,16 +1,16 @@
-//! What commands print. Whoever reads it may stop reading at any time, as `head` does.
+//! Prints to the terminal. The reader of the output may stop reading at any time, as `head` does.
 
 use anyhow::{Context, Result};
 use std::fmt::{self, Arguments};
 use std::io::{self, ErrorKind, Write};
 
-/// Nobody reads what this program prints any more: the reason to end, but none to complain.
+/// The error when standard output was closed by its reader. The program then ends without a message.
 #[derive(Debug)]
 pub struct Closed;
 
 impl fmt::Display for Closed {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("nobody reads the output any more")
+        formatter.write_str("the reader of the output has closed it")
     }
 }
 
@@ -19,7 +19,7 @@ impl std::error::Error for Closed {}
 /// Prints a line on standard output.
 ///
 /// # Errors
-/// [`Closed`] if nobody reads it any more.
+/// [`Closed`] if the reader has closed it.
 pub fn print(line: Arguments) -> Result<()> {
     write(&mut io::stdout().lock(), line)
 }
@@ -31,17 +31,17 @@ fn write(output: &mut impl Write, line: Arguments) -> Result<()> {
     }
 }
 
-/// Prints a line on standard error, where it is no error if nobody reads it.
+/// Prints a line on standard error. It is no error if the reader has closed it.
 pub fn warn(line: Arguments) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Prints a line on standard output, formatted as by `println!`; an error if that fails. See [`print`].
+/// Prints a line on standard output like `println!`, but returns an error if that fails. See [`print`].
 macro_rules! say {
     ($($format:tt)*) => { $crate::terminal::print(format_args!($($format)*)) };
 }
 
-/// Prints a line on standard error, formatted as by `eprintln!`. See [`warn`].
+/// Prints a line on standard error like `eprintln!`, but ignores errors. See [`warn`].
 macro_rules! warn_user {
     ($($format:tt)*) => { $crate::terminal::warn(format_args!($($format)*)) };
 }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_broken_pipe_is_no_reason_to_complain() {
+    fn only_a_broken_pipe_ends_the_program_without_a_message() {
         let error = write(&mut Failing(ErrorKind::BrokenPipe), format_args!("x")).unwrap_err();
         assert!(error.is::<Closed>());
         let error = write(&mut Failing(ErrorKind::StorageFull), format_args!("x")).unwrap_err();

@@ -94,7 +94,7 @@ async fn a_fault_is_shown_over_its_place_and_nothing_of_the_cell_runs() {
     );
     let messages = outputs(&mut kernel, ":vras\nprintln!(\"ran\");").await;
     let fault =
-        "error CommandError: there is no command `:vras`; the nearest is `:vars`, and `:help` lists all";
+        "error CommandError: unknown command `:vras`; did you mean `:vars`? `:help` lists all commands";
     assert_eq!(messages, [fault]);
     // The first command of the cell before last has not been carried out either.
     assert_eq!(
@@ -374,7 +374,7 @@ async fn cells_are_of_the_edition_that_the_session_has() {
     assert_eq!(messages[1], "error CompileError: cannot move out of `pair.0` because it is borrowed");
     let messages = outputs(&mut kernel, &cell.replace("2018", "2021")).await;
     assert_eq!(messages[1], "result 4: 1");
-    let refused = "error CommandError: the command is `:edition [2018|2021|2024]`, not `2015`";
+    let refused = "error CommandError: expected `:edition [2018|2021|2024]`, found `2015`";
     assert_eq!(outputs(&mut kernel, ":edition 2015").await, [refused]);
     assert_eq!(outputs(&mut kernel, ":edition").await, ["result 6: Edition: 2021\n"]);
     kernel.shut_down().await.unwrap();

@@ -96,13 +96,13 @@ fn what_is_missing_is_said_before_anything_is_written() {
             &[("CUDA_HOME", &part), ("CUDA_COMPUTE_CAP", number)],
             format!(
                 "the CUDA toolkit in {} has no libcuda.so, libcublas.so, libcublasLt.so, libcurand.so, libnvrtc.so: \
-                 install it whole, with what is for development",
+                 install the complete toolkit, with its development files",
                 part.display()
             ),
         ),
         (
             &[("CUDA_HOME", &whole)],
-            "the GPU's compute capability is unknown (nvidia-smi does not tell): set CUDA_COMPUTE_CAP to that of the \
+            "the GPU's compute capability is unknown (nvidia-smi does not report it): set CUDA_COMPUTE_CAP to that of the \
              GPU, such as 90 for 9.0"
                 .into(),
         ),

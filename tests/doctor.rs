@@ -43,12 +43,12 @@ fn where_something_is_missing_it_says_what_to_do() {
     assert!(!good, "{text}");
     for (name, expected) in [
         ("environment", "BAD environment  the warm environment is not built: run `taper install`"),
-        ("kernel", "names the program /no/such/taper, which is gone: run `taper install` again"),
+        ("kernel", "names the program /no/such/taper, which does not exist: run `taper install` again"),
         (
             "digits",
             "there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz: put it there, or unset MNIST_DIR",
         ),
-        ("GPU", "--  GPU          notebooks use the processor: "),
+        ("GPU", "--  GPU          notebooks use the CPU: "),
     ] {
         assert!(line(&text, name).contains(expected), "{text}");
     }

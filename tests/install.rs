@@ -70,9 +70,9 @@ fn what_is_uninstalled_is_gone() {
 fn mistakes_get_one_clear_line() {
     let cases: [(&[&str], &str); 4] = [
         (&["kernel", "--connection-file", "no/such.json"], "cannot read the connection file no/such.json"),
-        (&["kernel", "--connection-file", "Cargo.toml"], "Cargo.toml is no connection file"),
+        (&["kernel", "--connection-file", "Cargo.toml"], "Cargo.toml is not a connection file"),
         (&["run", "no/such.ipynb"], "cannot read no/such.ipynb"),
-        (&["run", "Cargo.toml"], "Cargo.toml is no notebook"),
+        (&["run", "Cargo.toml"], "Cargo.toml is not a notebook"),
     ];
     installed();
     let out = tempfile::tempdir().unwrap();

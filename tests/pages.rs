@@ -79,7 +79,7 @@ fn plain_nbconvert_makes_them_too_where_it_is_to() {
     assert_eq!(left, serde_json::from_str::<Value>(others).unwrap());
     fs::write(&settings, r#"{"HTMLExporter":{"template_name":"classic"}}"#).unwrap();
     let (good, text) = install();
-    assert!(!good && text.contains("already says that nbconvert's template is \"classic\""), "{text}");
+    assert!(!good && text.contains("already sets nbconvert's template to \"classic\""), "{text}");
 }
 
 /// How a cell starts a slide, if it does.
@@ -142,9 +142,9 @@ fn what_cannot_be_shown_is_told_and_no_reason_to_be_without_the_rest() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = errors.lines().collect();
         let expected = [
-            ("1 damaged", "it cannot be shown: ", "EOF while parsing an object at line 1 column 1"),
-            ("3 formula", "the formula \\frac{1} cannot be read, and stays as TeX: ", "end of input."),
-            ("2 attachment", "it cannot be shown: ", "missing attachment: gone.png"),
+            ("1 damaged", "no page was written: ", "EOF while parsing an object at line 1 column 1"),
+            ("3 formula", "cannot convert the formula \\frac{1}, so it stays as TeX: ", "end of input."),
+            ("2 attachment", "no page was written: ", "missing attachment: gone.png"),
         ];
         assert_eq!(lines.len(), expected.len(), "{errors}");
         for (line, (name, start, end)) in lines.iter().zip(expected) {

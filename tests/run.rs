@@ -2,6 +2,7 @@
 
 use crate::support::{installed, root, share_environments, taper};
 use serde_json::{Value, json};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
@@ -117,7 +118,10 @@ fn parameters_are_set_and_results_kept() {
 
     let output = run(&[path.to_str().unwrap(), "-p", "M", "1"], &out, &[]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no parameter M; there are N, NAME"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("there is no parameter M; the parameters are N, NAME")
+    );
 }
 
 #[test]
@@ -150,6 +154,26 @@ fn a_failing_cell_ends_its_notebook() {
     );
 }
 
+#[test]
+fn a_run_that_is_killed_leaves_the_outputs_of_the_cells_that_have_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed.ipynb");
+    // `taper run` has started the kernel, which has started the process that runs the cells.
+    let kill = "let kernel = std::os::unix::process::parent_id().to_string();
+let parent = std::process::Command::new(\"ps\").args([\"-o\", \"ppid=\", \"-p\", &kernel]).output()?;
+let run = String::from_utf8(parent.stdout)?.trim().to_owned();
+std::process::Command::new(\"kill\").args([\"-9\", &run]).status()?; loop {}";
+    write(&path, &["let hours = \"hours\";", "println!(\"{hours} of work\");", kill]);
+    let out = folder.path().join("out");
+    let output = run(&[path.to_str().unwrap()], &out, &[]);
+    assert_eq!(output.status.signal(), Some(9));
+    let saved = notebook(&out.join("killed.ipynb"));
+    assert_eq!(text_of(&saved["cells"][1]), "hours of work\n");
+    let counts: Vec<&Value> = (0..3).map(|cell| &saved["cells"][cell]["execution_count"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(2), &Value::Null]);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "no temporary file is left");
+}
+
 /// Whoever lets notebooks train over night wants to find in the morning what there is to be had.
 #[test]
 fn what_goes_wrong_with_a_notebook_is_no_reason_to_lose_it_or_the_others() {
@@ -167,7 +191,7 @@ std::process::Command::new(\"kill\").args([\"-9\", &kernel]).status()?; loop {}"
     let errors = String::from_utf8_lossy(&output.stderr);
     let about = |path: &Path, what: &str| errors.contains(&format!("{}: {what}", path.display()));
     assert!(about(&paths[0], "cell 2 failed\nthe kernel has died (signal: 9 (SIGKILL))"), "{errors}");
-    assert!(about(&paths[1], "the dependencies cannot be had:\nerror: "), "{errors}");
+    assert!(about(&paths[1], "cannot resolve or download the dependencies:\nerror: "), "{errors}");
     let executed = notebook(&out.join("dies.ipynb"));
     assert_eq!(text_of(&executed["cells"][0]), "hours of work\n");
     assert_eq!(executed["cells"][2]["execution_count"], Value::Null);

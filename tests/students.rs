@@ -208,7 +208,7 @@ fn what_cannot_be_done_is_refused_in_one_line() {
     let out = folder.path().join("out");
     refused(&mut students(folder.path(), &out), "there is no folder notebooks/solutions/ here: ");
     fs::write(&path, "no notebook").unwrap();
-    refused(&mut students(&course, &out), "notebooks/solutions/n.ipynb is no notebook: ");
+    refused(&mut students(&course, &out), "notebooks/solutions/n.ipynb is not a notebook: ");
     fs::write(&path, worksheet(&json!({}))).unwrap();
     refused(
         &mut students(&course, &out),

@@ -1,4 +1,4 @@
-//! `taper analyzer`: the process behind completion and help, which the kernel starts.
+//! `taper analyzer`: the process for completion and help, which the kernel starts.
 
 use anyhow::Result;
 use engine::analysis;
@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub struct Analyzer {
-    /// Where to work
+    /// The folder to work in
     folder: PathBuf,
-    /// Know the environment for a GPU
+    /// Use the environment for a GPU
     #[arg(long)]
     cuda: bool,
 }

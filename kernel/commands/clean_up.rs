@@ -1,4 +1,4 @@
-//! `taper clean-up`: what a kernel becomes at its end.
+//! `taper clean-up`: removes the folder of a session. A kernel executes it in its own process at its end.
 
 use anyhow::Result;
 use environment::{processes, session_directory};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
-/// How long it may take.
+/// How long to try.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
@@ -16,10 +16,10 @@ pub struct CleanUp {
 }
 
 impl CleanUp {
-    /// Removes the folder of a session whose process this one was.
+    /// Ends the remaining processes of the session, and removes its folder.
     pub fn run(&self) -> Result<ExitCode> {
         let start = Instant::now();
-        // What has been killed may take a moment to be gone.
+        // Killed processes may write files for another moment.
         while self.folder.exists() && start.elapsed() < PATIENCE {
             processes::end_descendants(process::id(), &[]);
             session_directory::remove(&self.folder);

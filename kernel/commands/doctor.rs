@@ -1,4 +1,4 @@
-//! `taper doctor`: what is there of all that taper needs, and how to mend what is not.
+//! `taper doctor`: checks everything that taper needs, and says how to fix what is missing.
 
 use super::exit_code;
 use crate::kernelspec;
@@ -6,7 +6,7 @@ use crate::packages::JUPYTER;
 use crate::terminal::say;
 use anyhow::{Result, ensure};
 use environment::cache::cache;
-use environment::{Cuda, Environment, Shared, Toolchain};
+use environment::{Cuda, Environment, SharedInstall, Toolchain};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,36 +14,36 @@ use std::{env, fs};
 
 /// The oldest Rust that compiles cells and `lab`.
 const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
-/// The files of MNIST, perhaps with `.gz` after the name.
+/// The files of MNIST, which may also be compressed and end in `.gz`.
 const DIGITS: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 ];
-/// What the warm environment takes, with Burn and room for the sessions, in bytes.
-const ROOM: u64 = 3 << 30;
+/// The space that the warm environment with Burn and the sessions need, in bytes.
+const NEEDED_SPACE: u64 = 3 << 30;
 
-/// What was found of something.
+/// The result of a check.
 #[derive(Debug, PartialEq)]
 enum Finding {
     Good(String),
-    /// It is not there, and need not be.
+    /// It is missing, but taper works without it.
     Absent(String),
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do about it.
     Bad(String),
 }
 use Finding::{Absent, Bad, Good};
 
-/// Check what taper needs, and say how to mend what is not as it should be
+/// Check everything that taper needs, and say how to fix what is missing
 ///
-/// Looks for Rust, a linker, the warm environment, the kernel's registration, Jupyter, the digits, a GPU and space on
-/// the disk. The exit code is 1 if something is missing that taper needs.
+/// Checks Rust, the linker, the warm environment, the kernel's registration, Jupyter, the digits, the GPU and the disk space.
+/// The exit code is 1 if something is missing that taper needs.
 #[derive(clap::Args)]
 pub struct Doctor;
 
 impl Doctor {
-    /// Prints a line for everything that taper needs or can use.
+    /// Prints a line for each check.
     pub fn run(&self) -> Result<ExitCode> {
         let toolchain = Toolchain::find();
         let findings = [
@@ -89,8 +89,8 @@ fn linker() -> Finding {
     match first_line(Command::new("cc").arg("--version")) {
         Some(version) => Good(version),
         None => Bad(
-            "there is no `cc`, by which Rust links: install build-essential (Debian, Ubuntu), gcc (others) or, on macOS, \
-             what `xcode-select --install` brings"
+            "there is no `cc`, which Rust links with: install build-essential (Debian, Ubuntu), gcc (other Linux) or, on \
+             macOS, run `xcode-select --install`"
                 .into(),
         ),
     }
@@ -100,7 +100,8 @@ fn environment(toolchain: &Toolchain) -> Finding {
     match Environment::open(toolchain, None) {
         Ok(environment) => {
             let library = environment.lab_library();
-            let is_shared = Shared::own().is_some_and(|shared| library.starts_with(shared.folder()));
+            let is_shared =
+                SharedInstall::current().is_some_and(|shared| library.starts_with(shared.folder()));
             let whose = if is_shared { " for all users" } else { "" };
             Good(format!("built{whose}: {}", library.display()))
         }
@@ -108,11 +109,11 @@ fn environment(toolchain: &Toolchain) -> Finding {
     }
 }
 
-/// The kernel as Jupyter knows it.
+/// Checks the kernelspec that Jupyter finds first.
 fn kernel() -> Finding {
     let Some(kernelspec) = kernelspec::registered() else {
         return Absent(
-            "not registered with Jupyter: `taper install` does that; `taper lab` needs no registration"
+            "not registered with Jupyter: run `taper install`, or use `taper lab`, which needs no registration"
                 .into(),
         );
     };
@@ -121,7 +122,7 @@ fn kernel() -> Finding {
     match parsed["argv"][0].as_str().map(Path::new) {
         Some(program) if program.exists() => Good(format!("registered: {}", kernelspec.display())),
         Some(program) => Bad(format!(
-            "{} names the program {}, which is gone: run `taper install` again",
+            "{} names the program {}, which does not exist: run `taper install` again",
             kernelspec.display(),
             program.display()
         )),
@@ -134,17 +135,17 @@ fn jupyter() -> Finding {
     match JUPYTER.found() {
         Ok(Some(python)) => {
             let version = first_line(Command::new(&python).args(["-c", version])).unwrap_or_default();
-            Good(format!("{version}, of {}", python.display()))
+            Good(format!("{version}, in {}", python.display()))
         }
         Ok(None)
             if first_line(Command::new("python3").args(["-c", "import venv, ensurepip; print()"]))
                 .is_some() =>
         {
-            Absent("not there: `taper lab` and `taper run` install it for taper alone".into())
+            Absent("not installed: `taper lab` and `taper run` install it for taper alone".into())
         }
         Ok(None) => Bad(
-            "not there, and Python 3 with the module venv, by which taper would install it, is not either: \
-             install python3 and python3-venv"
+            "not installed, and taper cannot install it without Python 3 and its module venv: install python3 and \
+             python3-venv"
                 .into(),
         ),
         Err(error) => Bad(format!("{error:#}")),
@@ -155,15 +156,18 @@ fn digits() -> Finding {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty() && value != "0");
     let Some(folder) = set("MNIST_DIR").map(PathBuf::from) else {
         return Absent(match set("TAPER_OFFLINE") {
-            Some(_) => "MNIST_DIR is not set, and TAPER_OFFLINE forbids the download: notebooks draw digits themselves".into(),
-            None => "MNIST_DIR is not set: notebooks download MNIST once, or draw digits themselves".into(),
+            Some(_) => {
+                "MNIST_DIR is not set, and TAPER_OFFLINE forbids the download: notebooks use drawn digits"
+                    .into()
+            }
+            None => "MNIST_DIR is not set: notebooks download MNIST once, or use drawn digits".into(),
         });
     };
-    let is_there = |name: &str| {
+    let is_present = |name: &str| {
         let names = [name.to_string(), name.replacen("-idx", ".idx", 1)];
         names.iter().any(|name| folder.join(name).is_file() || folder.join(format!("{name}.gz")).is_file())
     };
-    match DIGITS.iter().find(|name| !is_there(name)) {
+    match DIGITS.iter().find(|name| !is_present(name)) {
         Some(missing) => Bad(format!(
             "MNIST_DIR is {}, but there is no {missing} or {missing}.gz: put it there, or unset MNIST_DIR",
             folder.display()
@@ -176,24 +180,24 @@ fn gpu() -> Finding {
     match Cuda::find(true) {
         Ok(cuda) => Good(format!("{}: `taper install --cuda` builds the kernel for it", cuda.describe())),
         Err(error) => {
-            // A heading, and a line for all that is missing.
+            // The message is a heading, and a line for each missing part.
             let text = format!("{error:#}");
             let reason = text.lines().nth(1).unwrap_or(&text).trim_start_matches(['-', ' ']);
-            Absent(format!("notebooks use the processor: {reason}"))
+            Absent(format!("notebooks use the CPU: {reason}"))
         }
     }
 }
 
 fn disk(cache: &Path) -> Finding {
     let Some(present) = cache.ancestors().find(|folder| folder.exists()) else {
-        return Bad(format!("{} cannot be made", cache.display()));
+        return Bad(format!("{} cannot be created", cache.display()));
     };
     match free(present) {
-        Ok(free) if free < ROOM => Bad(format!(
-            "{:.1} GiB free in {}, of {} that building and sessions may take: free some, or set TAPER_CACHE to another folder",
+        Ok(free) if free < NEEDED_SPACE => Bad(format!(
+            "{:.1} GiB free in {}, but builds and sessions may need {}: free some space, or set TAPER_CACHE to another folder",
             gibibytes(free),
             present.display(),
-            gibibytes(ROOM)
+            gibibytes(NEEDED_SPACE)
         )),
         Ok(free) => Good(format!("{:.0} GiB free in {}", gibibytes(free), present.display())),
         Err(error) => Bad(format!("{}: {error:#}", present.display())),
@@ -202,7 +206,7 @@ fn disk(cache: &Path) -> Finding {
 
 fn free(folder: &Path) -> Result<u64> {
     let system = rustix::fs::statvfs(folder)?;
-    ensure!(system.f_frsize > 0, "the file system does not tell how much space there is");
+    ensure!(system.f_frsize > 0, "the file system does not report its free space");
     Ok(system.f_bavail * system.f_frsize)
 }
 
@@ -210,7 +214,7 @@ fn gibibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
 }
 
-/// The first line that a command prints, if it succeeds.
+/// The first line that a command prints. `None` if it fails.
 fn first_line(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())

@@ -1,4 +1,4 @@
-//! `taper export`: notebooks as pages or slides.
+//! `taper export`: writes notebooks as web pages or slides.
 
 use super::exit_code;
 use crate::packages::JUPYTER;
@@ -8,10 +8,10 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Write notebooks as web pages, as they are, and an index page
+/// Write notebooks as web pages without running them, and an index page
 ///
-/// The pages need no network, no server and no Jupyter: open them, send them, put them on the web. `run` writes them
-/// too; this is for notebooks that have been run in JupyterLab. The exit code is 1 if a notebook has no page.
+/// The pages need no network, no server and no Jupyter: open them, send them, or put them on the web. `taper run` writes them,
+/// too; this command is for notebooks that were run in JupyterLab. The exit code is 1 if a page could not be written.
 #[derive(clap::Args)]
 pub struct Export {
     /// The notebooks, by default those in notebooks/
@@ -19,13 +19,13 @@ pub struct Export {
     /// The folder for the pages
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Write slides instead. They need the network when they are shown, for reveal.js
+    /// Write slides instead. Showing them needs the network, for reveal.js
     #[arg(long)]
     slides: bool,
 }
 
 impl Export {
-    /// Writes the pages, or the slides. The exit code says whether all could be written.
+    /// Writes the pages or slides. The exit code tells whether all of them could be written.
     pub fn run(&self) -> Result<ExitCode> {
         let (paths, python) = (notebook::find(&self.notebooks)?, JUPYTER.python()?);
         let notebooks: Vec<_> = paths

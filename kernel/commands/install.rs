@@ -1,63 +1,62 @@
 //! `taper install`: builds the warm environment and registers the kernel.
 
 use crate::build_bar::with_progress;
-use crate::jupyter_folders::{Place, data, kernels, settings};
+use crate::jupyter_folders::{InstallScope, data, kernels, settings};
 use crate::kernelspec::NAMES;
 use crate::terminal::{say, warn_user};
 use crate::{kernelspec, nbconvert};
 use anyhow::Result;
 use engine::shown_crates;
 use environment::cache::environments;
-use environment::{Cuda, Environment, Lab, Shared, Toolchain};
+use environment::{Cuda, Environment, Lab, SharedInstall, Toolchain};
 use std::env;
 use std::process::ExitCode;
 
 /// Register the kernel "Rust (taper)" with Jupyter and build its warm environment
 ///
-/// With --prefix all of it goes below one folder, the program too, for all users of the machine to read.
-/// With --cuda it is "Rust (taper, CUDA)", a kernel next to the other one, with an environment of its own.
-/// The environment is the crate `lab` with candle, plotters, image and all they need, compiled once so that no
-/// notebook has to. That takes some minutes; it can be stopped at any moment and goes on where it was.
+/// With --prefix, everything including the program goes below one folder, which all users of the machine can read.
+/// With --cuda, the kernel is "Rust (taper, CUDA)", which has an environment of its own and can be installed next to the
+/// other one. The environment is the crate `lab` with candle, plotters, image and their dependencies, compiled once so that
+/// no notebook has to compile them. That takes some minutes; it can be stopped at any time and later goes on from there.
 /// The kernel is registered in JUPYTER_DATA_DIR or the first folder of JUPYTER_PATH, if they are set.
 #[derive(clap::Args)]
 pub struct Install {
     #[command(flatten)]
-    place: Place,
-    /// Install the kernel that computes on a GPU, next to the other one. Needs NVIDIA's driver and CUDA toolkit
+    scope: InstallScope,
+    /// Install the kernel that computes on a GPU. Needs NVIDIA's driver and CUDA toolkit
     #[arg(long)]
     cuda: bool,
-    /// Build on a machine without the driver, for another one; CUDA_COMPUTE_CAP says for which GPU
+    /// Build for another machine, on one without the driver. Set CUDA_COMPUTE_CAP to the capability of its GPU
     #[arg(long, requires = "cuda")]
     without_driver: bool,
-    /// Build Burn too, which else the first cell builds that asks for it
+    /// Also build Burn. Otherwise the first cell that asks for it builds it
     #[arg(long)]
     burn: bool,
-    /// Have `jupyter nbconvert --to html` and JupyterLab's menu make pages of Rust notebooks that need no network. Sets
-    /// `template_name` in Jupyter's settings; those of other languages stay as they are
+    /// Make `jupyter nbconvert --to html` and JupyterLab's menu write pages of Rust notebooks that need no network. Sets
+    /// `template_name` in Jupyter's settings; pages of notebooks in other languages stay the same
     #[arg(long)]
     pages: bool,
 }
 
 impl Install {
-    /// Registers the kernel and builds the warm environment. Prints where.
+    /// Builds the warm environment and registers the kernel. Prints where it is registered.
     pub fn run(&self) -> Result<ExitCode> {
-        let Self { place, cuda, without_driver, burn, pages } = self;
-        let (data, settings) = (data(place)?, settings(place)?);
-        let shared = place.prefix.as_deref().map(Shared::at).transpose()?;
+        let Self { scope, cuda, without_driver, burn, pages } = self;
+        let (data, settings) = (data(scope)?, settings(scope)?);
+        let shared = scope.prefix.as_deref().map(SharedInstall::at).transpose()?;
         let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
         let toolchain = Toolchain::find()?;
-        if let Some(obstacle) =
-            shared.as_ref().map(|shared| shared.obstacle(&toolchain)).transpose()?.flatten()
-        {
+        let sysroot = toolchain.sysroot()?;
+        if let Some(obstacle) = shared.as_ref().and_then(|shared| shared.obstacle(&sysroot)) {
             warn_user!("{obstacle}");
         }
         if let Some(cuda) = &cuda {
             say!("Building with {}. candle's kernels alone take minutes.", cuda.describe())?;
         }
-        let folder = match (&shared, Shared::own()) {
+        let folder = match (&shared, SharedInstall::current()) {
             (Some(shared), _) => Some(shared.environments()),
             (None, None) => Some(environments()?),
-            // Of what there is for all users nobody needs another one.
+            // The environment of the shared install is used if it fits.
             (None, Some(_)) => None,
         };
         let build = |lab: &Lab, what: &str| {
@@ -78,7 +77,7 @@ impl Install {
         }
         match &shared {
             Some(shared) => {
-                shared.write_program(&toolchain)?;
+                shared.write_program(&sysroot)?;
                 kernelspec::write(&folder, &shared.program(), cuda.as_ref())?;
                 shared.write_sources(shown_crates::shown_crates(&toolchain, &built)?)?;
                 let written =
@@ -94,7 +93,7 @@ impl Install {
         )?;
         if *pages {
             say!(
-                "nbconvert makes pages of Rust notebooks that need no network, by {}.",
+                "nbconvert now writes pages of Rust notebooks that need no network, because of {}.",
                 nbconvert::file(&settings).display()
             )?;
         }

@@ -1,4 +1,4 @@
-//! `taper kernel`: a session.
+//! `taper kernel`: serves a session.
 
 use crate::kernel::{self, Taper};
 use anyhow::{Context, Result};
@@ -12,21 +12,21 @@ use std::process::{Command, ExitCode};
 /// Serve a notebook; Jupyter starts this
 #[derive(clap::Args)]
 pub struct Kernel {
-    /// The file in which Jupyter says where to listen
+    /// The connection file, in which Jupyter says where to listen
     #[arg(long, value_name = "FILE")]
     connection_file: PathBuf,
-    /// Compute on a GPU, with what `taper install --cuda` has built
+    /// Compute on a GPU, with the environment of `taper install --cuda`
     #[arg(long)]
     cuda: bool,
 }
 
 impl Kernel {
-    /// Serves the session to its end.
+    /// Serves the session until it ends.
     pub fn run(&self) -> Result<ExitCode> {
         let connection = std::fs::read_to_string(&self.connection_file)
             .with_context(|| format!("cannot read the connection file {}", self.connection_file.display()))?;
         let connection = serde_json::from_str(&connection)
-            .with_context(|| format!("{} is no connection file", self.connection_file.display()))?;
+            .with_context(|| format!("{} is not a connection file", self.connection_file.display()))?;
         let folder = SessionDirectory::create()?;
         let tools = folder.tools();
         let own = [
@@ -38,7 +38,8 @@ impl Kernel {
             ("EVCXR_CONFIG_DIR", folder.path().into()),
             (cargo_for_evcxr::PROGRAM, this_program()?.into()),
         ];
-        // SAFETY: this process has started no thread yet.
+        // SAFETY: the process has only its main thread: `main` has called nothing that starts threads, and the runtime is built
+        // after this.
         let own_variables = unsafe { OwnVariables::set(&own) };
         let setting = Setting { folder: folder.path().to_owned(), own_variables, cuda: self.cuda };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -51,8 +52,9 @@ impl Kernel {
     }
 }
 
-/// Ends this process and has its folder removed. The session's thread may still be at work, start compilers and write: it
-/// ends when another program, which is this one again, takes the place of this one.
+/// Replaces this process by `taper clean-up`, which removes the session's folder. The thread of the session may still be
+/// running, start compilers and write files; it ends when the process is replaced.
 fn become_cleaner(folder: &Path) -> Result<ExitCode> {
-    Err(Command::new(this_program()?).arg("clean-up").arg(folder).exec()).context("cannot clean up")
+    Err(Command::new(this_program()?).arg("clean-up").arg(folder).exec())
+        .context("cannot start `taper clean-up`")
 }

@@ -1,4 +1,4 @@
-//! `taper lab`: JupyterLab with the kernel.
+//! `taper lab`: opens JupyterLab with the kernel.
 
 use crate::packages::JUPYTER;
 use crate::{build_bar, kernelspec, nbconvert};
@@ -22,8 +22,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Becomes a JupyterLab on a folder, with the kernel registered for it: in a terminal Ctrl-C is for JupyterLab, which asks
-    /// back. Returns only if that fails.
+    /// Replaces this process by JupyterLab, so that Ctrl-C in a terminal reaches JupyterLab, which asks for confirmation. The
+    /// kernel is registered for this JupyterLab only. Returns only if it cannot be started.
     pub fn run(&self) -> Result<ExitCode> {
         build_bar::build_environment(None, &environment::Lab::embedded())?;
         let python = JUPYTER.python()?;

@@ -1,4 +1,4 @@
-//! `taper run`: notebooks without Jupyter.
+//! `taper run`: runs notebooks without Jupyter.
 
 use super::exit_code;
 use crate::notebook;
@@ -16,13 +16,14 @@ use std::process::ExitCode;
 
 /// Run notebooks and write them executed, with their HTML and an index page
 ///
-/// Cells run on the taper kernel, each notebook in a kernel of its own. A failing cell ends its notebook, and the exit code is
-/// then 1; the other notebooks are run. The warm environment is built first if it is not there.
+/// Cells run on the taper kernel, each notebook in a kernel of its own. The notebook is saved after each cell. A failing cell
+/// ends its notebook, but not the other notebooks; the exit code is then 1. The warm environment is built first if it is
+/// missing.
 #[derive(clap::Args)]
 pub struct Run {
     /// The notebooks, by default those in notebooks/
     notebooks: Vec<PathBuf>,
-    /// Set a constant of the cells tagged `parameters`, in each notebook that has it; can be given several times
+    /// Set a constant of the cells tagged `parameters`, in each notebook that has it. Can be repeated
     #[arg(short, number_of_values = 2, value_names = ["NAME", "VALUE"])]
     parameters: Vec<String>,
     /// The folder for the executed notebooks, their HTML and the index
@@ -33,7 +34,7 @@ pub struct Run {
 impl Run {
     /// Runs the notebooks in order. The exit code says whether all their cells succeeded.
     pub fn run(&self) -> Result<ExitCode> {
-        // What can be wrong with all of it is found out before hours of work.
+        // Mistakes in the arguments are reported now rather than after hours of work.
         let paths = notebook::find(&self.notebooks)?;
         let parameters = self.parameters.chunks_exact(2);
         let parameters: Vec<_> =
@@ -54,7 +55,7 @@ impl Run {
                     failure
                 }
                 Err(error) if error.is::<Closed>() => return Err(error),
-                // It is no reason to lose the others.
+                // The other notebooks are run all the same.
                 Err(error) => Some(format!("{error:#}")),
             };
             if let Some(failure) = failure {
@@ -66,7 +67,7 @@ impl Run {
         Ok(exit_code(good))
     }
 
-    /// Runs one of them. Returns where it is written, and what is wrong with the cell that failed.
+    /// Runs a notebook. Returns where it was written, and why a cell failed, if one did.
     fn run_one(
         &self,
         path: &Path,
@@ -75,16 +76,17 @@ impl Run {
     ) -> Result<(PathBuf, Option<String>)> {
         parameters::set(&mut notebook, parameters)?;
         build_features(path, &notebook)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failure = runtime.block_on(execution::execute(path, &mut notebook))?;
         let target = self.out.join(path.file_name().context("a notebook needs a name")?);
+        let save = |notebook: &Notebook| notebook::write(&target, notebook.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let failure = runtime.block_on(execution::execute(path, &mut notebook, save))?;
         notebook::write(&target, notebook)?;
         say!("wrote {}", target.display())?;
         Ok((target, failure))
     }
 }
 
-/// Builds what a notebook needs besides the environment of all of them, so that no cell has to wait for it.
+/// Builds what a notebook needs in addition to the environment that all notebooks share, so that no cell has to wait for it.
 fn build_features(path: &Path, notebook: &Notebook) -> Result<()> {
     for cell in &notebook.cells {
         let Cell::Code { source, .. } = cell else { continue };

@@ -1,5 +1,4 @@
-//! The commands by which this program takes the place of cargo and rustc. Scripts call them, those in the folder of a session
-//! and that of the analyzer.
+//! The commands that take the place of cargo and rustc. The scripts in the folders of sessions and of the analyzer call them.
 
 use anyhow::Result;
 use engine::{cargo_for_evcxr, shown_crates};

@@ -1,32 +1,32 @@
-//! `taper students`: the course as students get it. The exercises stay, and their solutions go, by nbgrader's own marks.
+//! `taper students`: writes the students' edition of the course, without the solutions that nbgrader's metadata marks.
 
 use crate::notebook;
 use crate::packages::{self, NBGRADER};
 use crate::terminal::say;
 use anyhow::{Context, Result, bail, ensure};
-use environment::files::write;
+use environment::files;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Make the students' edition of the course: exercises without their solutions
+/// Write the students' edition of the course: exercises without their solutions
 ///
-/// Takes the notebooks in notebooks/solutions/, and leaves out what is marked there as a solution, by nbgrader, which is
-/// installed for taper alone if you have none. The rest of the course comes along, so the folder can be handed out.
+/// Uses nbgrader to remove everything that is marked as a solution from the notebooks in notebooks/solutions/. If you have no
+/// nbgrader, it is installed for taper alone. The rest of the course is copied, so the folder can be handed out.
 #[derive(clap::Args)]
 pub struct Students {
-    /// The folder to make; it must be empty, or not be there
+    /// The folder to write to. It must be empty or not exist
     #[arg(long, value_name = "DIR", default_value = "out/students")]
     out: PathBuf,
 }
 
-/// The exercises with their solutions, and where students find those without.
+/// The folder of the exercises with solutions, and the folder of those without in the students' edition.
 const SOLUTIONS: &str = "notebooks/solutions";
 const EXERCISES: &str = "notebooks/exercises";
 
-/// What students get as it is: the files of these kinds in these folders. Without `lab` their notebooks use the one that
-/// their kernel has compiled.
+/// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
+/// compiled for the kernel.
 const AS_IT_IS: [(&str, &str); 5] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
@@ -35,21 +35,21 @@ const AS_IT_IS: [(&str, &str); 5] = [
     ("assets/architecture", "png"),
 ];
 
-/// What is written in the place of a solution, and which cells go altogether.
+/// The text that replaces a solution, and the tags of the cells that are removed.
 const CONFIGURATION: &str = include_str!("../../notebooks/solutions/nbgrader_config.py");
 
-/// What nbgrader does to each, in this order.
+/// The preprocessors of nbgrader to run, in this order.
 const PREPROCESSORS: [&str; 3] = ["CheckCellMetadata", "ClearSolutions", "ClearOutput"];
 
 impl Students {
-    /// Makes the students' edition of the course in this folder.
+    /// Writes the students' edition of the course.
     pub fn run(&self) -> Result<ExitCode> {
         let out = &self.out;
-        let solutions = files(Path::new(SOLUTIONS), "ipynb").with_context(|| {
-            format!("there is no folder {SOLUTIONS}/ here: go to the folder of the course")
+        let solutions = files_with_extension(Path::new(SOLUTIONS), "ipynb").with_context(|| {
+            format!("there is no folder {SOLUTIONS}/ here: change to the folder of the course")
         })?;
         solutions.iter().try_for_each(|path| check(path))?;
-        // Nothing of the user's is overwritten, and no solution of an earlier edition stays.
+        // No file of the user is overwritten, and no solution of an earlier edition remains.
         fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         if fs::read_dir(out)?.next().is_some() {
             bail!("{} is not empty: remove it, or name another folder with --out", out.display());
@@ -71,7 +71,7 @@ impl Students {
     }
 }
 
-/// Refuses a notebook of which all would be left.
+/// Refuses a notebook without a marked solution, which would be handed out completely.
 fn check(path: &Path) -> Result<()> {
     let cells = notebook::read(path)?.cells;
     let is_solution = |mark: &serde_json::Value| mark["solution"] == true;
@@ -84,35 +84,35 @@ fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has nbgrader take the solutions out of the notebooks, and the outputs.
+/// Writes the notebooks without their solutions and outputs into a folder, by nbgrader.
 fn clear(notebooks: &[PathBuf], folder: &Path) -> Result<()> {
     let python = NBGRADER.python()?;
     let configuration = folder.join("nbgrader_config.py");
-    write(&configuration, CONFIGURATION)?;
+    files::write(&configuration, CONFIGURATION)?;
     let mut nbconvert = Command::new(python);
     nbconvert.args(["-m", "nbconvert", "--to", "notebook", "--log-level", "ERROR", "--config"]);
     nbconvert.arg(configuration).arg("--output-dir").arg(folder);
     for name in PREPROCESSORS {
         nbconvert.arg(format!("--NotebookExporter.preprocessors=nbgrader.preprocessors.{name}"));
     }
-    packages::step(nbconvert.args(notebooks)).context("nbgrader cannot take the solutions out")
+    packages::run_quietly(nbconvert.args(notebooks)).context("nbgrader cannot remove the solutions")
 }
 
-/// Copies the files of a kind.
-fn copy(from: &Path, kind: &str, to: &Path) -> Result<()> {
+/// Copies the files with an extension.
+fn copy(from: &Path, extension: &str, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for path in files(from, kind)? {
+    for path in files_with_extension(from, extension)? {
         let target = to.join(path.file_name().context("a file has a name")?);
         fs::copy(&path, &target).with_context(|| format!("cannot write {}", target.display()))?;
     }
     Ok(())
 }
 
-/// The files of a kind in a folder, in order.
-fn files(folder: &Path, kind: &str) -> Result<Vec<PathBuf>> {
+/// The files with an extension in a folder, sorted.
+fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<_> = paths.filter(|path| path.extension() == Some(OsStr::new(kind))).collect();
+    let mut found: Vec<_> = paths.filter(|path| path.extension() == Some(OsStr::new(extension))).collect();
     found.sort();
     Ok(found)
 }

@@ -1,11 +1,11 @@
-//! `taper uninstall`: removes what `taper install` has made.
+//! `taper uninstall`: removes everything that `taper install` has written.
 
-use crate::jupyter_folders::{Place, data, kernels, settings};
+use crate::jupyter_folders::{InstallScope, data, kernels, settings};
 use crate::kernelspec::NAMES;
 use crate::nbconvert;
 use crate::terminal::say;
 use anyhow::{Context, Result};
-use environment::Shared;
+use environment::SharedInstall;
 use environment::cache::{cache, environments};
 use std::fs;
 use std::path::Path;
@@ -15,21 +15,21 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Uninstall {
     #[command(flatten)]
-    place: Place,
+    scope: InstallScope,
 }
 
 impl Uninstall {
-    /// Removes the kernelspecs and everything that was built for them. Digits that were downloaded stay, and so do the folders
-    /// of kernels that are running.
+    /// Removes the kernelspecs and everything that was built for them. Downloaded digits stay, and so do the folders of running
+    /// kernels.
     pub fn run(&self) -> Result<ExitCode> {
-        let data = data(&self.place)?;
+        let data = data(&self.scope)?;
         for name in NAMES {
             remove("kernel", &kernels(&data).join(name))?;
         }
-        nbconvert::take_back_default(&settings(&self.place)?)?;
-        remove("template of nbconvert", &nbconvert::folder(&data))?;
-        if let Some(prefix) = &self.place.prefix {
-            let shared = Shared::at(prefix)?;
+        nbconvert::take_back_default(&settings(&self.scope)?)?;
+        remove("nbconvert template", &nbconvert::folder(&data))?;
+        if let Some(prefix) = &self.scope.prefix {
+            let shared = SharedInstall::at(prefix)?;
             if shared.folder().exists() {
                 remove("program", &shared.program())?;
             }
@@ -40,7 +40,7 @@ impl Uninstall {
         remove("registration for `taper lab`", &cache.join("jupyter"))?;
         for entry in fs::read_dir(&cache).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with("python-") {
-                remove("Jupyter of taper's own", &entry.path())?;
+                remove("Jupyter that was installed for taper", &entry.path())?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Lists the files of `notebooks/lab` for `lab.rs`: the program carries the crate it prepares for notebooks.
+//! Lists the files of `notebooks/lab` for `lab.rs`, which embeds the sources of the crate in the program.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

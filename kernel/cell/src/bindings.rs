@@ -7,25 +7,25 @@ use std::ops::Range;
 /// A variable defined by a `let`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
-    /// As written: a raw identifier has its `r#`.
+    /// The name as written, with the `r#` of a raw identifier.
     pub name: String,
-    /// Whether the variable itself may be assigned to, as after `mut x`.
+    /// Whether the variable is mutable: `mut x`.
     pub mutable: bool,
-    /// Whether the pattern makes it a reference: `ref x`.
+    /// Whether the variable is a reference because of `ref x`.
     pub is_ref: bool,
-    /// Whether the name may be that of a constant or a unit struct, which the pattern compares with rather than defining
-    /// a variable. Only the compiler can tell.
+    /// Whether the name may be that of a constant or a unit struct. The pattern then compares the value with it and defines
+    /// no variable. Only the compiler can tell.
     pub may_be_constant: bool,
-    /// The type of the variable, if the statement gives it in full.
+    /// The type of the variable, if the statement declares it in full.
     pub declared: Option<String>,
-    /// Whether the statement gives the variable a value: `let x;` leaves that to a later assignment.
+    /// Whether the statement gives the variable a value, unlike `let x;`.
     pub is_initialized: bool,
-    /// Its `let` statement, with the semicolon.
+    /// The bytes of its `let` statement, including the semicolon.
     pub place: Range<usize>,
 }
 
-/// The variables of a `let` statement in order, each name once: the alternatives of an or-pattern define the same ones.
-/// The statement is at these bytes of the cell.
+/// The variables of a `let` statement, in order. Each name is listed once, because the alternatives of an or-pattern define
+/// the same variables. `place` is the bytes of the statement in the cell.
 pub fn bindings(definition: &ast::LetStmt, place: Range<usize>) -> Vec<Binding> {
     let Some(pattern) = definition.pat() else { return Vec::new() };
     let mut bindings = Vec::new();
@@ -54,12 +54,12 @@ pub fn bindings(definition: &ast::LetStmt, place: Range<usize>) -> Vec<Binding> 
     bindings
 }
 
-/// Whether a type leaves something to be inferred.
+/// Whether a type contains `_`, which the compiler infers.
 fn infers(ty: &ast::Type) -> bool {
     ty.syntax().descendants().any(|node| node.kind() == SyntaxKind::INFER_TYPE)
 }
 
-/// Whether the identifier stands for the whole value, so that the type of the statement is its own.
+/// Whether the identifier is the whole pattern, so that the declared type is the type of the variable.
 fn is_whole(identifier: &ast::IdentPat, pattern: &Pat) -> bool {
     match pattern {
         Pat::ParenPat(inner) => inner.pat().is_some_and(|inner| is_whole(identifier, &inner)),
@@ -71,8 +71,8 @@ fn starts_in_upper_case(name: &str) -> bool {
     name.trim_start_matches("r#").starts_with(char::is_uppercase)
 }
 
-/// Calls `found` for each identifier of a pattern that names a value. What macros, constants and paths in the pattern
-/// contain is not looked at.
+/// Calls `found` for each identifier of a pattern that binds a value. Macros, constants and paths within the pattern are not
+/// searched.
 fn collect(pattern: &Pat, found: &mut impl FnMut(&ast::IdentPat, String)) {
     let mut all = |patterns: &mut dyn Iterator<Item = Pat>| patterns.for_each(|inner| collect(&inner, found));
     match pattern {
@@ -109,7 +109,7 @@ fn collect(pattern: &Pat, found: &mut impl FnMut(&ast::IdentPat, String)) {
 
 #[cfg(test)]
 mod tests {
-    /// The variables of a cell, each as its name with what is special about it.
+    /// The variables of a cell, each as its name followed by its properties.
     fn read(cell: &str) -> Vec<String> {
         let parsed = crate::parse(cell);
         assert_eq!(parsed.syntax_error, None, "{cell}");

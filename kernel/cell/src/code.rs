@@ -1,12 +1,12 @@
-//! Code that is put together of pieces of cells and of generated text, and the way back: from a place in it to the cell.
+//! Code that is assembled from pieces of cells and generated text, with a source map from its bytes back to the cells.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A cell as its author knows it.
+/// The source of a cell.
 #[derive(Debug)]
 pub struct Source {
-    /// What to call it: its number in brackets.
+    /// The name of the cell in messages: its number in brackets.
     pub name: String,
     pub code: String,
 }
@@ -25,22 +25,22 @@ impl Place {
         self.source.code[..self.range.start].matches('\n').count() + 1
     }
 
-    /// Whether it is in this very cell.
+    /// Whether it is in this cell, and not just in one with the same text.
     pub fn is_of(&self, source: &Arc<Source>) -> bool {
         Arc::ptr_eq(&self.source, source)
     }
 }
 
-/// What a piece of generated code is there for.
+/// The purpose of a piece of generated code.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Role {
     /// Shows the value of the final expression.
     Result,
     /// Keeps the new variable of this name for later cells.
     Keep(String),
-    /// Keeps the new variable of this name at a `return`, which ends at this byte of the cell.
+    /// Keeps the new variable of this name at a `return` that ends at this byte of the cell.
     KeepAtReturn(String, usize),
-    /// Gives the variable of this name, of an earlier cell, back.
+    /// Gives back the variable of this name, which belongs to an earlier cell.
     Restore(String),
     /// Starts tokio's runtime.
     Runtime,
@@ -52,7 +52,7 @@ pub enum Role {
 enum Origin {
     /// Copied from a cell, where it starts at this byte.
     Copy(Arc<Source>, usize),
-    /// Generated, and best explained by a place in a cell, if any.
+    /// Generated, with the place in a cell that explains it best, if there is one.
     Generated(Role, Option<Place>),
 }
 
@@ -69,11 +69,11 @@ impl Segment {
     }
 }
 
-/// Code with its origins.
+/// Code with the origin of each of its parts.
 #[derive(Clone, Debug, Default)]
 pub struct Code {
     text: String,
-    /// In order, and without overlaps. What lies between them was generated and is nobody's fault.
+    /// In order and without overlaps. Text between segments was generated and has no role.
     segments: Vec<Segment>,
 }
 
@@ -92,19 +92,19 @@ impl Code {
         self
     }
 
-    /// Appends generated text that has a part of its own in what the compiler may say. `place` is the place in a cell that
-    /// an error in it is about.
+    /// Appends generated text in which the compiler may find errors. `place` is the place in a cell to which such an error
+    /// refers.
     pub fn generate_for(&mut self, role: Role, place: Option<Place>, text: &str) -> &mut Self {
         self.push(text, Origin::Generated(role, place))
     }
 
-    /// Appends a piece of a cell, as it stands.
+    /// Appends a piece of a cell unchanged.
     pub fn copy(&mut self, source: &Arc<Source>, range: Range<usize>) -> &mut Self {
         let start = range.start;
         self.push(&source.code[range], Origin::Copy(Arc::clone(source), start))
     }
 
-    /// Appends other code with its origins.
+    /// Appends other code, with the origins of its parts.
     pub fn append(&mut self, other: &Self) -> &mut Self {
         let offset = self.text.len();
         self.text.push_str(&other.text);
@@ -121,7 +121,7 @@ impl Code {
         self
     }
 
-    /// The segment that a byte belongs to; of an empty range that may also be the one that ends there.
+    /// The segment that contains the start of a range. For an empty range, it may also be the segment that ends there.
     fn segment(&self, range: &Range<usize>) -> Option<&Segment> {
         let index = self.segments.partition_point(|segment| segment.start <= range.start).checked_sub(1)?;
         let segment = &self.segments[index];
@@ -129,14 +129,14 @@ impl Code {
         is_inside.then_some(segment)
     }
 
-    /// The place in a cell that was copied to these bytes. There is none for generated code. What begins in a piece of a
-    /// cell and ends in generated code ends with the piece.
+    /// The place in a cell from which these bytes were copied, or `None` if they start in generated code. A range that starts
+    /// in a piece of a cell and ends in generated code is cut off at the end of the piece.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
         let segment = self.segment(&range)?;
         let Origin::Copy(source, position) = &segment.origin else { return None };
         let original = |byte: usize| position + byte.min(segment.end()) - segment.start;
         let start = original(range.start);
-        // The end may be in a later piece of the same cell, as when something was inserted in between.
+        // If something was inserted into a cell, the end may be in a later piece of the same cell.
         let last =
             self.segment(&(range.end.saturating_sub(1)..range.end)).filter(|_| range.end > range.start);
         let end = match last.map(|last| (&last.origin, last)) {
@@ -150,7 +150,7 @@ impl Code {
         Some(Place { source: Arc::clone(source), range: start..end.max(start) })
     }
 
-    /// What generated code at these bytes is there for, and the place in a cell that an error in it is about.
+    /// The role of the generated code at these bytes, and the place in a cell to which an error in it refers.
     pub fn role(&self, range: Range<usize>) -> Option<(&Role, Option<&Place>)> {
         match &self.segment(&range)?.origin {
             Origin::Generated(role, place) => Some((role, place.as_ref())),
@@ -158,7 +158,7 @@ impl Code {
         }
     }
 
-    /// Where the pieces of cells are by line and column, without the text.
+    /// The source map by line and column, without the text.
     pub fn lines(&self) -> Lines {
         let (mut line, mut line_start, mut counted) = (1, 0, 0);
         let starts = self.segments.iter().filter_map(|segment| {
@@ -186,7 +186,7 @@ fn floor(text: &str, byte: usize) -> usize {
     (0..=byte).rev().find(|byte| text.is_char_boundary(*byte)).unwrap_or(0)
 }
 
-/// The places of cells in code, by line and column.
+/// A source map from lines and columns of code to places in cells.
 #[derive(Debug, Default)]
 pub struct Lines {
     starts: Vec<Start>,
@@ -198,13 +198,13 @@ struct Start {
     /// In characters, counted from 1.
     column: usize,
     place: Place,
-    /// Otherwise it is generated code that stands for the place.
+    /// Whether the text was copied from the place, rather than generated for it.
     is_copy: bool,
 }
 
 impl Lines {
-    /// The place in a cell of a line and a column, counted from 1, the column in characters. There is none for generated
-    /// code, but for that which shows the result: it is explained by the final expression.
+    /// The place in a cell that a line and a column come from. Both count from 1, and columns count characters. Generated
+    /// code has no place, except that the code that shows the result has the place of the final expression.
     pub fn place(&self, line: usize, column: usize) -> Option<Place> {
         let after = self.starts.partition_point(|start| (start.line, start.column) <= (line, column));
         let start = &self.starts[after.checked_sub(1)?];
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(at("g()"), Some(("[1]".into(), 14..17)));
         assert_eq!(at("ü();"), Some(("[2]".into(), 8..13)));
         assert_eq!(at("a + b"), Some(("[2]".into(), 14..19)));
-        assert_eq!(at("b))"), Some(("[2]".into(), 18..19)), "it ends with the piece");
+        assert_eq!(at("b))"), Some(("[2]".into(), 18..19)), "it is cut off at the end of the piece");
         assert_eq!((at("allow"), at("run"), at("show")), (None, None, None));
         let display = code.text().find("display").unwrap();
         assert_eq!(code.role(display..display + 1).map(|(role, _)| role), Some(&Role::Result));

@@ -1,23 +1,24 @@
-//! Whether a cell can be run, or more of it has to be typed first.
+//! Decides whether a console should run a cell, or let the user type more lines first.
 
 use crate::commands::commands;
 use crate::syntax::{PRELUDE, parse_file};
 use ra_ap_syntax::{SyntaxKind, SyntaxToken};
 
-/// Whether a cell can be run as it stands.
+/// Whether a cell can be run as it is.
 #[derive(Debug, PartialEq)]
 pub enum Completeness {
     Complete,
-    /// More lines must follow, the next one with this indentation.
+    /// More lines must follow. The next one gets this indentation.
     Incomplete(String),
+    /// No further line can make it valid.
     Invalid,
 }
 
-/// Decides whether a console should run the code or ask for another line.
+/// Decides whether a console should run the cell or ask for another line.
 pub fn completeness(cell: &str) -> Completeness {
     let code = &cell[commands(cell).code_start..];
     let Some(open) = open_brackets(code) else { return Completeness::Invalid };
-    // The brace that closes the prelude's is not the cell's.
+    // A closing brace that matches the brace of the prelude would not be the cell's own.
     let closed = parse_file(&format!("{PRELUDE}{code}\n}}"));
     let first_error = closed.errors().iter().map(|error| usize::from(error.range().end())).min();
     if let Some(first_open) = open.first() {
@@ -30,7 +31,7 @@ pub fn completeness(cell: &str) -> Completeness {
     match first_error {
         None => Completeness::Complete,
         Some(_) if code.trim().is_empty() => Completeness::Complete,
-        // What is wrong is that the code ends where it does.
+        // The error is that the code ends too early.
         Some(error) if error >= PRELUDE.len() + code.trim_end().len() || is_unterminated(code) => {
             Completeness::Incomplete(String::new())
         }
@@ -38,7 +39,7 @@ pub fn completeness(cell: &str) -> Completeness {
     }
 }
 
-/// Where in the code the brackets are that nothing closes; `None` if one closes what was not opened.
+/// The bytes of the brackets that are not closed; `None` if there is a closing bracket without a matching opening one.
 fn open_brackets(code: &str) -> Option<Vec<usize>> {
     let mut open: Vec<SyntaxToken> = Vec::new();
     for token in tokens(&format!("{PRELUDE}{code}\n")) {
@@ -57,8 +58,8 @@ fn open_brackets(code: &str) -> Option<Vec<usize>> {
     Some(open.iter().map(|token| usize::from(token.text_range().start()) - PRELUDE.len()).collect())
 }
 
-/// Whether the code ends inside a string or a comment, which would go on in the next line, or in a path or a label: there
-/// the parser finds its error earlier than at the end.
+/// Whether the code ends within a string or a comment, which the next line would continue, or after a path separator or a
+/// label. In these cases the parser reports an error before the end of the code.
 fn is_unterminated(code: &str) -> bool {
     let goes_on = tokens(&format!("{PRELUDE}{code}\nx")).last().is_some_and(|token| token.text() != "x");
     let last = tokens(&format!("{PRELUDE}{code}")).filter(|token| !token.kind().is_trivia()).last();
@@ -67,7 +68,7 @@ fn is_unterminated(code: &str) -> bool {
     goes_on || last.is_some_and(is_open)
 }
 
-/// The tokens of a file that are after the prelude.
+/// The tokens of a file after the prelude.
 fn tokens(file: &str) -> impl Iterator<Item = SyntaxToken> {
     let root = parse_file(file).syntax_node();
     let tokens = root.descendants_with_tokens().filter_map(|element| element.into_token());
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
     use Completeness::{Complete, Incomplete, Invalid};
 
-    /// Cells with much of the language in them.
+    /// Cells that cover much of the language.
     const PROGRAMS: [&str; 13] = [
         "1 + 1",
         "/// Doc\n/** Doc */ fn f() {}\n",

@@ -1,21 +1,21 @@
-//! What stands under the cursor.
+//! Finds the path under the cursor, which help is shown for.
 
 use crate::commands::commands;
 use crate::syntax::parse_file;
 use ra_ap_syntax::{SyntaxKind, TextSize};
 use std::ops::Range;
 
-/// The path under the cursor, from its start: `Tensor::zer` in `let t = Tensor::zer|os(…)`, up to the word's end. In
-/// the arguments of a call, and right after them, it is what is called.
+/// The bytes of the path under the cursor, from the start of the path to the end of the word: `Tensor::zeros` in
+/// `let t = Tensor::zer|os(…)`. Within the arguments of a call and right after them, it is the path of the function.
 pub fn path_at(code: &str, position: usize) -> Range<usize> {
     let tokens = tokens(code);
-    // Words in text are none, and numbers have no path.
-    let is_in_text = tokens.iter().any(|(kind, range)| {
+    // Words in strings and comments are not paths, and neither are numbers.
+    let is_in_literal_or_comment = tokens.iter().any(|(kind, range)| {
         let is_field = code[..range.start].ends_with('.');
-        is_text(*kind) && !is_field && range.start <= position && position <= range.end
+        is_literal_or_comment(*kind) && !is_field && range.start <= position && position <= range.end
     });
     let path = path_under(code, position);
-    if !path.is_empty() && !is_in_text {
+    if !path.is_empty() && !is_in_literal_or_comment {
         return path;
     }
     let before = tokens.iter().filter(|(kind, range)| !kind.is_trivia() && range.end <= position);
@@ -39,7 +39,7 @@ pub fn path_at(code: &str, position: usize) -> Range<usize> {
     position..position
 }
 
-/// The tokens of a cell after its commands, comments included, with their bytes in the cell.
+/// The tokens of a cell after its commands, including comments, with their bytes in the cell.
 fn tokens(cell: &str) -> Vec<(SyntaxKind, Range<usize>)> {
     let start = commands(cell).commands.last().map_or(0, |command| command.range.end);
     let root = parse_file(&cell[start..]).syntax_node();
@@ -53,10 +53,11 @@ fn tokens(cell: &str) -> Vec<(SyntaxKind, Range<usize>)> {
         .collect()
 }
 
-fn is_text(kind: SyntaxKind) -> bool {
+fn is_literal_or_comment(kind: SyntaxKind) -> bool {
     kind == SyntaxKind::COMMENT || kind.is_literal()
 }
 
+/// The path that contains the byte at `position`; empty if there is none.
 fn path_under(code: &str, position: usize) -> Range<usize> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let end = position + code[position..].find(|c| !is_word(c)).unwrap_or(code.len() - position);
@@ -73,7 +74,7 @@ fn path_under(code: &str, position: usize) -> Range<usize> {
 mod tests {
     use super::*;
 
-    /// Checks the path for a cursor that `|` stands for.
+    /// Checks the path under the cursor, which is at the `|`.
     fn assert_paths(table: &[(&str, &str)]) {
         for (code, path) in table {
             let position = code.find('|').unwrap();

@@ -1,7 +1,7 @@
 //! The text of a notebook cell: its commands, its syntax, and positions in it.
 //!
-//! This crate knows neither Jupyter nor evcxr, and starts no process: everything here is a function from text to text
-//! or to positions in text, and is tested by tables of input and output.
+//! This crate knows nothing of Jupyter or evcxr and starts no process. Everything here is a function from text to text or to
+//! positions in text, and is tested by tables of input and output.
 
 pub mod bindings;
 pub mod code;
@@ -19,7 +19,7 @@ pub use completeness::{Completeness, completeness};
 pub use returns::bare_returns;
 pub use syntax::{Cell, Piece, parse};
 
-/// As many bytes of space, with the same line ends: whatever follows keeps its place.
+/// Replaces every byte but the newlines by a space, so that what follows the text keeps its byte, line and column.
 pub fn blank(text: &str) -> String {
     text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }

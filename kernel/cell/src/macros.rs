@@ -1,20 +1,20 @@
-//! Macro calls among the statements of a cell: do they stand for items, which later cells shall see too?
+//! Finds out whether the macro calls among a cell's statements expand to items, which later cells can use, too.
 
 use crate::syntax::{Cell, Piece};
 use ra_ap_syntax::ast::{self, AstNode};
 use ra_ap_syntax::{NodeOrToken, SyntaxKind, SyntaxNode, T};
 use std::ops::Range;
 
-/// A macro call that stands as a statement.
+/// A macro call that is a statement.
 #[derive(Debug, PartialEq)]
 pub struct Call {
     /// The macro's path, as written.
     pub path: String,
-    /// The whole call, with its semicolon.
+    /// The bytes of the whole call, including its semicolon.
     pub range: Range<usize>,
 }
 
-/// The macros of the prelude and of std that stand for expressions.
+/// The macros of the prelude and of std that expand to expressions.
 const EXPRESSIONS: [&str; 33] = [
     "assert",
     "assert_eq",
@@ -52,12 +52,12 @@ const EXPRESSIONS: [&str; 33] = [
 ];
 
 impl Call {
-    /// The macro's name, without what leads to it.
+    /// The last segment of the macro's path.
     pub fn name(&self) -> &str {
         self.path.rsplit("::").next().unwrap_or_default().trim()
     }
 
-    /// What is known of macros by their name alone: whether they stand for items.
+    /// Whether a macro of the standard library expands to items, judged by the name alone. `None` for other macros.
     pub fn is_known(&self) -> Option<bool> {
         let name = self.name();
         let is_expression = EXPRESSIONS.contains(&name) || name.starts_with("write") || name == "todo";
@@ -68,7 +68,7 @@ impl Call {
     }
 }
 
-/// The macro calls that stand as statements of the cell's own scope.
+/// The macro calls among the statements of the cell's own scope.
 pub fn calls(cell: &Cell) -> Vec<Call> {
     cell.pieces.iter().filter_map(call).collect()
 }
@@ -84,16 +84,16 @@ fn call(Piece { range, node }: &Piece) -> Option<Call> {
     Some(Call { path: call.path()?.syntax().text().to_string(), range: range.clone() })
 }
 
-/// Whether what a macro is replaced by begins with an item, in any of its rules.
-pub fn defines_items(rules: &ast::MacroRules) -> bool {
+/// Whether the expansion of any rule of a macro begins with an item.
+pub(crate) fn defines_items(rules: &ast::MacroRules) -> bool {
     let Some(tree) = rules.token_tree() else { return false };
-    let mut is_replacement = false;
+    let mut is_expansion = false;
     for child in tree.syntax().children_with_tokens() {
         match child {
-            NodeOrToken::Token(token) if token.kind() == T![=>] => is_replacement = true,
-            NodeOrToken::Token(token) if token.kind() == T![>] => is_replacement = true,
-            NodeOrToken::Token(token) if token.kind() == T![;] => is_replacement = false,
-            NodeOrToken::Node(node) if is_replacement && begins_with_item(&node) == Some(true) => {
+            NodeOrToken::Token(token) if token.kind() == T![=>] => is_expansion = true,
+            NodeOrToken::Token(token) if token.kind() == T![>] => is_expansion = true,
+            NodeOrToken::Token(token) if token.kind() == T![;] => is_expansion = false,
+            NodeOrToken::Node(node) if is_expansion && begins_with_item(&node) == Some(true) => {
                 return true;
             }
             _ => {}
@@ -102,11 +102,11 @@ pub fn defines_items(rules: &ast::MacroRules) -> bool {
     false
 }
 
-/// Whether the tokens in a pair of brackets begin with an item; none if they leave that open.
+/// Whether the tokens in a pair of brackets begin with an item; `None` if that cannot be told from them.
 fn begins_with_item(tree: &SyntaxNode) -> Option<bool> {
     let mut elements: Vec<_> =
         tree.children_with_tokens().filter(|element| !element.kind().is_trivia()).collect();
-    // The brackets themselves.
+    // Drop the brackets.
     elements.remove(0);
     elements.pop();
     let mut at = 0;

@@ -1,13 +1,13 @@
-//! The `return`s without a value in a cell.
+//! Finds the `return`s without a value that leave a cell.
 
 use crate::syntax::{Cell, PRELUDE, parse_file};
 use ra_ap_syntax::ast::{self, AstNode};
 use ra_ap_syntax::{SyntaxNode, TextSize};
 
-/// Where a `return` without a value leaves the cell itself, rather than a function, closure or other body within it:
-/// the bytes of the cell right after these tokens, in order.
+/// The `return`s without a value that leave the cell itself, rather than a function, closure or other body within it. Each is
+/// given as the byte of the cell after the keyword, in order.
 ///
-/// In macros only the arguments of the standard library's are looked at, since those run where they stand.
+/// Arguments of macros are searched only for macros of the standard library that evaluate them in place.
 pub fn bare_returns(cell: &Cell) -> Vec<usize> {
     let mut positions = Vec::new();
     for piece in &cell.pieces {
@@ -17,9 +17,9 @@ pub fn bare_returns(cell: &Cell) -> Vec<usize> {
     positions
 }
 
-/// Calls `found` with the end of each bare `return` in a node, as a place in the node's file.
+/// Calls `found` with the end of each bare `return` in a node, in bytes of the file that the node belongs to.
 fn search(node: &SyntaxNode, found: &mut dyn FnMut(usize)) {
-    if has_body_of_its_own(node) {
+    if is_separate_body(node) {
         return;
     }
     if let Some(expression) = ast::ReturnExpr::cast(node.clone())
@@ -34,10 +34,10 @@ fn search(node: &SyntaxNode, found: &mut dyn FnMut(usize)) {
     node.children().for_each(|child| search(&child, found));
 }
 
-/// Whether a `return` within the node leaves something else than the cell.
-fn has_body_of_its_own(node: &SyntaxNode) -> bool {
+/// Whether a `return` within the node leaves something other than the cell.
+fn is_separate_body(node: &SyntaxNode) -> bool {
     let kind = node.kind();
-    let is_block_apart = ast::BlockExpr::cast(node.clone()).is_some_and(|block| {
+    let is_separate_block = ast::BlockExpr::cast(node.clone()).is_some_and(|block| {
         let modifiers = [block.async_token(), block.const_token(), block.gen_token()];
         modifiers.iter().any(Option::is_some)
     });
@@ -45,10 +45,10 @@ fn has_body_of_its_own(node: &SyntaxNode) -> bool {
     let is_constant = ast::Type::can_cast(kind)
         || ast::GenericArgList::can_cast(kind)
         || ast::ConstBlockPat::can_cast(kind);
-    is_block_apart || is_item || is_constant || ast::ClosureExpr::can_cast(kind)
+    is_separate_block || is_item || is_constant || ast::ClosureExpr::can_cast(kind)
 }
 
-/// Macros of the standard library whose arguments are expressions that run where they stand.
+/// The macros of the standard library that evaluate their arguments in place.
 const MACROS: [&str; 20] = [
     "assert",
     "assert_eq",
@@ -72,13 +72,14 @@ const MACROS: [&str; 20] = [
     "writeln",
 ];
 
+/// As [`search`], for the arguments of a macro call.
 fn search_arguments(call: &ast::MacroCall, found: &mut dyn FnMut(usize)) {
     let name = call.path().and_then(|path| Some(path.segment()?.name_ref()?.text().to_string()));
     let Some(arguments) = call.token_tree().filter(|_| name.is_some_and(|name| MACROS.contains(&&*name)))
     else {
         return;
     };
-    // As an array they are the same expressions at the same distances, whatever the macro's brackets are.
+    // Whatever the macro's brackets are, its arguments parse as the elements of an array, at the same distances.
     let text = arguments.syntax().text().to_string();
     let Some(inner) = text.get(1..text.len() - 1) else { return };
     let file = parse_file(&format!("{PRELUDE}[{inner}];\n}}"));

@@ -1,4 +1,4 @@
-//! The syntax of a cell: commands first, then Rust statements, perhaps with a final expression.
+//! The parser of cells: commands first, then Rust statements, perhaps with a final expression.
 
 use crate::bindings::{Binding, bindings};
 use crate::commands::commands;
@@ -9,20 +9,20 @@ use std::ops::Range;
 
 /// The editions that cells may be written in, the newest first.
 const EDITIONS: [Edition; 3] = [Edition::Edition2024, Edition::Edition2021, Edition::Edition2018];
-/// What makes statements a file.
+/// The text before a cell's statements that makes them parse as a file.
 pub(crate) const PRELUDE: &str = "fn cell(){";
 
 /// A parsed cell.
 pub struct Cell {
     /// Where the Rust code starts, after commands such as `:dep`.
     pub code_start: usize,
-    /// The variables that `let` statements of the cell's own scope define, in order.
+    /// The variables that the `let` statements of the cell's own scope define, in order.
     pub bindings: Vec<Binding>,
     /// The statements and items of the cell's own scope, without the comments between them.
     pub pieces: Vec<Piece>,
-    /// The expression that the cell ends in, if it does: its value is the cell's result.
+    /// The final expression, if there is one. Its value is the result of the cell.
     pub result: Option<Range<usize>>,
-    /// What is wrong with its syntax first of all, and the byte of the cell.
+    /// The first syntax error, and its byte in the cell.
     pub syntax_error: Option<(String, usize)>,
 }
 
@@ -39,19 +39,20 @@ impl Piece {
         ast::Item::can_cast(self.node.kind()) && !ast::MacroCall::can_cast(self.node.kind())
     }
 
-    /// Whether it is an attribute of all that the cell is compiled with, such as `#![feature(…)]`.
+    /// Whether it is an attribute of the whole crate, such as `#![feature(…)]`.
     pub fn is_inner_attribute(&self) -> bool {
         ast::Attr::cast(self.node.clone()).is_some_and(|attribute| attribute.excl_token().is_some())
     }
 }
 
 impl Cell {
-    /// The identifiers in the statements: whatever variables these use are among them, also those that a string names, as
-    /// in `println!("{x}")`. `elsewhere` are pieces to leave out besides the items.
-    pub fn words(&self, elsewhere: &[Range<usize>]) -> BTreeSet<String> {
+    /// The identifiers in the statements, and the words in their strings, because a format string such as that of
+    /// `println!("{x}")` may name variables. Every variable that the statements use is among them. Items and the pieces at
+    /// the ranges in `excluded` are left out.
+    pub fn words(&self, excluded: &[Range<usize>]) -> BTreeSet<String> {
         let mut words = BTreeSet::new();
         let statements =
-            self.pieces.iter().filter(|piece| !piece.is_item() && !elsewhere.contains(&piece.range));
+            self.pieces.iter().filter(|piece| !piece.is_item() && !excluded.contains(&piece.range));
         for token in
             statements.flat_map(|piece| piece.node.descendants_with_tokens()).filter_map(|e| e.into_token())
         {
@@ -67,14 +68,14 @@ impl Cell {
         words
     }
 
-    /// Whether a variable is named again after its `let` statement, which is at these bytes of the cell.
+    /// Whether a variable is named again after its `let` statement, given by its bytes in the cell.
     pub fn is_used_after(&self, name: &str, definition: &Range<usize>) -> bool {
         let before = self.pieces.iter().filter(|piece| piece.range.start < definition.end);
         let before: Vec<Range<usize>> = before.map(|piece| piece.range.clone()).collect();
         self.words(&before).contains(name.trim_start_matches("r#"))
     }
 
-    /// The closing bracket that nothing has opened, if there is one.
+    /// The byte of the first closing bracket without an opening one, if there is any.
     pub fn unmatched_closing(&self, cell: &str) -> Option<usize> {
         let file = parse_file(&format!("{PRELUDE}{}\n", &cell[self.code_start..]));
         let tokens = file.syntax_node().descendants_with_tokens().filter_map(|element| element.into_token());
@@ -98,11 +99,11 @@ impl Cell {
     }
 }
 
-/// Parses Rust of whichever edition: that of the newest in which it has no fault, or of the newest of all. They differ in
-/// their keywords, and the edition of a session is rustc's to apply.
+/// Parses Rust in the newest edition in which it has no errors, or else in the newest edition. Editions differ in their
+/// keywords; the edition of a session is checked by rustc.
 pub(crate) fn parse_file(text: &str) -> Parse<SourceFile> {
     let mut parsed = EDITIONS.iter().map(|edition| SourceFile::parse(text, *edition));
-    let newest = parsed.next().expect("there are editions");
+    let newest = parsed.next().expect("there is at least one edition");
     if newest.errors().is_empty() {
         return newest;
     }
@@ -139,7 +140,7 @@ pub fn parse(cell: &str) -> Cell {
     parsed
 }
 
-/// The place of a node without comments before it, which belong to it when it is the call of a macro.
+/// The range of a node without leading comments, which the parser makes part of a macro call.
 fn without_comments_before(node: &SyntaxNode) -> TextRange {
     let mut tokens = node.descendants_with_tokens().filter_map(|element| element.into_token());
     let first = tokens.find(|token| !token.kind().is_trivia());
@@ -147,7 +148,7 @@ fn without_comments_before(node: &SyntaxNode) -> TextRange {
     first.map_or(range, |token| TextRange::new(token.text_range().start(), range.end()))
 }
 
-/// The constants of a cell with their types.
+/// The constants that a cell defines, with their types as written.
 pub fn constants(cell: &str) -> Vec<(String, String)> {
     let file = parse_file(&cell[commands(cell).code_start..]).tree();
     let constants = file.items().filter_map(|item| match item {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use environment::program::this_program;
 use environment::session_directory::within;
 use environment::toolchain::search_path;
-use environment::{Cuda, Environment, OwnVariables, Shared, Toolchain};
+use environment::{Cuda, Environment, OwnVariables, SharedInstall, Toolchain};
 use evcxr::{CommandContext, EvalContext};
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     let environment = Environment::open(&toolchain, cuda.as_ref())?;
     fs::create_dir_all(folder)?;
     let crates = folder.join("crates.json");
-    let shown = match Shared::own().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
+    let shown = match SharedInstall::current().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
         Some(shown) => shown,
         None => serde_json::to_string(&shown_crates(&toolchain, &environment)?)?,
     };

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and digests of what is in them.
+//! Writes files atomically, and computes digests of their contents.
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Writes a file and the folders that lead to it. A file that holds this content already is not touched, since cargo goes by
-/// the time of change.
+/// Writes a file atomically, and creates its parent folders. A file that already has this content is not touched, because
+/// cargo compares modification times.
 ///
 /// # Errors
-/// Names the file. What was there before is then still there.
+/// When the file cannot be written, with its path. An earlier file is then unchanged.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let content = content.as_ref();
     if fs::read(path).is_ok_and(|present| present == content) {
@@ -21,11 +21,11 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     replace(path, |new| Ok(new.write_all(content)?))
 }
 
-/// Copies a file with its permissions, unless the copy is there already. Whoever has opened or loaded the one that was there
-/// before goes on with that.
+/// Copies a file with its permissions atomically, unless the target is already an equal copy. A process that has the earlier
+/// file open or loaded keeps that one.
 ///
 /// # Errors
-/// Names the file that is written. What was there before is then still there.
+/// When the copy cannot be written, with its path. An earlier file is then unchanged.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     if is_copy(from, to).unwrap_or(false) {
         return Ok(());
@@ -39,12 +39,13 @@ fn is_copy(from: &Path, to: &Path) -> io::Result<bool> {
     Ok(alike && fs::read(from)? == fs::read(to)?)
 }
 
+/// Replaces a file by a new one that `fill` writes.
 fn replace(path: &Path, fill: impl FnOnce(&mut NamedTempFile) -> Result<()>) -> Result<()> {
     let replaced = || -> Result<()> {
-        let folder = path.parent().context("a file needs a folder")?;
+        let folder = path.parent().context("it has no parent folder")?;
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         fs::create_dir_all(folder)?;
-        // Temporary files are for their owner alone unless they are told otherwise; the mask of new files still holds.
+        // By default, only the owner can access temporary files. The umask still applies to this mode.
         let mut new =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
         fill(&mut new)?;
@@ -54,7 +55,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut NamedTempFile) -> Result<()>) -> 
     replaced().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The first 16 hexadecimal digits of the SHA-256 of the parts and their lengths.
+/// The first 16 hexadecimal digits of the SHA-256 hash of the parts, each preceded by its length.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in parts {

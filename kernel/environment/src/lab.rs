@@ -1,5 +1,5 @@
-//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook; and which of
-//! its features a notebook asks for.
+//! The sources of the crate `lab`, either embedded in this program or from a folder next to a notebook, and the features that a
+//! notebook asks for.
 
 use crate::files::{digest, write};
 use anyhow::{Context, Result};
@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/lab.rs"));
 
-/// The crate, with some of its features.
+/// The sources of the crate, and the features to compile it with.
 pub struct Lab {
-    /// Its files by their path within it.
+    /// The texts of its files, by their path within the crate.
     files: BTreeMap<PathBuf, String>,
-    /// What it is to be compiled with besides, such as `burn`.
+    /// The features to switch on, such as `burn`.
     pub features: BTreeSet<String>,
 }
 
 impl Lab {
-    /// The one that this program was built with.
+    /// The sources that are embedded in this program.
     pub fn embedded() -> Self {
         let files = EMBEDDED.iter().map(|(path, text)| (path.into(), (*text).to_owned())).collect();
         Self { files, features: BTreeSet::new() }
     }
 
-    /// The one in a folder, which holds its `Cargo.toml`.
+    /// The sources in the folder that contains its `Cargo.toml`.
     ///
     /// # Errors
-    /// When something in it cannot be read.
+    /// When a file cannot be read.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
-        read(folder, Path::new(""), &mut files)
+        read_sources(folder, Path::new(""), &mut files)
             .with_context(|| format!("cannot read {}", folder.display()))?;
         Ok(Self { files, features: BTreeSet::new() })
     }
@@ -45,25 +45,25 @@ impl Lab {
     /// The text of its `Cargo.toml`.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn manifest(&self) -> Result<String> {
+    /// When the sources contain none.
+    pub(crate) fn manifest(&self) -> Result<String> {
         self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
     }
 
-    /// Identifies these very sources, whichever the features.
+    /// The digest of the sources. It does not depend on the features.
     pub fn digest(&self) -> String {
         let files = self.files.iter();
         digest(files.flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]))
     }
 
-    /// Makes the folder hold these sources and no others.
+    /// Writes the sources into a folder, and removes all other source files from it.
     ///
     /// # Errors
-    /// Names what cannot be written.
-    pub fn write_to(&self, folder: &Path) -> Result<()> {
+    /// When a file cannot be written, with its path.
+    pub(crate) fn write_to(&self, folder: &Path) -> Result<()> {
         let mut present = BTreeMap::new();
         if folder.exists() {
-            read(folder, Path::new(""), &mut present)?;
+            read_sources(folder, Path::new(""), &mut present)?;
         }
         for path in present.keys().filter(|path| !self.files.contains_key(*path)) {
             fs::remove_file(folder.join(path))?;
@@ -72,14 +72,15 @@ impl Lab {
     }
 }
 
-fn read(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+/// Reads the source files in the folder `within` of `root` and its subfolders.
+fn read_sources(root: &Path, within: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     for entry in fs::read_dir(root.join(within))? {
         let entry = entry?;
         let path = within.join(entry.file_name());
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let is_source = ["js", "rs", "toml"].contains(&extension);
         if entry.file_type()?.is_dir() && entry.file_name() != "target" {
-            read(root, &path, files)?;
+            read_sources(root, &path, files)?;
         } else if is_source {
             files.insert(path, fs::read_to_string(entry.path())?);
         }
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_carries_the_crate_of_the_repository() {
+    fn the_crate_of_the_repository_is_embedded() {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks/lab");
         let lab = Lab::in_folder(&repository).unwrap();
         assert_eq!(lab.digest(), Lab::embedded().digest());

@@ -1,7 +1,7 @@
-//! What cells are compiled with, and where: the toolchain, the warm environment, the folder and the processes of a session.
+//! What cells are compiled with, and where: the toolchain, the warm environment, and the folder and processes of a session.
 //!
-//! This crate knows neither evcxr nor Jupyter: it is told nothing of cells but that they are compiled in a folder and linked
-//! with `lab`.
+//! This crate knows nothing of evcxr or Jupyter. All it knows of cells is that they are compiled in a folder and linked with
+//! `lab`.
 
 #![warn(missing_docs)]
 
@@ -24,6 +24,6 @@ pub use cuda::Cuda;
 pub use lab::Lab;
 pub use own_variables::OwnVariables;
 pub use session_directory::SessionDirectory;
-pub use shared::Shared;
+pub use shared::SharedInstall;
 pub use toolchain::Toolchain;
 pub use warm::Environment;

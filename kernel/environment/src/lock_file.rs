@@ -1,4 +1,4 @@
-//! cargo's lock file.
+//! Reads cargo's lock file.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -16,25 +16,26 @@ struct Package {
     version: String,
     #[serde(default)]
     checksum: String,
-    /// Each reads `name`, or `name version` where there are several versions, or `name version (source)`.
+    /// Each is `name`, or `name version` if there are several versions, or `name version (source)`.
     #[serde(default)]
     dependencies: Vec<String>,
 }
 
 impl Package {
+    /// Whether an entry in a list of dependencies refers to this package.
     fn is_meant_by(&self, dependency: &str) -> bool {
         let mut parts = dependency.split(' ');
         parts.next() == Some(&self.name) && parts.next().is_none_or(|version| version == self.version)
     }
 }
 
-/// The part of a lock file that concerns a package: a line `name version checksum` for it and for each package that it
-/// needs. A new version elsewhere is no reason to compile it again.
+/// The part of a lock file that concerns a package: a line `name version checksum` for it and for each of its direct and
+/// indirect dependencies. New versions of other packages are no reason to compile it again.
 ///
 /// # Errors
-/// When it is no lock file.
+/// When the text is not a lock file.
 pub fn versions(lock: &str, package: &str) -> Result<String> {
-    let LockFile { packages } = toml::from_str(lock).context("this is no lock file of cargo")?;
+    let LockFile { packages } = toml::from_str(lock).context("this is not a lock file of cargo")?;
     let mut wanted = vec![package];
     let mut found = BTreeSet::new();
     while let Some(next) = wanted.pop() {

@@ -1,33 +1,33 @@
-//! The variables of this process's environment that are none of the user's.
+//! The environment variables that this process sets for itself, and hides from user code.
 
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
 
-/// The variables that this process changes for itself, with the user's values, which user code gets back.
+/// The names of the variables that this process has changed, with the user's values, which are given back to user code.
 #[derive(Clone, Debug, Default)]
 pub struct OwnVariables(Vec<(&'static str, Option<OsString>)>);
 
 impl OwnVariables {
-    /// Sets variables of this process.
+    /// Sets environment variables of this process.
     ///
     /// # Safety
-    /// There must be no other thread yet.
+    /// The process must have no other thread: another one could read the environment while it changes.
     pub unsafe fn set(variables: &[(&'static str, OsString)]) -> Self {
         let before = variables.iter().map(|(name, _)| (*name, env::var_os(name))).collect();
         for (name, value) in variables {
-            // SAFETY: the caller guarantees that there is no other thread, which could read the environment meanwhile.
+            // SAFETY: the caller guarantees that no other thread exists, so nothing reads the environment during the call.
             unsafe { env::set_var(name, value) };
         }
         Self(before)
     }
 
-    /// The user's value of one of them.
+    /// The user's value of a changed variable.
     pub fn users(&self, name: &str) -> Option<&OsString> {
         self.0.iter().find(|(own, _)| *own == name)?.1.as_ref()
     }
 
-    /// Gives a command the user's values.
+    /// Makes a command run with the user's values.
     pub fn restore(&self, command: &mut Command) {
         for (name, value) in &self.0 {
             match value {

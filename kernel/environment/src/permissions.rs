@@ -1,33 +1,33 @@
-//! Who may read what: a shared install is for all users of a machine, and only its owner writes to it.
+//! File permissions of a shared install, which all users of a machine can read and only its owner can write.
 
 use anyhow::{Context, Result};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Lets all read a folder and what is in it, and only the owner write.
-pub fn show_all(path: &Path) -> Result<()> {
-    allow(path, 0o022)?;
+/// Allows all users to read a folder and its contents, and only the owner to write.
+pub fn share(path: &Path) -> Result<()> {
+    allow_reading(path, 0o022)?;
     match fs::symlink_metadata(path)?.is_dir() {
-        true => fs::read_dir(path)?.try_for_each(|entry| show_all(&entry?.path())),
+        true => fs::read_dir(path)?.try_for_each(|entry| share(&entry?.path())),
         false => Ok(()),
     }
 }
 
-/// Lets all read a file, or look into a folder, and `forbids` what else they may.
-pub fn allow(path: &Path, forbids: u32) -> Result<()> {
+/// Allows all users to read a file or to enter a folder, and removes the permission bits in `removed`.
+pub fn allow_reading(path: &Path, removed: u32) -> Result<()> {
     let found = fs::symlink_metadata(path)?;
     let mode = found.permissions().mode() & 0o7777;
     let is_entered = found.is_dir() || mode & 0o100 != 0;
-    let shown = (mode | if is_entered { 0o555 } else { 0o444 }) & !forbids;
+    let shown = (mode | if is_entered { 0o555 } else { 0o444 }) & !removed;
     if !found.is_symlink() && shown != mode {
         fs::set_permissions(path, Permissions::from_mode(shown))
-            .with_context(|| format!("cannot let others read {}", path.display()))?;
+            .with_context(|| format!("cannot make {} readable for other users", path.display()))?;
     }
     Ok(())
 }
 
-/// The first folder on the way to `path`, or itself, that only some users can look into.
+/// The first of the folders that lead to `path`, or `path` itself, that other users cannot enter.
 pub fn closed_to_others(path: &Path) -> Option<PathBuf> {
     let mut folders: Vec<&Path> = path.ancestors().collect();
     folders.reverse();
@@ -53,7 +53,7 @@ mod tests {
             fs::write(file, "").unwrap();
             fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
         }
-        show_all(&closed).unwrap();
+        share(&closed).unwrap();
         assert_eq!(closed_to_others(&within), None);
         let modes =
             [&closed, &text, &program].map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777);

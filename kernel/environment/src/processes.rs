@@ -1,13 +1,13 @@
-//! Ending processes together with those that they have started.
+//! Ends processes together with their descendants.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Result;
 use std::process::{Command, Stdio};
 
-/// Ends the [`descendants`] of a process.
+/// Kills the [`descendants`] of a process.
 ///
-/// They are stopped first, and looked for until there are no new ones: one that is ended while another is just being
-/// started by it would leave that behind, out of reach.
+/// They are stopped first, and searched for until no new ones appear. If a process were killed while it starts another one,
+/// the new process would become an orphan and could no longer be found.
 pub fn end_descendants(ancestor: u32, keep: &[u32]) {
     let mut stopped: Vec<u32> = Vec::new();
     loop {
@@ -22,16 +22,16 @@ pub fn end_descendants(ancestor: u32, keep: &[u32]) {
     stopped.into_iter().for_each(|id| signal(id, Signal::KILL));
 }
 
-/// Sends a signal. The process may have ended meanwhile.
+/// Sends a signal to a process. It is no error if the process has ended.
 pub fn signal(id: u32, signal: Signal) {
     if let Some(process) = Pid::from_raw(id as i32) {
         let _ = kill_process(process, signal);
     }
 }
 
-/// The processes that `ancestor` has started, and those that they have started; but not those in `keep`, nor theirs.
+/// The direct and indirect children of a process, except those in `keep` and their descendants.
 pub fn descendants(ancestor: u32, keep: &[u32]) -> Vec<u32> {
-    let processes = all();
+    let processes = all_processes();
     let mut found = vec![ancestor];
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
@@ -42,16 +42,16 @@ pub fn descendants(ancestor: u32, keep: &[u32]) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// All processes with their parents.
-fn all() -> Vec<(u32, u32)> {
+/// The ids of all processes, each with the id of its parent.
+fn all_processes() -> Vec<(u32, u32)> {
     if let Ok(entries) = std::fs::read_dir("/proc") {
-        return entries.flatten().filter_map(|entry| of_proc(&entry.path().join("stat"))).collect();
+        return entries.flatten().filter_map(|entry| read_stat(&entry.path().join("stat"))).collect();
     }
-    of_ps().unwrap_or_default()
+    list_with_ps().unwrap_or_default()
 }
 
-/// What `ps` knows, but for itself: a process that is new each time would be looked for without end.
-fn of_ps() -> Result<Vec<(u32, u32)>> {
+/// The processes that `ps` lists, except `ps` itself: it is a new descendant each time, so the search would never end.
+fn list_with_ps() -> Result<Vec<(u32, u32)>> {
     let ps = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).stdout(Stdio::piped()).spawn()?;
     let id = ps.id();
     let output = ps.wait_with_output()?;
@@ -59,8 +59,8 @@ fn of_ps() -> Result<Vec<(u32, u32)>> {
     Ok(text.lines().filter_map(pair).filter(|(other, _)| *other != id).collect())
 }
 
-/// Reads `id (name) state parent …`, where the name may hold anything.
-fn of_proc(stat: &std::path::Path) -> Option<(u32, u32)> {
+/// Reads `id (name) state parent …`, where the name may contain any characters.
+fn read_stat(stat: &std::path::Path) -> Option<(u32, u32)> {
     let stat = std::fs::read_to_string(stat).ok()?;
     let (id, rest) = stat.split_once(" (")?;
     let parent = rest.rsplit_once(") ")?.1.split(' ').nth(1)?;
@@ -107,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stat = folder.path().join("stat");
         std::fs::write(&stat, "17 (a) S 9 (b) R 5 17 17 0 -1").unwrap();
-        assert_eq!(of_proc(&stat), Some((17, 5)));
+        assert_eq!(read_stat(&stat), Some((17, 5)));
         assert_eq!(pair("  17     5"), Some((17, 5)));
     }
 }

@@ -1,12 +1,12 @@
-//! The path of the program that runs.
+//! The path of the running program.
 
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
-/// This very program, even when its file has been replaced by that of a new version.
+/// A path that starts this program. On Linux, it starts this version even if the file was replaced by a new one.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When the operating system does not know the path.
 pub fn this_program() -> Result<PathBuf> {
     match cfg!(target_os = "linux") {
         true => Ok(format!("/proc/{}/exe", std::process::id()).into()),

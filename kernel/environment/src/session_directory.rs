@@ -1,4 +1,4 @@
-//! The folder that a session works in, and what killed sessions have left behind.
+//! The folder that a session works in, and the removal of folders that killed sessions have left.
 
 use crate::cache::cache;
 use crate::stand_ins;
@@ -8,24 +8,24 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Where in it cells are compiled: their crate, with the cell in src/lib.rs.
+/// The subfolder in which cells are compiled. It is a crate with the cell in src/lib.rs.
 pub const CELLS: &str = "cells";
-/// Where in it evcxr works.
+/// The subfolder in which evcxr works.
 pub const EVCXR: &str = "evcxr";
-/// What leads to the shared library of `lab` that cells are linked with.
+/// The link to the shared library of `lab` that cells are linked with.
 pub const LAB: &str = "liblab";
 
-/// A session's folder. Its owner holds the lock on the file next to it as long as it lives.
+/// A session's folder. As long as the session's process lives, it holds the lock on a file next to the folder.
 pub struct SessionDirectory {
     path: PathBuf,
     _lock: File,
 }
 
 impl SessionDirectory {
-    /// Makes a new one, in taper's cache or, where that cannot be written to, among the temporary files.
+    /// Creates a new folder in taper's cache or, if that is not writable, in the folder for temporary files.
     ///
     /// # Errors
-    /// When neither can be written to, or files cannot be locked there.
+    /// When neither is writable, or files cannot be locked there.
     pub fn create() -> Result<Self> {
         let user = rustix::process::getuid().as_raw();
         let temporary = std::env::temp_dir().join(format!("taper-{user}"));
@@ -36,23 +36,23 @@ impl SessionDirectory {
         })
     }
 
-    /// Makes a new one in `sessions`, readable by its owner only, and removes those whose owners have died.
+    /// Creates a new folder in `sessions` that only its owner can read, and removes the folders of processes that have died.
     fn create_in(sessions: &Path) -> Result<Self> {
         let created = || -> Result<Self> {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(sessions)?;
-            own(sessions)?;
+            make_private(sessions)?;
             sweep(sessions)?;
             loop {
                 let name = uuid::Uuid::new_v4().simple().to_string();
                 let lock_path = sessions.join(&name).with_extension("lock");
                 let lock = File::create(&lock_path)?;
-                // Between the two calls another session may have taken it for a leftover: then try again.
+                // Before it was locked, another session may have taken the file for a leftover. Then try again.
                 let is_taken = match lock.try_lock() {
                     Ok(()) => !lock_path.exists(),
                     Err(TryLockError::WouldBlock) => true,
                     Err(TryLockError::Error(error)) => {
                         let _ = fs::remove_file(&lock_path);
-                        return Err(error).context("files cannot be locked there");
+                        return Err(error).context("the file system does not support locks");
                     }
                 };
                 if !is_taken {
@@ -62,7 +62,7 @@ impl SessionDirectory {
                 }
             }
         };
-        created().with_context(|| format!("cannot make a session folder in {}", sessions.display()))
+        created().with_context(|| format!("cannot create a session folder in {}", sessions.display()))
     }
 
     fn make(&self) -> Result<()> {
@@ -70,22 +70,22 @@ impl SessionDirectory {
         stand_ins::write(&self.tools())
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The programs that stand in for the real ones.
+    /// The subfolder with the scripts that take the place of cargo, rustc and rustup.
     pub fn tools(&self) -> PathBuf {
         self.path.join("tools")
     }
 }
 
-/// Sees to it that nobody else reads the folder, or has it.
-fn own(folder: &Path) -> Result<()> {
+/// Checks that the folder belongs to this user, and removes the permissions of others.
+fn make_private(folder: &Path) -> Result<()> {
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() || found.uid() != rustix::process::getuid().as_raw() {
-        bail!("it is not a folder of this user");
+        bail!("this user does not own the folder");
     }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
@@ -93,11 +93,10 @@ fn own(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs something while this process is in another folder: that of the notebook may hold what a library
-/// would read there.
+/// Runs a closure with another working directory, so that a library does not read files from the folder of the notebook.
 ///
 /// # Errors
-/// When either folder cannot be entered.
+/// When the process cannot change to the folder, or back.
 pub fn within<T>(folder: &Path, run: impl FnOnce() -> T) -> Result<T> {
     let before = env::current_dir();
     env::set_current_dir(folder).with_context(|| format!("cannot enter {}", folder.display()))?;
@@ -108,14 +107,15 @@ pub fn within<T>(folder: &Path, run: impl FnOnce() -> T) -> Result<T> {
     Ok(result)
 }
 
-/// Removes a session's folder. The lock goes last: as long as it is there, a folder that could not be removed is tried
-/// again later.
+/// Removes a session's folder. The lock file is removed last: as long as it exists, the next session tries to remove the
+/// folder again.
 pub fn remove(path: &Path) {
     if !path.exists() || fs::remove_dir_all(path).is_ok() {
         let _ = fs::remove_file(path.with_extension("lock"));
     }
 }
 
+/// Removes the folders whose locks nobody holds.
 fn sweep(sessions: &Path) -> Result<()> {
     for entry in fs::read_dir(sessions)?.flatten() {
         let lock_path = entry.path();
@@ -134,14 +134,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_folders_of_the_dead_are_swept() {
+    fn only_the_folders_of_ended_processes_are_removed() {
         let sessions = tempfile::tempdir().unwrap();
         let alive = SessionDirectory::create_in(sessions.path()).unwrap();
         let dead = SessionDirectory::create_in(sessions.path()).unwrap();
         let dead_path = dead.path().to_owned();
         fs::write(dead_path.join("file"), "x").unwrap();
-        // As its process's end does. Closing alone does not: a test next to this one may be starting a program, and
-        // until that begins it has a copy of the open file, with the lock.
+        // The end of a process releases its lock. Closing the file is not enough here: another test may be starting a
+        // program, which inherits the open file, and with it the lock, until it is executed.
         dead._lock.unlock().unwrap();
         drop(dead);
         let new = SessionDirectory::create_in(sessions.path()).unwrap();
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(
             fs::read_dir(sessions.path()).unwrap().count(),
             2,
-            "the folder and the lock of the living"
+            "the folder and the lock of the live session"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! Programs that stand in for cargo, rustc and rustup in a session: scripts that call this program, or the real one.
+//! Scripts that take the place of cargo, rustc and rustup in a session, and call this program or the real one.
 //!
-//! What compiles cells looks for cargo by rustup and on the search path, and for types it would ask a rust-analyzer that reads
-//! the sources of every dependency and of std. The program has better answers to both, so it gives them a `cargo` and a
-//! `rustc` that know of no dependencies and no std.
+//! The library that evaluates cells finds cargo through rustup and on the search path, and finds types with a rust-analyzer
+//! that would read the sources of std and of every dependency. taper does both faster by itself, so the library is made to find
+//! a `cargo` and a `rustc` that know of no dependencies and no std.
 
 use anyhow::{Context, Result};
 use std::fs;
@@ -19,10 +19,10 @@ const SCRIPTS: [(&str, &str); 4] = [
     ("cargo-of-cells", include_str!("stand_ins/cargo-of-cells.sh")),
 ];
 
-/// Writes them into a folder.
+/// Writes the scripts into a folder.
 ///
 /// # Errors
-/// Names the script that cannot be written.
+/// When a script cannot be written, with its path.
 pub fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join(FIRST_ON_PATH))?;
     for (name, script) in SCRIPTS {

@@ -1,31 +1,31 @@
-//! The Rust toolchain: that of the user, or of those who made a shared install.
+//! The Rust toolchain: the user's, or the one of a shared install.
 
-use crate::shared::Shared;
+use crate::shared::SharedInstall;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The variable with the compiler of a shared install, for the programs that stand in for rustup.
+/// The environment variable that tells the stand-in for rustup the compiler of a shared install.
 pub const RUSTC: &str = "TAPER_RUSTC";
 
-/// The compiler in use.
+/// The toolchain in use.
 #[derive(Clone, Debug)]
 pub struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
     /// What `rustc -vV` prints.
     pub version: String,
-    /// The target that this machine is.
+    /// The target triple of this machine.
     pub host: String,
 }
 
 impl Toolchain {
-    /// Finds the toolchain that cells will be compiled with too.
+    /// Finds the toolchain that cells and `lab` are compiled with.
     ///
     /// # Errors
-    /// When there is none, or its compiler does not work.
+    /// When no toolchain is installed, or its compiler does not work.
     pub fn find() -> Result<Self> {
         let rustc = rustc();
         let cargo = Some(rustc.with_file_name("cargo")).filter(|cargo| cargo.is_file());
@@ -42,7 +42,7 @@ impl Toolchain {
         Ok(Self { cargo, rustc, host: host.to_owned(), version })
     }
 
-    /// What `rustc -vV` prints in a toolchain that rustup knows by this name; none if it has no such.
+    /// What `rustc -vV` prints in the toolchain that rustup knows by this name. `None` if it is not installed.
     pub fn version_of(&self, name: &str) -> Option<String> {
         let text = |command: &mut Command| {
             let output = command.env("RUSTUP_AUTO_INSTALL", "0").output().ok()?;
@@ -52,18 +52,18 @@ impl Toolchain {
         text(Command::new(rustc.trim()).arg("-vV"))
     }
 
-    /// The linker flag by which a library finds the shared std.
+    /// The linker flag by which a library finds the shared library of std.
     ///
     /// # Errors
-    /// When the compiler does not tell where that is.
-    pub fn rpath(&self) -> Result<String> {
+    /// When rustc does not print the folder of its libraries.
+    pub(crate) fn rpath(&self) -> Result<String> {
         Ok(format!("-Clink-arg=-Wl,-rpath,{}", self.print("target-libdir")?))
     }
 
     /// The folder of the toolchain.
     ///
     /// # Errors
-    /// When the compiler does not tell.
+    /// When rustc does not print it.
     pub fn sysroot(&self) -> Result<PathBuf> {
         Ok(self.print("sysroot")?.into())
     }
@@ -87,7 +87,7 @@ impl Toolchain {
         &self.cargo
     }
 
-    /// cargo, to be run in a folder, unaffected by settings for rust-analyzer.
+    /// A cargo command in a folder. It uses this toolchain's rustc rather than the one that `RUSTC` names for rust-analyzer.
     pub fn cargo(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(folder).env("RUSTC", &self.rustc);
@@ -95,8 +95,8 @@ impl Toolchain {
     }
 }
 
-/// The program itself rather than rustup's proxy, which costs 30 ms at each call. In a shared install it is the one of
-/// those who made it.
+/// The path of rustc. It is the program itself rather than rustup's proxy, which costs 30 ms at each call. A shared install has
+/// its own.
 fn rustc() -> PathBuf {
     if let Some(programs) = shared_programs() {
         return programs.join("rustc");
@@ -108,19 +108,20 @@ fn rustc() -> PathBuf {
     }
 }
 
+/// The folder with the programs of a shared install's toolchain.
 fn shared_programs() -> Option<PathBuf> {
-    Shared::own()?.toolchain()
+    SharedInstall::current()?.toolchain()
 }
 
-/// The compiler of a shared install, or nothing.
+/// The path of a shared install's compiler; empty if there is no shared install.
 pub fn shared_rustc() -> OsString {
     shared_programs().map(|programs| programs.join("rustc").into()).unwrap_or_default()
 }
 
-/// The search path on which these folders come first, and then the toolchain of a shared install.
+/// The value of `PATH` with these folders first, then the toolchain of a shared install, then the present folders.
 ///
 /// # Errors
-/// When a folder's name holds what separates the folders of a search path.
+/// When the path of a folder contains a colon.
 pub fn search_path(first: &[PathBuf]) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = first.iter().cloned().chain(shared_programs());

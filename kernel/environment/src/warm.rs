@@ -1,8 +1,8 @@
-//! The warm environment: `lab` and everything it brings, compiled once, linked by the cells of every session.
+//! The warm environment: `lab` and its dependencies, compiled once and linked by the cells of every session.
 //!
-//! Cells are given `--extern lab=…/liblab.so` and the folders of the compiled dependencies. For cargo their crate
-//! has no dependencies at all: nothing to resolve, nothing to check, nothing to copy per session, and the folder
-//! of the environment is only ever read.
+//! Cells are compiled with `--extern lab=…/liblab.so` and the folders of the compiled dependencies. As far as cargo knows, the
+//! crate of a cell has no dependencies, so there is nothing to resolve, check or copy in each session. Sessions only read the
+//! folder of the environment.
 
 mod build;
 mod compiled;
@@ -17,7 +17,7 @@ use crate::cache::environments;
 use crate::cuda::Cuda;
 use crate::files;
 use crate::lab::Lab;
-use crate::shared::Shared;
+use crate::shared::SharedInstall;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
 use compiled::Crate;
@@ -33,19 +33,19 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     /// The shared library.
     library: PathBuf,
-    /// How many bytes it has.
+    /// The size of the shared library, in bytes.
     #[serde(default)]
     size: u64,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
-    /// Where the linker finds libraries of other languages, in the form of its option `-L`.
+    /// The folders of native libraries, in the form of rustc's option `-L`.
     #[serde(default)]
     native: Vec<String>,
-    /// The package whose build this is.
+    /// The folder of the package that was built.
     package: PathBuf,
-    /// Which `lab` this is.
+    /// The digest of the sources of `lab`.
     lab: String,
-    /// What it was compiled with.
+    /// The features that `lab` was compiled with.
     #[serde(default)]
     features: BTreeSet<String>,
     /// Everything that was compiled for it.
@@ -78,17 +78,17 @@ struct SetLibrary {
 const DESCRIPTION: &str = "environment.json";
 
 impl Environment {
-    /// The environment of the `lab` that this program carries, with or without CUDA.
+    /// Opens the environment of the `lab` that is embedded in this program, with or without CUDA.
     ///
     /// # Errors
-    /// When it is not built, with the command that builds it.
+    /// When it is not built. The message names the command that builds it.
     pub fn open(toolchain: &Toolchain, cuda: Option<&Cuda>) -> Result<Self> {
         let install = if cuda.is_some() { "taper install --cuda" } else { "taper install" };
         let environment = Self::find(toolchain, cuda, &Lab::embedded())?;
         environment.with_context(|| format!("the warm environment is not built: run `{install}`"))
     }
 
-    /// Compiles `lab` in the user's cache, unless it is there or in the shared install.
+    /// Opens the environment of a `lab`. If neither the shared install nor the user's cache has it, it is built in the cache.
     ///
     /// # Errors
     /// When it does not compile, with what cargo says.
@@ -99,9 +99,9 @@ impl Environment {
         }
     }
 
-    /// The environment of a `lab`, of the shared install or in the user's cache.
+    /// The environment of a `lab`, from the shared install or the user's cache.
     fn find(toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Option<Self>> {
-        if let Some(shared) = Shared::own()
+        if let Some(shared) = SharedInstall::current()
             && let Some(environment) = Home::of(&shared.environments(), toolchain, cuda, lab)?.ready()
         {
             return Ok(Some(environment));
@@ -109,8 +109,8 @@ impl Environment {
         Ok(Home::of(&environments()?, toolchain, cuda, lab)?.ready())
     }
 
-    /// Compiles what is missing of `lab` below `folder`; what is there is kept, so this can be stopped and started at any
-    /// time.
+    /// Builds the environment of a `lab` below `folder`. What is already compiled is kept, so a build can be stopped at any time
+    /// and goes on from there.
     ///
     /// # Errors
     /// When it does not compile, with what cargo says.
@@ -143,7 +143,7 @@ impl Environment {
         files::write(&folder.join(DESCRIPTION), serde_json::to_string_pretty(self)?)
     }
 
-    /// Whether nothing of it has been removed or cut short.
+    /// Whether all its files are present and the library has its full size.
     pub fn is_whole(&self) -> bool {
         let is_whole = |path: &Path, size| fs::metadata(path).is_ok_and(|library| library.len() == size);
         is_whole(&self.library, self.size)

@@ -1,4 +1,4 @@
-//! The other side of the protocol: starts a kernel and talks to it, for the notebook runner and the tests.
+//! A client of the protocol: starts a kernel and talks to it, for `taper run` and for tests.
 
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{
@@ -12,51 +12,61 @@ use jupyter_zmq_client::{
     peek_ports_with_listeners, peer_identity_for_session,
 };
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a kernel may take to answer at all.
+/// How long a kernel may take to start answering, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a kernel is started when its ports are taken.
-const TRIES: usize = 3;
+/// How often to look whether the kernel's process has started to listen, or has ended.
+const POLL: Duration = Duration::from_millis(5);
+/// How often to look whether the kernel's process is alive while waiting for a message.
+const LIVENESS_CHECK: Duration = Duration::from_millis(200);
+/// How often to try to start a kernel when another program takes one of its ports.
+const ATTEMPTS: usize = 3;
 
 /// The sockets to a kernel, and its process.
 pub struct Client {
     /// The kernel, if it was started by this client.
     process: Option<Child>,
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub connection: ConnectionInfo,
     /// Requests and their replies.
     pub shell: ClientShellConnection,
-    /// What the kernel tells all clients.
+    /// What the kernel publishes to all clients.
     pub iopub: ClientIoPubConnection,
-    /// As `shell`, for what must not wait behind other requests.
+    /// Requests that must not wait behind others, such as interrupts, and their replies.
     pub control: ClientControlConnection,
     /// Questions to the user and their answers.
     pub stdin: ClientStdinConnection,
 }
 
 impl Client {
-    /// Starts `command`, a kernel that wants the path of its connection file as last argument, and waits until it
+    /// Starts `command`, a kernel that takes the path of its connection file as its last argument, and waits until it
     /// answers.
+    ///
+    /// # Errors
+    ///
+    /// The kernel cannot be started, ends at once, or does not answer within a minute.
     pub async fn start(command: &mut Command) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a folder for the connection file")?;
+        let folder = tempfile::tempdir().context("cannot create a folder for the connection file")?;
         let file = folder.path().join("connection.json");
         command.arg(&file).stdin(Stdio::null());
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
             let connection = free_connection().await?;
             write_connection(&file, &connection)?;
             let started = Self::start_once(command, connection.clone()).await;
-            tries += 1;
+            attempts += 1;
             // Another program may take a port before the kernel does.
-            if started.is_ok() || tries == TRIES || ports_are_free(&connection) {
+            if started.is_ok() || attempts == ATTEMPTS || ports_are_free(&connection) {
                 return started;
             }
         }
@@ -64,7 +74,7 @@ impl Client {
 
     async fn start_once(command: &mut Command, connection: ConnectionInfo) -> Result<Self> {
         let mut process = command.spawn().context("cannot start the kernel")?;
-        match Self::meet(&mut process, connection).await {
+        match Self::connect_to_process(&mut process, connection).await {
             Ok(client) => Ok(Self { process: Some(process), ..client }),
             Err(error) => {
                 let _ = process.kill();
@@ -75,20 +85,22 @@ impl Client {
     }
 
     /// Connects to a kernel as soon as it listens, and waits until it answers.
-    async fn meet(process: &mut Child, connection: ConnectionInfo) -> Result<Self> {
-        let met = async {
+    async fn connect_to_process(process: &mut Child, connection: ConnectionInfo) -> Result<Self> {
+        let opened = async {
             // The kernel binds its sockets one after the other; the last one is the heartbeat.
             while TcpStream::connect((connection.ip.as_str(), connection.hb_port)).await.is_err() {
                 still_runs(process)?;
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(POLL).await;
             }
             Self::open(connection).await
         };
-        let mut client = timeout(PATIENCE, met).await.context("the kernel does not listen")??;
+        let mut client =
+            timeout(PATIENCE, opened).await.context("the kernel does not listen on its ports")??;
         client.wait_until_ready(Some(process)).await?;
         Ok(client)
     }
 
+    /// Opens the sockets to a kernel.
     async fn open(connection: ConnectionInfo) -> Result<Self> {
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
@@ -100,21 +112,23 @@ impl Client {
         Ok(Self { process: None, connection, shell, iopub, control, stdin })
     }
 
-    /// Talks to a kernel that listens already, and waits until it answers.
+    /// Connects to a kernel that already listens, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// No kernel answers within a minute.
     pub async fn connect(connection: ConnectionInfo) -> Result<Self> {
         let mut client = Self::open(connection).await?;
         client.wait_until_ready(None).await?;
         Ok(client)
     }
 
-    /// Waits until requests are answered and their status messages arrive: not every kernel welcomes subscribers, and
-    /// until the subscription is known there, messages are lost.
+    /// Waits until the kernel answers requests and their status messages arrive. IOPub messages are lost until the kernel
+    /// knows of the subscription, and not every kernel says so by an `iopub_welcome`.
     async fn wait_until_ready(&mut self, mut process: Option<&mut Child>) -> Result<()> {
         let ready = async {
             loop {
-                let request = JupyterMessage::new(KernelInfoRequest {}, None);
-                let id = request.header.msg_id.clone();
-                self.shell.send(request).await?;
+                let id = self.send(KernelInfoRequest {}).await?;
                 while let Err(_late) = timeout(Duration::from_secs(1), self.reply_to(&id)).await {
                     process.as_deref_mut().map_or(Ok(()), still_runs)?;
                 }
@@ -131,36 +145,41 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// If this client has only [connected](Self::connect) to the kernel.
+    /// If this client has [connected](Self::connect) to a running kernel rather than started one.
     pub fn process(&mut self) -> &mut Child {
-        self.process.as_mut().expect("this client has started the kernel")
+        self.process.as_mut().expect("this client started the kernel")
     }
 
-    /// Sends code to be run and returns the id of the request.
+    /// Asks the kernel to run code. Returns the id of the request.
     pub async fn execute(&mut self, code: &str) -> Result<String> {
-        let request = JupyterMessage::new(ExecuteRequest::new(code.to_owned()), None);
-        let id = request.header.msg_id.clone();
-        self.shell.send(request).await?;
-        Ok(id)
+        self.send(ExecuteRequest::new(code.to_owned())).await
     }
 
-    /// As [`execute`](Self::execute), for code that may ask the user.
+    /// Asks the kernel to run code that may ask the user for input. Returns the id of the request.
     pub async fn ask_and_execute(&mut self, code: &str) -> Result<String> {
-        let request = ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code.to_owned()) };
+        self.send(ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code.to_owned()) }).await
+    }
+
+    /// Sends a request on the shell socket. Returns its id.
+    async fn send(&mut self, request: impl Into<Content>) -> Result<String> {
         let request = JupyterMessage::new(request, None);
         let id = request.header.msg_id.clone();
         self.shell.send(request).await?;
         Ok(id)
     }
 
-    /// Hands the messages that the request leads to, up to its idle status, to `handle`.
+    /// Calls `handle` for each IOPub message that belongs to the request, up to and including its idle status.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has died, or `handle` fails.
     pub async fn until_idle(
         &mut self,
         id: &str,
         mut handle: impl FnMut(&JupyterMessage) -> Result<()>,
     ) -> Result<()> {
         loop {
-            let message = self.next_message().await?;
+            let message = while_alive(&mut self.process, self.iopub.read()).await?;
             if message.parent_header.as_ref().is_none_or(|parent| parent.msg_id != id) {
                 continue;
             }
@@ -174,31 +193,25 @@ impl Client {
         }
     }
 
-    /// The next message on IOPub. A kernel that has died sends none.
-    async fn next_message(&mut self) -> Result<JupyterMessage> {
-        loop {
-            if let Ok(message) = timeout(Duration::from_secs(1), self.iopub.read()).await {
-                return Ok(message?);
-            }
-            if let Some(process) = &mut self.process
-                && let Some(status) = process.try_wait()?
-            {
-                bail!("the kernel has died ({status})");
-            }
-        }
-    }
-
-    /// The reply to a request on the shell socket.
+    /// Waits for the reply to a request on the shell socket.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has died.
     pub async fn reply_to(&mut self, id: &str) -> Result<JupyterMessage> {
         loop {
-            let reply = self.shell.read().await?;
+            let reply = while_alive(&mut self.process, self.shell.read()).await?;
             if reply.parent_header.as_ref().is_some_and(|parent| parent.msg_id == id) {
                 return Ok(reply);
             }
         }
     }
 
-    /// Runs code; returns whether it succeeded.
+    /// Runs code, and calls `handle` for each IOPub message that belongs to it. Returns whether the code succeeded.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has died, or `handle` fails.
     pub async fn run(
         &mut self,
         code: &str,
@@ -210,19 +223,58 @@ impl Client {
         Ok(matches!(reply.content, Content::ExecuteReply(reply) if reply.status == ReplyStatus::Ok))
     }
 
-    /// Asks the kernel to end, and sees to it.
+    /// Asks the kernel to end, and waits until its process has ended.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has not ended within a minute, and was killed.
     pub async fn shut_down(mut self) -> Result<()> {
         self.control.send(JupyterMessage::new(ShutdownRequest { restart: false }, None)).await?;
-        // Its reply says that it goes; the process is gone a moment later.
-        let _ = timeout(PATIENCE, self.control.read()).await;
-        if let Some(mut process) = self.process {
-            tokio::task::spawn_blocking(move || process.wait()).await??;
+        // The process ends a moment after the reply, or without one.
+        let _ = timeout(PATIENCE, while_alive(&mut self.process, self.control.read())).await;
+        let Some(mut process) = self.process else { return Ok(()) };
+        let ended = timeout(PATIENCE, async {
+            while process.try_wait()?.is_none() {
+                tokio::time::sleep(POLL).await;
+            }
+            anyhow::Ok(())
+        });
+        match ended.await {
+            Ok(ended) => ended,
+            Err(_) => {
+                process.kill()?;
+                process.wait()?;
+                bail!("the kernel did not end when it was asked to, so it was killed")
+            }
         }
-        Ok(())
     }
 }
 
-/// Free ports of this machine, and a key.
+/// Waits for a message as long as the kernel's process is alive. The sockets do not tell when it has died.
+async fn while_alive<E>(
+    process: &mut Option<Child>,
+    message: impl Future<Output = Result<JupyterMessage, E>>,
+) -> Result<JupyterMessage>
+where
+    anyhow::Error: From<E>,
+{
+    let mut message = pin!(message);
+    let mut ended = None;
+    loop {
+        if let Ok(message) = timeout(LIVENESS_CHECK, message.as_mut()).await {
+            return Ok(message?);
+        }
+        // What the kernel sent before it died may still arrive, so it is waited for once more.
+        if let Some(status) = ended {
+            bail!("the kernel has died ({status})");
+        }
+        if let Some(process) = process {
+            ended = process.try_wait()?;
+        }
+    }
+}
+
+/// Free ports on this machine, and a new key.
 pub async fn free_connection() -> Result<ConnectionInfo> {
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (ports, _listeners) = peek_ports_with_listeners(host, 5).await?;
@@ -241,7 +293,7 @@ pub async fn free_connection() -> Result<ConnectionInfo> {
 }
 
 fn write_connection(file: &Path, connection: &ConnectionInfo) -> Result<()> {
-    // The key in it is a secret, and so is the folder.
+    // The file contains the key, so only its owner may read it.
     let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     opened.write_all(serde_json::to_string(connection)?.as_bytes())?;
     Ok(())
@@ -256,7 +308,54 @@ fn ports_are_free(connection: &ConnectionInfo) -> bool {
 
 fn still_runs(process: &mut Child) -> Result<()> {
     match process.try_wait()? {
-        Some(status) => bail!("the kernel ended as soon as it was started ({status})"),
+        Some(status) => bail!("the kernel ended during its start ({status})"),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jupyter_zmq_client::{
+        create_kernel_control_connection, create_kernel_iopub_xpub_connection,
+        create_kernel_shell_connection, create_kernel_stdin_connection,
+    };
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    fn ended_process() -> Child {
+        let mut process = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+        process.wait().unwrap();
+        process
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_kernel_that_has_died_is_an_error() {
+        let connection = free_connection().await.unwrap();
+        // The sockets of a kernel, which nobody answers.
+        let _iopub = create_kernel_iopub_xpub_connection(&connection, "kernel").await.unwrap();
+        let _shell = create_kernel_shell_connection(&connection, "kernel").await.unwrap();
+        let _control = create_kernel_control_connection(&connection, "kernel").await.unwrap();
+        let _stdin = create_kernel_stdin_connection(&connection, "kernel").await.unwrap();
+        let mut client = Client::open(connection).await.unwrap();
+        client.process = Some(ended_process());
+        let died = "the kernel has died (exit status: 3)";
+        assert_eq!(client.reply_to("request").await.unwrap_err().to_string(), died);
+        assert_eq!(client.until_idle("request", |_| Ok(())).await.unwrap_err().to_string(), died);
+        client.shut_down().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_message_that_arrives_after_the_kernel_has_died_is_received() {
+        // Waiting polls twice, at its start and at its end, before it finds that the process has ended.
+        let mut polls = 0;
+        let message = poll_fn(|_| {
+            polls += 1;
+            match polls > 2 {
+                true => Poll::Ready(anyhow::Ok(JupyterMessage::new(KernelInfoRequest {}, None))),
+                false => Poll::Pending,
+            }
+        });
+        assert!(while_alive(&mut Some(ended_process()), message).await.is_ok());
     }
 }

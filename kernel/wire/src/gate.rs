@@ -1,9 +1,9 @@
-//! Between clients and the kernel's sockets: lets everything through but messages that are too large.
+//! A proxy between clients and the kernel's sockets that refuses messages that are too large.
 //!
-//! The ZeroMQ library makes room for a message as soon as its length is announced, and ends the process when there is no
-//! such room. Any program of this machine may announce a length, for signatures come with the message; the user's variables
-//! would be lost. So it is here that the kernel listens, and the sockets behind it are in a folder that is the user's alone.
-//! How messages are framed: <https://rfc.zeromq.org/spec/23/>.
+//! The ZeroMQ library allocates a message as soon as its length is announced, and the process aborts if there is not enough
+//! memory. Any program on this machine can announce a length, because the signature is checked only once the message is
+//! complete, and the user's variables would be lost. So the gate listens at the kernel's ports, and the sockets of the library
+//! are Unix sockets in a folder that only the user can access. The framing of messages: <https://rfc.zeromq.org/spec/23/>.
 
 use anyhow::{Context, Result};
 use jupyter_protocol::{ConnectionInfo, Transport};
@@ -18,68 +18,71 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// How many bytes a message of a client may have.
+/// The largest message that a client may send, in bytes.
 const LARGEST: u64 = 256 << 20;
-/// What a connection begins with.
+/// The length of the greeting that a connection starts with, in bytes.
 const GREETING: u64 = 64;
-/// How long to wait when a connection cannot be accepted, as when there are too many.
+/// How long to wait when a connection cannot be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The bits of the byte before each frame.
+/// The flags in the first byte of each frame.
+/// Another frame of the same message follows.
 const MORE: u8 = 1;
+/// The length has eight bytes rather than one.
 const LONG: u8 = 2;
 
-/// Listens where a connection file says.
+/// Listens at the addresses of a connection file.
 pub struct Gate {
-    /// Where the sockets are to be that answer.
-    pub behind: ConnectionInfo,
-    /// With the socket behind each.
+    /// The addresses at which the sockets of the kernel must be bound.
+    pub inner: ConnectionInfo,
+    /// The listeners, each with the path of the kernel's socket that it passes connections on to.
     listeners: Vec<(TcpListener, PathBuf)>,
     accepting: JoinSet<()>,
-    /// Whether the connections are to end; they listen to it as long as they are there.
+    /// Tells the connections to end. Each holds a receiver until it has ended.
     closing: watch::Sender<bool>,
+    /// Keeps the file descriptor open that the paths of the sockets contain.
     _folder: File,
 }
 
 impl Gate {
-    /// Listens where `connection` says. The sockets behind it are to be in `folder`.
+    /// Listens at the addresses of `connection`. The kernel's sockets will be in `folder`.
     pub async fn open(connection: &ConnectionInfo, folder: &Path) -> Result<Self> {
         let opened = File::open(folder)?;
-        let mut behind = connection.clone();
+        let mut inner = connection.clone();
         let mut listeners = Vec::new();
-        // Sockets that are files are guarded by the permissions of their folder.
+        // Over IPC, the sockets are files, and the permissions of their folder protect them.
         if connection.transport == Transport::TCP {
-            behind.transport = Transport::IPC;
-            // Never the same name: a socket removes its file some time after it has been closed, and the number of its folder
-            // may be that of another kernel's folder by then.
+            inner.transport = Transport::IPC;
+            // The names are unique: a socket removes its file some time after it was closed, and by then the number of the
+            // file descriptor may lead to the folder of another kernel.
             let name = &Uuid::new_v4().simple().to_string()[..8];
-            behind.ip = short(folder, &opened).join(name).display().to_string();
+            inner.ip = short_path(folder, &opened).join(name).display().to_string();
             let ports = [
-                &mut behind.shell_port,
-                &mut behind.iopub_port,
-                &mut behind.stdin_port,
-                &mut behind.control_port,
-                &mut behind.hb_port,
+                &mut inner.shell_port,
+                &mut inner.iopub_port,
+                &mut inner.stdin_port,
+                &mut inner.control_port,
+                &mut inner.hb_port,
             ];
             for (number, port) in (1..).zip(ports) {
                 let (ip, port) = (connection.ip.as_str(), std::mem::replace(port, number));
                 let listener = TcpListener::bind((ip, port)).await;
-                let listener = listener.with_context(|| format!("cannot listen at {ip}:{port}"))?;
-                listeners.push((listener, format!("{}-{number}", behind.ip).into()));
+                let listener = listener.with_context(|| format!("cannot listen on {ip}:{port}"))?;
+                listeners.push((listener, format!("{}-{number}", inner.ip).into()));
             }
         }
         let (accepting, closing) = (JoinSet::new(), watch::Sender::new(false));
-        Ok(Self { behind, listeners, accepting, closing, _folder: opened })
+        Ok(Self { inner, listeners, accepting, closing, _folder: opened })
     }
 
-    /// Lets clients in, who have had to wait until now: there must be the sockets.
-    pub fn let_in(&mut self) {
+    /// Starts to accept clients, once the kernel's sockets are bound. Until then, they wait in the queues of the listeners.
+    pub fn start_accepting(&mut self) {
         for (listener, socket) in self.listeners.drain(..) {
             self.accepting.spawn(accept(listener, socket, self.closing.subscribe()));
         }
     }
 
-    /// Ends the connections, when all that the kernel has sent has gone on.
+    /// Ends the connections after everything that the kernel has sent was passed on.
     pub async fn close(mut self) {
         self.accepting.shutdown().await;
         self.closing.send_replace(true);
@@ -87,51 +90,51 @@ impl Gate {
     }
 }
 
-/// A name of the folder for the name of a socket in it, which can hold a hundred bytes or so.
-fn short(folder: &Path, opened: &File) -> PathBuf {
+/// A short path of the folder, because the path of a Unix socket can have only about a hundred bytes.
+fn short_path(folder: &Path, opened: &File) -> PathBuf {
     match cfg!(target_os = "linux") {
         true => format!("/proc/self/fd/{}", opened.as_raw_fd()).into(),
         false => folder.to_owned(),
     }
 }
 
-async fn accept(listener: TcpListener, socket: PathBuf, closes: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, socket: PathBuf, closing: watch::Receiver<bool>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let (socket, closes) = (socket.clone(), closes.clone());
-                // However it ends, it concerns this client alone.
-                tokio::spawn(async move { connect(client, &socket, closes).await.ok() });
+                let (socket, closing) = (socket.clone(), closing.clone());
+                // An error ends only the connection of this client.
+                tokio::spawn(async move { connect(client, &socket, closing).await.ok() });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-/// Passes on what a client and the kernel have to say, until one of them ends.
-async fn connect(client: TcpStream, socket: &Path, closes: watch::Receiver<bool>) -> io::Result<()> {
+/// Passes messages on in both directions until the client or the kernel ends the connection.
+async fn connect(client: TcpStream, socket: &Path, closing: watch::Receiver<bool>) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_kernel, to_kernel) = UnixStream::connect(socket).await?.into_split();
     tokio::select! {
-        ended = check(from_client, to_kernel) => ended,
-        ended = pass_on(from_kernel, to_client, closes) => ended,
+        ended = check_and_pass_on(from_client, to_kernel) => ended,
+        ended = pass_on(from_kernel, to_client, closing) => ended,
     }
 }
 
-/// Passes on what the kernel says, until it ends, or nothing is left when the gate closes.
+/// Passes on what the kernel sends, until it ends, or until nothing is left when the gate closes.
 async fn pass_on(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut closes: watch::Receiver<bool>,
+    mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let length = tokio::select! {
             biased;
             read = from.read(&mut buffer) => read?,
-            // The runtime may not have noticed yet what has just come.
-            _ = closes.wait_for(|closes| *closes) => rustix::io::read(from.as_ref(), &mut buffer).unwrap_or(0),
+            // The runtime may not yet have noticed bytes that have just arrived.
+            _ = closing.wait_for(|closing| *closing) => rustix::io::read(from.as_ref(), &mut buffer).unwrap_or(0),
         };
         if length == 0 {
             return Ok(());
@@ -140,8 +143,8 @@ async fn pass_on(
     }
 }
 
-/// Passes on a client's messages; fails when one is too large.
-async fn check(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+/// Passes on a client's messages. Fails when one is too large.
+async fn check_and_pass_on(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
     let mut from = BufReader::new(from);
     copy(&mut (&mut from).take(GREETING), &mut to).await?;
     let mut message = 0;
@@ -169,11 +172,11 @@ async fn check(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) ->
 mod tests {
     use super::*;
 
-    /// Whether what is sent after the greeting passes, up to a frame of which no more than its length has come.
+    /// Whether these frames are passed on after the greeting. Only the header of the last frame needs to be there.
     async fn passes(frames: &[u8]) -> bool {
         let sent = [&[0; GREETING as usize], frames].concat();
         let mut passed = Vec::new();
-        check(&sent[..], &mut passed).await.is_ok() && passed == sent
+        check_and_pass_on(&sent[..], &mut passed).await.is_ok() && passed == sent
     }
 
     #[tokio::test]
@@ -182,7 +185,7 @@ mod tests {
         assert!(passes(&long(0, LARGEST)).await);
         assert!(!passes(&long(0, LARGEST + 1)).await);
         assert!(!passes(&long(0, u64::MAX)).await);
-        // All parts of a message count, those of another one do not.
+        // All frames of a message count together, but not those of another message.
         let [part, last] = [[MORE, 2, 7, 7], [0, 2, 7, 7]];
         assert!(passes(&[&part[..], &long(0, LARGEST - 2)].concat()).await);
         assert!(!passes(&[&part[..], &long(0, LARGEST - 1)].concat()).await);

@@ -1,13 +1,13 @@
-//! Answers to history requests, from the cells of this session.
+//! Answers history requests from the cells of this session.
 
 use crate::kernel::PastCell;
 use jupyter_protocol::{HistoryEntry, HistoryReply, HistoryRequest, ReplyStatus};
 use regex::Regex;
 
-/// The number of this session; there is no other.
+/// The number of this session, the only one.
 const SESSION: usize = 0;
 
-/// Selects the cells that a client asks for.
+/// The cells that a client asks for.
 pub fn select(all: &[PastCell], request: &HistoryRequest) -> HistoryReply {
     let cells = all.iter();
     let (cells, with_output): (Vec<_>, bool) = match request {
@@ -38,7 +38,7 @@ pub fn select(all: &[PastCell], request: &HistoryRequest) -> HistoryReply {
     HistoryReply { history: cells.into_iter().map(entry).collect(), status: ReplyStatus::Ok, error: None }
 }
 
-/// Numbers as IPython takes them: negative ones count from the end, and without a `stop` there is none.
+/// The range that IPython takes these numbers for: negative ones count from the end, and `stop` 0 means no limit.
 fn range(all: &[PastCell], start: i32, stop: i32) -> std::ops::Range<usize> {
     let end = all.last().map_or(1, |cell| cell.number + 1);
     let from_end = |number: i32| match usize::try_from(number) {
@@ -53,15 +53,14 @@ fn last<T>(mut cells: Vec<T>, n: i32) -> Vec<T> {
     cells.split_off(cells.len() - keep)
 }
 
-/// A pattern for whole cells in which `*` stands for any text and `?` for any character. Brackets, which IPython takes
-/// for sets of characters, are too much a part of Rust to be anything but themselves.
+/// A pattern that matches whole cells, in which `*` matches any text and `?` any character. Unlike in IPython, brackets match
+/// themselves, because Rust code is full of them. `None` if the pattern is too long.
 fn glob(pattern: &str) -> Option<Regex> {
     let pieces = pattern.chars().map(|c| match c {
         '*' => ".*".to_owned(),
         '?' => ".".to_owned(),
         _ => regex::escape(c.encode_utf8(&mut [0; 4])),
     });
-    // Only a pattern of absurd length is refused: it matches nothing.
     Regex::new(&format!("(?s)^{}$", pieces.collect::<String>())).ok()
 }
 

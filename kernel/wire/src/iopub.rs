@@ -1,7 +1,7 @@
-//! The only writer of the IOPub socket, fed by a channel: whoever publishes first is first on the wire.
+//! Publishes messages on IOPub. The socket has one writer, which reads from a channel, so messages keep their order.
 
 use crate::message::{JupyterMessage, JupyterMessageContent, message};
-use crate::server::next;
+use crate::queue::next;
 use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteInput, ExecuteResult, ExecutionCount, ExecutionState,
     IoPubWelcome, Media, MediaType, ReplyError, Status, Stdio, StreamContent, Transient, UpdateDisplayData,
@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use std::sync::{Arc, Condvar, Mutex};
 use tokio::sync::{mpsc, watch};
 
-/// How many bytes of a cell's output may wait for the socket before the cell has to wait too. Clients that read slowly
-/// make it wait; what is not output never does.
+/// How many bytes of output may wait for the socket. Beyond that, a cell that prints has to wait for slow clients. Messages
+/// other than output never wait.
 const BUDGET: usize = 32 << 20;
 
 /// Publishes messages, from any thread.
@@ -20,12 +20,12 @@ const BUDGET: usize = 32 << 20;
 pub struct IoPub {
     queue: mpsc::UnboundedSender<Queued>,
     budget: Arc<Budget>,
-    cell: Arc<Mutex<Cell>>,
-    /// The request of the cell that is busy.
+    owner: Arc<Mutex<OutputOwner>>,
+    /// The request of the cell that is running.
     in_progress: Arc<Mutex<Option<JupyterMessage>>>,
 }
 
-/// A message, and the bytes of the budget that it takes up.
+/// A message in the queue, with the bytes of the budget that it takes up.
 pub struct Queued {
     message: JupyterMessage,
     bytes: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Waits until there is room. What is larger than the whole budget waits until nothing else does.
+    /// Waits until there is room. An output that is larger than the whole budget waits until no other output does.
     fn take(&self, bytes: usize) {
         let full = |waiting: &mut usize| *waiting > 0 && *waiting + bytes > BUDGET;
         *self.sent.wait_while(self.waiting.lock().unwrap(), full).unwrap() += bytes;
@@ -51,39 +51,39 @@ impl Budget {
     }
 }
 
-/// Whose the child's output is.
+/// The cell that output belongs to.
 #[derive(Default)]
-struct Cell {
+struct OutputOwner {
     request: Option<JupyterMessage>,
-    /// Nobody is to see it.
+    /// Whether the output is discarded.
     silent: bool,
 }
 
-/// What a cell shows.
+/// One output of a cell.
 #[derive(Debug)]
 pub enum Output {
-    /// Text, whole lines or not.
+    /// Text, not necessarily in whole lines.
     Stream(Stdio, String),
     /// A picture, a table or the like.
     Display {
         /// Its representations by MIME type.
         data: Map<String, Value>,
-        /// What else there is to say of them, by MIME type.
+        /// Metadata of the representations, by MIME type.
         metadata: Map<String, Value>,
-        /// The name by which it can be replaced.
+        /// The id by which it can be replaced.
         display_id: Option<String>,
-        /// Whether it replaces what was shown under that name.
+        /// Whether it replaces what was displayed under that id.
         update: bool,
     },
     /// Removes what the cell has shown so far.
     Clear {
-        /// Only when the next output comes.
+        /// Whether to wait until the next output.
         wait: bool,
     },
 }
 
 impl Output {
-    /// In bytes, roughly.
+    /// The approximate size, in bytes.
     fn size(&self) -> usize {
         match self {
             Self::Stream(_, text) => text.len(),
@@ -94,30 +94,30 @@ impl Output {
 }
 
 impl IoPub {
-    /// Also returns what is published, in order.
+    /// Creates the publisher, and the queue of its messages for [`write`].
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
         let (queue, receiver) = mpsc::unbounded_channel();
-        (Self { queue, budget: Arc::default(), cell: Arc::default(), in_progress: Arc::default() }, receiver)
+        (Self { queue, budget: Arc::default(), owner: Arc::default(), in_progress: Arc::default() }, receiver)
     }
 
-    /// What [`write`] gives back to when it has sent something.
+    /// The budget, to which [`write`] gives back the bytes that it has sent.
     pub(crate) fn budget(&self) -> Arc<Budget> {
         Arc::clone(&self.budget)
     }
 
-    /// From now on output belongs to the cell of this request, and is not published if that is silent.
+    /// Makes output belong to the cell of this request from now on. The output of a silent cell is not published.
     pub fn begin_cell(&self, request: &JupyterMessage, silent: bool) {
-        *self.cell.lock().unwrap() = Cell { request: Some(request.clone()), silent };
+        *self.owner.lock().unwrap() = OutputOwner { request: Some(request.clone()), silent };
     }
 
-    /// Publishes what a cell shows. Blocks while too much of that waits for the socket.
+    /// Publishes an output of the current cell. Blocks while too much output waits for the socket.
     pub fn output(&self, output: Output) {
-        let cell = self.cell.lock().unwrap();
-        if cell.silent {
+        let owner = self.owner.lock().unwrap();
+        if owner.silent {
             return;
         }
-        let request = cell.request.clone();
-        drop(cell);
+        let request = owner.request.clone();
+        drop(owner);
         let bytes = output.size();
         self.budget.take(bytes);
         let content: JupyterMessageContent = match output {
@@ -141,12 +141,13 @@ impl IoPub {
         let _ = self.queue.send(Queued { message: message(content, request.as_ref()), bytes });
     }
 
-    /// Publishes that a request is worked on, or is done with: `Busy` once, then `Idle` once.
+    /// Publishes that the kernel works on a request, or has finished it. Each request is `Busy` once, then `Idle` once.
     ///
-    /// Clients that go by the latest status must not take the kernel for idle while a cell runs, which is why the cell's
-    /// `busy` is said again after the `idle` of another request.
+    /// Some clients only look at the latest status, and must not take the kernel for idle while a cell runs. So the `busy` of
+    /// the cell is repeated after the `idle` of another request.
     pub fn status(&self, state: ExecutionState, request: &JupyterMessage) {
-        // Held until all is in the queue, or a cell could become idle before it is said again that it is busy.
+        // The lock is held until both messages are in the queue. Otherwise the cell could become idle in between, and the
+        // repeated `busy` would be its last status.
         let mut in_progress = self.in_progress.lock().unwrap();
         self.publish(status(state.clone(), Some(request)));
         let is_cell = matches!(request.content, JupyterMessageContent::ExecuteRequest(_));
@@ -162,7 +163,7 @@ impl IoPub {
         }
     }
 
-    /// Publishes the code of a cell that is run, with its number.
+    /// Publishes the code of a cell that starts to run, with its execution count.
     pub fn input(&self, code: &str, count: usize, request: &JupyterMessage) {
         let content = ExecuteInput { code: code.to_owned(), execution_count: ExecutionCount(count) };
         self.publish(message(content, Some(request)));
@@ -171,7 +172,7 @@ impl IoPub {
     /// Publishes the result of a cell, by MIME type.
     pub fn result(&self, data: Map<String, Value>, count: usize, request: &JupyterMessage) {
         let (data, metadata) = (media(data), Map::new());
-        // Without a value this field would be null, which is not what it may be.
+        // Without a value this field would be null, which the protocol does not allow.
         let transient = Some(Transient::default());
         let content = ExecuteResult { execution_count: ExecutionCount(count), data, metadata, transient };
         self.publish(message(content, Some(request)));
@@ -183,7 +184,7 @@ impl IoPub {
         self.publish(message(ErrorOutput { ename, evalue, traceback }, Some(request)));
     }
 
-    /// Publishes anything else. Never blocks.
+    /// Publishes any other message. Never blocks.
     pub fn publish(&self, message: JupyterMessage) {
         let _ = self.queue.send(Queued { message, bytes: 0 });
     }
@@ -194,12 +195,12 @@ pub(crate) fn status(execution_state: ExecutionState, request: Option<&JupyterMe
     message(Status { execution_state }, request)
 }
 
-/// Whatever a representation holds is sent as it is: what one client cannot show may be all that another one wants.
+/// Representations, which are sent unchanged: each client chooses the one that it can show.
 fn media(data: Map<String, Value>) -> Media {
     Media { content: data.into_iter().map(MediaType::Other).collect() }
 }
 
-/// Writes the queue to the socket until nothing is left when the kernel closes, and welcomes subscribers (JEP 65).
+/// Sends the queued messages until the kernel closes and none is left, and welcomes subscribers (JEP 65).
 pub(crate) async fn write(
     mut socket: KernelIoPubXPubConnection,
     mut queue: mpsc::UnboundedReceiver<Queued>,
@@ -211,7 +212,7 @@ pub(crate) async fn write(
             biased;
             event = socket.recv_subscription() => {
                 if let Ok(SubscriptionEvent::Subscribe(subscription)) = event {
-                    // Under this topic it reaches those who have subscribed to it.
+                    // Sent under the topic that was subscribed to, it reaches the new subscriber.
                     let topic = subscription.clone().into();
                     let mut welcome = message(IoPubWelcome { subscription }, None);
                     welcome.zmq_identities = vec![topic];
@@ -222,7 +223,7 @@ pub(crate) async fn write(
                 let Some(Queued { message: mut next, bytes }) = next else { return };
                 next.zmq_identities = vec![next.header.msg_type.clone().into()];
                 if let Err(error) = socket.send(next).await {
-                    tracing::warn!("a message could not be published: {error}");
+                    tracing::warn!("cannot publish a message: {error}");
                 }
                 budget.give_back(bytes);
             }

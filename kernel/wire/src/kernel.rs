@@ -1,4 +1,4 @@
-//! What a program has to do to be a kernel.
+//! The trait that a kernel implements, and the types that it uses.
 
 use crate::iopub::IoPub;
 use crate::message::JupyterMessage;
@@ -9,59 +9,59 @@ use std::future::Future;
 use std::ops::Range;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// A kernel, as the requests of its clients reach it, which is from one thread.
+/// A kernel: the handlers of its clients' requests, which are all called from one thread.
 ///
-/// No method may wait for a cell; what takes time is a future, or goes into a queue of the kernel's own. Futures of two
-/// requests may be polled in turn.
+/// No method may wait for a cell. What takes time is a future, or goes into a queue of the kernel. The futures of two requests
+/// may be polled alternately.
 pub trait Kernel: Send + Sync + 'static {
-    /// What the kernel is.
+    /// Describes the kernel.
     fn info(&self) -> impl Future<Output = Info> + Send;
 
-    /// Queues a cell. The kernel runs its cells in the order in which they come. For each it publishes `busy`, what the cell
-    /// shows, and `idle`, and sends an `execute_reply` before the latter. When a cell with `stop_on_error` fails, those that
-    /// wait are answered [`aborted`](crate::message::aborted).
+    /// Queues a cell. The kernel runs cells in the order in which they arrive. For each it publishes `busy`, the outputs of
+    /// the cell, and `idle`, and sends an `execute_reply` before `idle`. When a cell with `stop_on_error` fails, the waiting
+    /// cells are answered [`aborted`](crate::message::aborted).
     fn execute(&self, cell: Execute);
 
-    /// Has the cell in progress end, if there is one.
+    /// Interrupts the running cell, if there is one.
     fn interrupt(&self);
 
-    /// Ends what the kernel has started; nothing more will be asked of it.
+    /// Ends everything that the kernel has started. No other method is called after this.
     fn shut_down(&self);
 
-    /// Whether a console should run this code, or let the user go on typing.
+    /// Whether a console should run this code, or let the user type more lines.
     fn is_complete(&self, code: &str) -> IsCompleteReply;
 
-    /// The cells that have run, in order, and are to be remembered.
+    /// The cells that have run and belong to the history, in order.
     fn history(&self) -> Vec<PastCell>;
 
-    /// What could stand at `position`, in bytes of the code and between two characters.
+    /// The completions at `position`, a byte of the code that is on a character boundary.
     fn complete(&self, code: &str, position: usize) -> impl Future<Output = Completions> + Send;
 
-    /// Help on what stands at `position`, in bytes of the code and between two characters: one or more representations
-    /// of it, or none if there is no help.
+    /// Help for the code at `position`, a byte of the code that is on a character boundary: its representations, or none if
+    /// there is no help.
     fn inspect(&self, code: &str, position: usize) -> impl Future<Output = Vec<MediaType>> + Send;
 }
 
-/// What a kernel says things through.
+/// The channels through which a kernel talks to its clients.
 pub struct Channels {
-    /// What all clients see.
+    /// Messages to all clients.
     pub iopub: IoPub,
     /// Questions to the user.
     pub stdin: Stdin,
-    /// Replies on the shell channel, those to [`Kernel::execute`].
+    /// The replies to [`Kernel::execute`], on the shell channel.
     pub replies: UnboundedSender<JupyterMessage>,
 }
 
 /// A cell to run.
 #[derive(Debug)]
 pub struct Execute {
-    /// The whole message, which what the cell leads to is in answer to.
+    /// The whole message, which is the parent of all messages of the cell.
     pub request: JupyterMessage,
-    /// What it asks for.
+    /// The content of the message.
     pub content: ExecuteRequest,
 }
 
-/// What a kernel is, as the reply to `kernel_info_request` has it.
+/// The description of a kernel in the reply to `kernel_info_request`.
 #[derive(Clone, Debug)]
 pub struct Info {
     /// The kernel's name.
@@ -70,9 +70,9 @@ pub struct Info {
     pub version: String,
     /// The field `language_info`: at least `name`, `version`, `mimetype` and `file_extension` of the language.
     pub language: Value,
-    /// What a console greets its user with.
+    /// The greeting that a console shows.
     pub banner: String,
-    /// Texts and addresses for the menu "Help".
+    /// Titles and URLs for the "Help" menu.
     pub help_links: Vec<(String, String)>,
 }
 
@@ -87,13 +87,13 @@ pub struct PastCell {
     pub result: Option<String>,
 }
 
-/// What could stand in a place.
+/// The completions at a position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Completions {
-    /// What would be replaced, in bytes of the code. A range that does not lie between characters is taken for no
+    /// The bytes of the code that a completion replaces. If this range is not on character boundaries, there are no
     /// completions.
     pub range: Range<usize>,
-    /// By what.
+    /// The texts to choose from.
     pub items: Vec<Completion>,
 }
 
@@ -102,7 +102,7 @@ pub struct Completions {
 pub struct Completion {
     /// The text to insert.
     pub text: String,
-    /// What it is: `function`, `struct` ….
+    /// The kind of item, such as `function` or `struct`.
     pub kind: String,
     /// The text with its signature.
     pub signature: String,

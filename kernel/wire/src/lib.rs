@@ -1,16 +1,16 @@
 //! Jupyter's messaging protocol 5.4: the sockets of a kernel, and those of its clients.
 //!
 //! A program becomes a kernel by implementing [`Kernel`] and calling [`serve`]. This crate knows nothing of the language of
-//! the cells and starts no process but the kernel that a [`Client`] talks to.
+//! the cells, and the only process that it starts is the kernel of a [`Client`].
 //!
-//! What holds, whatever a kernel does:
+//! Invariants, whatever the kernel does:
 //!
-//! - Nothing here waits for a cell: kernel_info, interrupt, shutdown and heartbeat are answered at once, always.
-//! - For each request the first status is `busy`, the last one `idle`, and nothing makes it busy again: [`IoPub::status`] is
-//!   the one place that tells states of requests.
-//! - Whoever publishes first is first on the wire: there is one writer for each socket, fed by a channel.
-//! - Messages that are too large, damaged or wrongly signed reach no kernel, and end no connection but their own.
-//! - A question to the user is either answered or withdrawn, and its asker learns which.
+//! - Nothing here waits for a cell: kernel_info, interrupt, shutdown and heartbeat are always answered at once.
+//! - The first status of each request is `busy`, and the last is `idle`. Only
+//!   [`IoPub::status`] publishes states of requests.
+//! - Messages are sent in the order in which they are published: each socket has one writer, which reads from a channel.
+//! - Messages that are too large, damaged or wrongly signed do not reach the kernel, and do not affect other connections.
+//! - A question to the user is either answered or withdrawn, and the cell that asked learns which.
 //!
 //! The protocol: <https://jupyter-client.readthedocs.io/en/stable/messaging.html>.
 
@@ -20,6 +20,7 @@ mod gate;
 mod history;
 mod kernel;
 mod position;
+mod queue;
 mod replies;
 mod server;
 

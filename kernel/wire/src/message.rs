@@ -1,4 +1,4 @@
-//! Messages of the Jupyter protocol: as this kernel sends them, and as it reads them, which is more leniently.
+//! Messages of the Jupyter protocol: how the kernel creates them, and how it reads those of lenient clients.
 
 use jupyter_protocol::ReplyError;
 pub use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
@@ -9,7 +9,7 @@ use zeromq::SocketRecv;
 /// The version of the messaging protocol, <https://jupyter-client.readthedocs.io/en/stable/messaging.html>.
 pub const PROTOCOL: &str = "5.4";
 
-/// A message in answer to `request`, or for nobody in particular.
+/// A message whose parent is `request`, or one without a parent.
 pub fn message(
     content: impl Into<JupyterMessageContent>,
     request: Option<&JupyterMessage>,
@@ -20,12 +20,12 @@ pub fn message(
     message
 }
 
-/// An error as replies and the IOPub channel show it.
+/// An error, for replies and for the IOPub channel.
 pub fn error(name: &str, message: &str, traceback: Vec<String>) -> ReplyError {
     ReplyError { ename: name.into(), evalue: message.into(), traceback }
 }
 
-/// Content of a type, or with fields, that the library does not know.
+/// Content with a type or fields that `jupyter-protocol` does not know.
 pub fn unknown(msg_type: &str, content: Value) -> JupyterMessageContent {
     JupyterMessageContent::UnknownMessage(jupyter_protocol::UnknownMessage {
         msg_type: msg_type.to_owned(),
@@ -33,20 +33,20 @@ pub fn unknown(msg_type: &str, content: Value) -> JupyterMessageContent {
     })
 }
 
-/// The content of the reply to a cell that waited while an earlier one failed. It has no number: the cell has not been
-/// counted, and JupyterLab would show it.
+/// The content of the reply to a cell that was waiting when an earlier one failed. It has no execution count, because the cell
+/// was not counted and JupyterLab would show the number.
 pub fn aborted() -> JupyterMessageContent {
     unknown("execute_reply", json!({ "status": "aborted" }))
 }
 
-/// What came through a socket, signed as it should be.
+/// A message with a valid signature.
 pub(crate) enum Received {
     Request(JupyterMessage),
-    /// Its content is not what its type wants; the sender is told why.
+    /// The content does not match the type, for the reason given.
     Malformed(JupyterMessage, String),
 }
 
-/// Reads the next message. Fields that have a default in the protocol may be missing.
+/// Reads the next message. Fields may be missing if the protocol has a default for them.
 pub(crate) async fn read(socket: &mut RouterRecvConnection) -> Result<Received, RuntimeError> {
     let raw = RawMessage::from_multipart(socket.socket.recv().await?, &socket.mac)?;
     let header: jupyter_protocol::Header = serde_json::from_slice(&raw.jparts[0])?;
@@ -70,7 +70,7 @@ pub(crate) async fn read(socket: &mut RouterRecvConnection) -> Result<Received, 
     })
 }
 
-/// Adds what the protocol says of fields that are missing or null.
+/// Adds the protocol's defaults for fields that are missing or null.
 fn with_defaults(msg_type: &str, content: Value) -> Value {
     let defaults = match msg_type {
         "execute_request" => json!({ "silent": false, "store_history": true }),
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_or_null_is_what_the_protocol_says() {
+    fn fields_that_are_missing_or_null_have_the_defaults_of_the_protocol() {
         let given = json!({ "code": "1", "silent": true, "store_history": null });
         let expected = json!({ "code": "1", "silent": true, "store_history": true });
         assert_eq!(with_defaults("execute_request", given), expected);

@@ -1,11 +1,11 @@
-//! Positions in code: the protocol counts characters (Unicode code points), Rust counts bytes.
+//! Converts positions in code: the protocol counts characters (Unicode code points), Rust counts bytes.
 
-/// The byte at which the character with a number begins, or the end.
+/// The byte at which the character with this index starts, or the end of the code.
 pub fn to_bytes(code: &str, chars: usize) -> usize {
     code.char_indices().nth(chars).map_or(code.len(), |(position, _)| position)
 }
 
-/// How many characters begin before a byte.
+/// The number of characters that start before this byte.
 pub fn to_chars(code: &str, bytes: usize) -> usize {
     code.char_indices().take_while(|(position, _)| *position < bytes).count()
 }

@@ -1,5 +1,5 @@
-//! Messages as they are on the wire, with what the library's types do not hold, for tests of kernels. What is not as a test
-//! must be able to rely on, panics.
+//! Messages as they are on the wire, with the fields that the types of `jupyter-protocol` leave out. This is for tests of
+//! kernels: functions panic when a message does not arrive or is invalid.
 
 use crate::client::Client;
 use jupyter_protocol::{Header, JupyterMessage, UnknownMessage};
@@ -9,18 +9,18 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zeromq::{SocketRecv, SocketSend};
 
-/// A message that has come.
+/// A received message.
 #[derive(Debug)]
 pub struct Message {
     /// The topic on IOPub.
     pub topic: String,
-    /// Id, session, type ….
+    /// The header: id, session, type and so on.
     pub header: Value,
     /// The header of the request, or an empty object.
     pub parent: Value,
-    /// What few messages have.
+    /// The metadata, which is usually an empty object.
     pub metadata: Value,
-    /// What depends on the type.
+    /// The content, which depends on the type.
     pub content: Value,
 }
 
@@ -30,23 +30,23 @@ impl Message {
         self.header["msg_type"].as_str().unwrap()
     }
 
-    /// Whether it says that its request is done with.
+    /// Whether it is the `idle` status of its request.
     pub fn is_idle(&self) -> bool {
         self.content["execution_state"] == "idle"
     }
 }
 
-/// The next message of a socket, whose signature is right.
+/// Reads the next message of a socket, and checks its signature.
 pub async fn read<S: SocketRecv + zeromq::Socket>(connection: &mut Connection<S>) -> Message {
     let received =
-        timeout(Duration::from_secs(60), connection.socket.recv()).await.expect("no message comes");
+        timeout(Duration::from_secs(60), connection.socket.recv()).await.expect("a message arrives");
     let raw = RawMessage::from_multipart(received.unwrap(), &connection.mac).unwrap();
     let part = |index: usize| serde_json::from_slice(&raw.jparts[index]).unwrap();
     let topic = raw.zmq_identities.iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect();
     Message { topic, header: part(0), parent: part(1), metadata: part(2), content: part(3) }
 }
 
-/// Sends a message, of whatever type and content; returns its header.
+/// Sends a message with any type and content. Returns its header.
 pub async fn send<S: SocketSend + zeromq::Socket>(
     connection: &mut Connection<S>,
     kind: &str,
@@ -55,7 +55,7 @@ pub async fn send<S: SocketSend + zeromq::Socket>(
     send_message(connection, kind, content, None).await
 }
 
-/// As [`send`], in answer to a message.
+/// As [`send`], with `question` as the parent.
 pub async fn send_answer<S: SocketSend + zeromq::Socket>(
     connection: &mut Connection<S>,
     question: &Message,
@@ -79,7 +79,7 @@ async fn send_message<S: SocketSend + zeromq::Socket>(
     header
 }
 
-/// Sends a request through the shell socket; returns its reply and what is published on its behalf.
+/// Sends a request on the shell socket. Returns the reply, and the IOPub messages of the request.
 pub async fn exchange(kernel: &mut Client, kind: &str, content: Value) -> (Message, Vec<Message>) {
     let header = send(&mut kernel.shell, kind, content).await;
     let published = published(kernel, &header).await;
@@ -88,12 +88,12 @@ pub async fn exchange(kernel: &mut Client, kind: &str, content: Value) -> (Messa
     (reply, published)
 }
 
-/// The content of the reply to a request through the shell socket.
+/// Sends a request on the shell socket. Returns the content of the reply.
 pub async fn ask(kernel: &mut Client, kind: &str, content: Value) -> Value {
     exchange(kernel, kind, content).await.0.content
 }
 
-/// What is published on behalf of a request, from busy to idle.
+/// The IOPub messages of a request, from `busy` to `idle`.
 pub async fn published(kernel: &mut Client, request: &Value) -> Vec<Message> {
     let mut messages = Vec::new();
     loop {
@@ -108,7 +108,7 @@ pub async fn published(kernel: &mut Client, request: &Value) -> Vec<Message> {
     }
 }
 
-/// The types of messages, or the states that they tell.
+/// The types of messages; of status messages the states.
 pub fn kinds(messages: &[Message]) -> Vec<&str> {
     messages
         .iter()

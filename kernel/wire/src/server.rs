@@ -1,5 +1,5 @@
-//! The kernel's sockets: requests come in on shell and control, and are answered at once or handed to the
-//! kernel. Nothing here waits for a cell.
+//! Serves the kernel's sockets: requests on shell and control are answered at once or handed to the kernel. Nothing here waits
+//! for a cell.
 
 use crate::gate::Gate;
 use crate::history;
@@ -7,6 +7,7 @@ use crate::iopub::{self, IoPub};
 use crate::kernel::{Channels, Execute, Kernel};
 use crate::message::{self, JupyterMessage, JupyterMessageContent as Content, Received, message};
 use crate::position;
+use crate::queue;
 use crate::replies;
 use crate::stdin::{self, Stdin};
 use anyhow::{Context, Result};
@@ -28,17 +29,17 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeromq::{SocketRecv, SocketSend};
 
-/// How long clients have for the last messages.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long clients have to receive the last messages.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves the kernel that `start` starts, until a client asks for shutdown or `ended` says that it is time.
+/// Serves the kernel that `start` creates, until a client asks for shutdown or `ended` completes.
 ///
-/// Clients are let in at the addresses of `connection`; the sockets themselves are in `folder`, which must be for this user
-/// alone.
+/// Clients connect to the addresses of `connection`. The sockets themselves are in `folder`, which only this user must be able
+/// to access.
 ///
 /// # Errors
 ///
-/// One of the addresses is taken, or a socket cannot be made.
+/// One of the addresses is in use, or a socket cannot be created.
 pub async fn serve<K: Kernel>(
     connection: &ConnectionInfo,
     folder: &Path,
@@ -46,14 +47,14 @@ pub async fn serve<K: Kernel>(
     ended: impl Future<Output = ()>,
 ) -> Result<()> {
     let mut gate = Gate::open(connection, folder).await?;
-    let connection = &gate.behind;
+    let connection = &gate.inner;
     let id = uuid::Uuid::new_v4().to_string();
     let iopub_socket = create_kernel_iopub_xpub_connection(connection, &id).await.context("iopub socket")?;
     let shell = create_kernel_shell_connection(connection, &id).await.context("shell socket")?;
     let control = create_kernel_control_connection(connection, &id).await.context("control socket")?;
     let stdin_socket = create_kernel_stdin_connection(connection, &id).await.context("stdin socket")?;
     let heartbeat = create_kernel_heartbeat_connection(connection).await.context("heartbeat socket")?;
-    gate.let_in();
+    gate.start_accepting();
 
     let (iopub, published) = IoPub::new();
     let (stdin, questions) = Stdin::new();
@@ -72,13 +73,13 @@ pub async fn serve<K: Kernel>(
     senders.spawn(send(control_out, to_control, closing.subscribe()));
     let mut receivers = JoinSet::new();
     receivers.spawn(stdin::serve(stdin_socket, questions));
-    receivers.spawn(beat(heartbeat));
+    receivers.spawn(echo_heartbeats(heartbeat));
     for (socket, replies) in [(shell_in, shell_replies), (control_in, control_replies)] {
         let (kernel, iopub, end) = (Arc::clone(&kernel), iopub.clone(), end.clone());
         let (lookups, to_look_up) = unbounded_channel();
-        let desk = Arc::new(Desk { kernel, iopub, replies, end, lookups });
-        receivers.spawn(Arc::clone(&desk).look_up(to_look_up));
-        receivers.spawn(desk.serve(socket));
+        let handler = Arc::new(RequestHandler { kernel, iopub, replies, end, lookups });
+        receivers.spawn(Arc::clone(&handler).look_up(to_look_up));
+        receivers.spawn(handler.serve(socket));
     }
     tokio::select! {
         _ = asked_to_end.recv() => {}
@@ -87,13 +88,13 @@ pub async fn serve<K: Kernel>(
     kernel.shut_down();
     receivers.shutdown().await;
     closing.send_replace(true);
-    let _ = timeout(LAST_WORDS, async { while senders.join_next().await.is_some() {} }).await;
-    let _ = timeout(LAST_WORDS, gate.close()).await;
+    let _ = timeout(CLOSE_TIMEOUT, async { while senders.join_next().await.is_some() {} }).await;
+    let _ = timeout(CLOSE_TIMEOUT, gate.close()).await;
     Ok(())
 }
 
-/// Sends back whatever comes. A client that sends nonsense, or is gone, is no reason not to do so for the others.
-async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+/// Echoes every message on the heartbeat socket. An error concerns one client, so the others are still served.
+async fn echo_heartbeats(mut heartbeat: KernelHeartbeatConnection) {
     loop {
         if let Ok(beat) = heartbeat.socket.recv().await {
             let _ = heartbeat.socket.send(beat).await;
@@ -101,43 +102,30 @@ async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     }
 }
 
-/// Sends replies until none is left when the kernel closes.
+/// Sends replies until the kernel closes and none is left.
 async fn send(
     mut socket: RouterSendConnection,
     mut replies: UnboundedReceiver<JupyterMessage>,
     mut closing: watch::Receiver<bool>,
 ) {
-    while let Some(reply) = next(&mut replies, &mut closing).await {
+    while let Some(reply) = queue::next(&mut replies, &mut closing).await {
         if let Err(error) = socket.send(reply).await {
-            tracing::warn!("a reply could not be sent: {error}");
+            tracing::warn!("cannot send a reply: {error}");
         }
     }
 }
 
-/// The next of a queue; `None` when there is none left and the kernel closes.
-pub(crate) async fn next<T>(
-    queue: &mut UnboundedReceiver<T>,
-    closing: &mut watch::Receiver<bool>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        next = queue.recv() => next,
-        // The runtime makes tasks pause now and then, so it may not have been looked whether there is something.
-        _ = closing.wait_for(|closing| *closing) => queue.try_recv().ok(),
-    }
-}
-
 /// Answers the requests of one socket.
-struct Desk<K> {
+struct RequestHandler<K> {
     kernel: Arc<K>,
     iopub: IoPub,
     replies: UnboundedSender<JupyterMessage>,
     end: UnboundedSender<()>,
-    /// Requests whose answers take time, but no cell.
+    /// Requests whose answers take time, though they do not wait for cells.
     lookups: UnboundedSender<JupyterMessage>,
 }
 
-impl<K: Kernel> Desk<K> {
+impl<K: Kernel> RequestHandler<K> {
     async fn serve(self: Arc<Self>, mut socket: RouterRecvConnection) {
         loop {
             match message::read(&mut socket).await {
@@ -145,37 +133,37 @@ impl<K: Kernel> Desk<K> {
                 Ok(Received::Malformed(request, why)) => {
                     self.answer(&request, ready(replies::malformed(&request, &why))).await;
                 }
-                // A message that is damaged or wrongly signed is nobody's: there is no one to answer.
+                // The sender of a damaged or wrongly signed message is unknown, so there is no one to answer.
                 Err(RuntimeError::VerifyError(_)) => {
-                    tracing::warn!("a message with a wrong signature was ignored")
+                    tracing::warn!("ignored a message with a wrong signature")
                 }
-                Err(error) => tracing::warn!("a damaged message was ignored: {error}"),
+                Err(error) => tracing::warn!("ignored a damaged message: {error}"),
             }
         }
     }
 
     async fn handle(&self, request: JupyterMessage) {
         match &request.content {
-            // From here on it is the kernel that says busy and idle.
+            // The kernel publishes the states of this request itself.
             Content::ExecuteRequest(content) => {
                 self.kernel.execute(Execute { content: content.clone(), request });
             }
             Content::CompleteRequest(_) | Content::InspectRequest(_) => {
-                // The receiver lives as long as the socket.
+                // The receiver lives as long as this task.
                 let _ = self.lookups.send(request);
             }
             _ => self.answer(&request, self.reply(&request)).await,
         }
     }
 
-    /// Answers what is to be looked up, one after the other.
+    /// Answers completion and help requests, one after the other.
     async fn look_up(self: Arc<Self>, mut requests: UnboundedReceiver<JupyterMessage>) {
         while let Some(request) = requests.recv().await {
             self.answer(&request, self.reply(&request)).await;
         }
     }
 
-    /// Sends a reply, if there is one to that request, between busy and idle.
+    /// Sends the reply to a request, if there is one, between `busy` and `idle`.
     async fn answer(&self, request: &JupyterMessage, reply: impl Future<Output = Option<Content>>) {
         self.iopub.status(ExecutionState::Busy, request);
         if let Some(reply) = reply.await {
@@ -202,7 +190,7 @@ impl<K: Kernel> Desk<K> {
                 let position = position::to_bytes(&content.code, content.cursor_pos);
                 replies::inspect(self.kernel.inspect(&content.code, position).await).into()
             }
-            // There are no comms, so there is nothing to tell of them.
+            // Comms are not supported, so there are none to list.
             Content::CommInfoRequest(_) => replies::comm_info().into(),
             Content::CommOpen(comm) => {
                 let close = CommClose { comm_id: comm.comm_id.clone(), data: Default::default() };

@@ -1,4 +1,4 @@
-//! Questions of a running cell to the user.
+//! Questions to the user from a running cell.
 
 use crate::message::{JupyterMessage, message};
 use jupyter_protocol::{InputReply, InputRequest, JupyterMessageContent};
@@ -6,21 +6,21 @@ use jupyter_zmq_client::KernelStdinConnection;
 use std::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Asks the user, from a thread of the kernel's own.
+/// Asks the user, from any thread of the kernel.
 #[derive(Clone)]
 pub struct Stdin {
     questions: UnboundedSender<Option<Question>>,
 }
 
-/// A question and where its answer goes. What drops it unanswered says that there will be no answer.
+/// A question, and the channel for its answer. Dropping it unanswered tells the asker that there will be no answer.
 pub(crate) struct Question {
     message: JupyterMessage,
     answer: mpsc::Sender<String>,
 }
 
 impl Question {
-    /// Whether this is its answer. A client that says what it answers, which not every client does, may have been late with
-    /// another question, which has been withdrawn.
+    /// Whether `reply` answers this question, rather than an earlier one that was withdrawn. Not every client names the
+    /// question in its reply; a reply without one answers the current question.
     fn is_answered_by(&self, reply: &JupyterMessage) -> bool {
         let asked = &self.message.header;
         let parent = reply.parent_header.as_ref();
@@ -29,14 +29,14 @@ impl Question {
 }
 
 impl Stdin {
-    /// Also returns the end that [`serve`] takes.
+    /// Creates the asking side, and the receiver for [`serve`].
     pub(crate) fn new() -> (Self, UnboundedReceiver<Option<Question>>) {
         let (questions, receiver) = unbounded_channel();
         (Self { questions }, receiver)
     }
 
-    /// Waits for the user's answer to a question, which may be empty. `None` says that there will be none: the question was
-    /// [withdrawn](Self::cancel), another one was asked in its place, or the kernel ends.
+    /// Asks the user a question and waits for the answer, which may be empty. `None` if there will be no answer: the question
+    /// was [withdrawn](Self::cancel) or replaced by another one, or the kernel ends.
     pub fn ask(&self, request: &JupyterMessage, prompt: String, password: bool) -> Option<String> {
         let (answer, answers) = mpsc::channel();
         let message = message(InputRequest { prompt, password }, Some(request));
@@ -44,10 +44,10 @@ impl Stdin {
         answers.recv().ok()
     }
 
-    /// Withdraws the question that waits for its answer, if there is one. Its asker learns of it; what the user may still
-    /// answer to it is no answer to the next question.
+    /// Withdraws the question that waits for its answer, if there is one. Its asker gets `None`. A late answer to it is not
+    /// taken for an answer to the next question.
     pub fn cancel(&self) {
-        // The receiver lives as long as the socket.
+        // The receiver is gone only when the kernel ends, and then no question waits.
         let _ = self.questions.send(None);
     }
 }
@@ -65,17 +65,17 @@ pub(crate) async fn serve(
                 if let Some(Question { message, .. }) = &question
                     && let Err(error) = socket.send(message.clone()).await
                 {
-                    tracing::warn!("the question could not be sent: {error}");
+                    tracing::warn!("cannot send a question to the user: {error}");
                 }
                 asked = question;
             }
             reply = socket.read() => {
-                // Anything else is no answer: the question still waits for one.
+                // Any other message is ignored, and the question still waits for its answer.
                 if let Ok(reply) = reply
                     && let JupyterMessageContent::InputReply(InputReply { value, .. }) = &reply.content
                     && let Some(question) = asked.take_if(|question| question.is_answered_by(&reply))
                 {
-                    // The session no longer waits only when it has ended.
+                    // The asker has stopped waiting only if the session has ended.
                     let _ = question.answer.send(value.clone());
                 }
             }

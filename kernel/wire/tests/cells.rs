@@ -1,4 +1,4 @@
-//! Cells: what is published on their behalf, in which order, and what happens meanwhile.
+//! Cells: the messages that are published for them, in which order, and other requests meanwhile.
 
 use crate::echo;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn requests_are_answered_while_a_cell_runs() {
     ] {
         let (reply, messages) = exchange(&mut kernel, kind, content.clone()).await;
         assert_eq!((&reply.content["status"], kinds(&messages)), (&json!("ok"), vec!["busy", "idle"]));
-        // Whoever goes by the last status must not take the kernel for idle.
+        // A client that only looks at the last status must not take the kernel for idle.
         let status = read(&mut kernel.iopub).await;
         assert_eq!((&status.content["execution_state"], &status.parent), (&json!("busy"), &cell));
         let request = send(&mut kernel.control, kind, content).await;
@@ -70,7 +70,7 @@ async fn nothing_says_busy_of_a_request_that_has_become_idle() {
         others.push(send(&mut kernel.control, "kernel_info_request", json!({})).await);
         others.push(send(&mut kernel.shell, "kernel_info_request", json!({})).await);
     }
-    // What is said too late would be said before the next request is idle.
+    // A message that is published too late would arrive before the next request is idle.
     for _ in 0..CELLS {
         read(&mut kernel.control).await;
         read(&mut kernel.shell).await;
@@ -111,7 +111,7 @@ async fn an_interrupt_ends_the_cell_that_runs_and_no_other() {
     let reply = read(&mut kernel.shell).await;
     assert_eq!((&reply.parent, &reply.content["ename"]), (&interrupted, &json!("Interrupted")));
     assert_eq!(kinds(&published(&mut kernel, &interrupted).await).last(), Some(&"idle"));
-    // Without a cell there is nothing to interrupt.
+    // Without a running cell there is nothing to interrupt.
     send(&mut kernel.control, "interrupt_request", json!({})).await;
     assert_eq!(read(&mut kernel.control).await.content, json!({ "status": "ok" }));
     assert_eq!(ask(&mut kernel, "execute_request", json!({ "code": "1" })).await["status"], "ok");
@@ -139,10 +139,10 @@ async fn the_cells_that_wait_when_one_fails_are_aborted() {
     for request in &requests[1..] {
         assert_eq!(kinds(&published(&mut kernel, request).await), ["busy", "idle"]);
     }
-    // What comes after the failure is seen is run.
+    // A cell that arrives after the failure was seen is run.
     assert_eq!(ask(&mut kernel, "execute_request", json!({ "code": "1" })).await["execution_count"], 2);
 
-    // A cell that need not stop the others does not.
+    // A failing cell without `stop_on_error` does not stop the others.
     let first = json!({ "code": "fail again", "stop_on_error": false });
     send(&mut kernel.shell, "execute_request", first).await;
     send(&mut kernel.shell, "execute_request", json!({ "code": "2" })).await;

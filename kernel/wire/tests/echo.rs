@@ -1,4 +1,4 @@
-//! A kernel whose cells say themselves what they do.
+//! A kernel without a compiler, whose cells are scripts of a few commands.
 
 use jupyter_protocol::{
     ConnectionInfo, ExecuteReply, ExecutionCount, ExecutionState, IsCompleteReply, IsCompleteReplyStatus,
@@ -14,19 +14,20 @@ use wire::{
     Channels, Client, Completion, Completions, Execute, Info, Kernel, Output, PastCell, Stdin, client, serve,
 };
 
-/// How often to try to start when another test takes a port.
-const TRIES: usize = 5;
+/// How often to try to start the kernel when another test takes one of its ports.
+const ATTEMPTS: usize = 5;
 
 /// Each line of a cell is a command: `print` and `show` a text, `fail` with one, `ask` the user, `wait` for an interrupt or
 /// [`Running::go_on`]. Any other line is the cell's result.
 pub struct Echo {
     cells: mpsc::Sender<Execute>,
-    shared: Arc<Shared>,
+    control: Arc<Control>,
     stdin: Stdin,
 }
 
+/// The state of the kernel, which tests watch and change.
 #[derive(Default)]
-struct Shared {
+struct Control {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -40,7 +41,7 @@ struct State {
     history: Vec<PastCell>,
 }
 
-impl Shared {
+impl Control {
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
         self.changed.notify_all();
@@ -48,12 +49,12 @@ impl Shared {
 }
 
 impl Echo {
-    fn start(channels: Channels, shared: Arc<Shared>) -> Self {
+    fn start(channels: Channels, control: Arc<Control>) -> Self {
         let (cells, queue) = mpsc::channel();
         let stdin = channels.stdin.clone();
-        let for_thread = Arc::clone(&shared);
-        thread::spawn(move || Worker { channels, shared: for_thread, count: 0 }.work(&queue));
-        Self { cells, shared, stdin }
+        let for_thread = Arc::clone(&control);
+        thread::spawn(move || Worker { channels, control: for_thread, count: 0 }.work(&queue));
+        Self { cells, control, stdin }
     }
 }
 
@@ -73,15 +74,15 @@ impl Kernel for Echo {
     }
 
     fn interrupt(&self) {
-        self.shared.change(|state| state.interrupted = state.running);
+        self.control.change(|state| state.interrupted = state.running);
         self.stdin.cancel();
     }
 
     fn shut_down(&self) {
-        self.shared.change(|state| state.shut_down = true);
+        self.control.change(|state| state.shut_down = true);
     }
 
-    /// Code is complete when its last line is.
+    /// Code that ends with a space is incomplete.
     fn is_complete(&self, code: &str) -> IsCompleteReply {
         let (status, indent) = match code.ends_with(' ') {
             false => (IsCompleteReplyStatus::Complete, ""),
@@ -91,10 +92,10 @@ impl Kernel for Echo {
     }
 
     fn history(&self) -> Vec<PastCell> {
-        self.shared.state.lock().unwrap().history.clone()
+        self.control.state.lock().unwrap().history.clone()
     }
 
-    /// The word up to the position, twice. A word of `?` has completions outside of the code.
+    /// The word before the position, repeated. For the word `?`, the range is outside of the code.
     async fn complete(&self, code: &str, position: usize) -> Completions {
         let start = code[..position].rfind(' ').map_or(0, |space| space + 1);
         let word = &code[start..position];
@@ -114,16 +115,16 @@ impl Kernel for Echo {
 /// The thread that runs the cells.
 struct Worker {
     channels: Channels,
-    shared: Arc<Shared>,
+    control: Arc<Control>,
     count: usize,
 }
 
 impl Worker {
     fn work(&mut self, queue: &mpsc::Receiver<Execute>) {
         while let Ok(cell) = queue.recv() {
-            self.shared.change(|state| (state.running, state.interrupted) = (true, false));
+            self.control.change(|state| (state.running, state.interrupted) = (true, false));
             let outcome = self.run(&cell);
-            self.shared.change(|state| state.running = false);
+            self.control.change(|state| state.running = false);
             let stop = outcome.is_err() && cell.content.stop_on_error;
             let waiting: Vec<Execute> = if stop { queue.try_iter().collect() } else { Vec::new() };
             self.reply(&cell, outcome);
@@ -159,8 +160,8 @@ impl Worker {
                 "wait" => {
                     let waits =
                         |state: &mut State| !state.interrupted && !state.may_go_on && !state.shut_down;
-                    let state = self.shared.state.lock().unwrap();
-                    let mut state = self.shared.changed.wait_while(state, waits).unwrap();
+                    let state = self.control.state.lock().unwrap();
+                    let mut state = self.control.changed.wait_while(state, waits).unwrap();
                     state.may_go_on = false;
                     if state.interrupted {
                         return Err(message::error("Interrupted", "while it waited", Vec::new()));
@@ -175,7 +176,7 @@ impl Worker {
             iopub.result(data, self.count, request);
         }
         let cell = PastCell { number: self.count, code: content.code.clone(), result };
-        self.shared.change(|state| state.history.push(cell));
+        self.control.change(|state| state.history.push(cell));
         Ok(())
     }
 
@@ -196,30 +197,30 @@ impl Worker {
     }
 }
 
-/// An echo kernel that serves, as a test may handle it.
+/// A running echo kernel, as tests control it.
 pub struct Running {
-    shared: Arc<Shared>,
+    control: Arc<Control>,
     served: JoinHandle<anyhow::Result<()>>,
-    /// Ends it from outside when it is dropped or sent to.
+    /// Ends the kernel when it is dropped or sent to.
     pub end: Option<oneshot::Sender<()>>,
 }
 
 impl Running {
-    /// Lets a cell that waits go on.
+    /// Lets a waiting cell go on.
     pub fn go_on(&self) {
-        self.shared.change(|state| state.may_go_on = true);
+        self.control.change(|state| state.may_go_on = true);
     }
 
-    /// Waits until it serves no more; returns whether it was told to shut down.
+    /// Waits until the kernel has ended. Returns whether it was told to shut down.
     pub async fn ended(self) -> bool {
         self.served.await.unwrap().unwrap();
-        self.shared.state.lock().unwrap().shut_down
+        self.control.state.lock().unwrap().shut_down
     }
 }
 
 /// Starts an echo kernel and connects to it.
 pub async fn start() -> (Client, Running) {
-    for _ in 0..TRIES {
+    for _ in 0..ATTEMPTS {
         let connection = client::free_connection().await.unwrap();
         if let Some(running) = serve_echo(connection.clone()).await {
             return (Client::connect(connection).await.unwrap(), running);
@@ -228,12 +229,12 @@ pub async fn start() -> (Client, Running) {
     panic!("no free ports");
 }
 
-/// Serves at these addresses, unless one of them is taken.
+/// Serves an echo kernel at these addresses. `None` if one of them is in use.
 async fn serve_echo(connection: ConnectionInfo) -> Option<Running> {
-    let shared = Arc::new(Shared::default());
+    let control = Arc::new(Control::default());
     let (begun, begins) = oneshot::channel();
     let (end, ended) = oneshot::channel::<()>();
-    let for_kernel = Arc::clone(&shared);
+    let for_kernel = Arc::clone(&control);
     let start = move |channels| {
         begun.send(()).unwrap();
         Echo::start(channels, for_kernel)
@@ -244,5 +245,5 @@ async fn serve_echo(connection: ConnectionInfo) -> Option<Running> {
         serve(&connection, folder.path(), start, ended).await
     });
     begins.await.ok()?;
-    Some(Running { shared, served, end: Some(end) })
+    Some(Running { control, served, end: Some(end) })
 }

@@ -1,4 +1,4 @@
-//! The protocol, with a kernel that does no more than echo: real sockets and the real client, but no compiler.
+//! Tests of the protocol with an echo kernel: real sockets and the real client, but no compiler.
 
 mod cells;
 mod echo;

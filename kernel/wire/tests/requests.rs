@@ -94,7 +94,7 @@ async fn messages_that_the_kernel_does_not_know_are_ignored() {
         let request = send(&mut kernel.shell, kind, content).await;
         assert_eq!(kinds(&published(&mut kernel, &request).await), ["busy", "idle"], "{kind}");
     }
-    // The next reply is that of the next request.
+    // The next reply belongs to the next request, so the messages above got none.
     assert_eq!(ask(&mut kernel, "kernel_info_request", json!({})).await["implementation"], "echo");
 }
 
@@ -188,7 +188,7 @@ async fn cursors_are_counted_in_code_points() {
     let expected =
         json!({ "status": "ok", "found": true, "data": { "text/plain": " rest" }, "metadata": {} });
     assert_eq!(reply, expected);
-    // A cursor beyond the end is at the end.
+    // A cursor beyond the end of the code counts as one at the end.
     let reply = ask(&mut kernel, "inspect_request", json!({ "code": code, "cursor_pos": 99 })).await;
     assert_eq!(reply, json!({ "status": "ok", "found": false, "data": {}, "metadata": {} }));
 }

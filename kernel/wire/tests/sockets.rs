@@ -1,4 +1,4 @@
-//! Whoever may talk to a kernel: nonsense on its sockets, and several clients.
+//! Nonsense and forged messages on a kernel's sockets, and several clients at once.
 
 use crate::echo;
 use jupyter_protocol::ConnectionInfo;
@@ -32,7 +32,7 @@ fn introduced(kind: &str) -> Vec<u8> {
     [greeting(), vec![4, body.len() as u8], body].concat()
 }
 
-/// Bytes without any meaning, the same each time.
+/// Meaningless bytes, the same in each run.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 42u64;
     let next = || {
@@ -42,7 +42,7 @@ fn noise(length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-/// What no client sends, with what it is; `kind` is the kind of socket that the kernel expects.
+/// Invalid input, each with its description. `kind` is the type of socket that the kernel expects.
 fn nonsense(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
     let announced = |length: u64| [&[2], &length.to_be_bytes()[..]].concat();
     let ready = |rest: Vec<u8>| [introduced(kind), rest].concat();
@@ -67,7 +67,7 @@ fn nonsense(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Sees to it that all sockets do what they should.
+/// Checks that all sockets still work.
 async fn assert_serves(kernel: &mut Client, after: &str) {
     let answers = async {
         assert_eq!(ask(kernel, "kernel_info_request", json!({})).await["status"], "ok");
@@ -79,7 +79,7 @@ async fn assert_serves(kernel: &mut Client, after: &str) {
     timeout(Duration::from_secs(20), answers).await.unwrap_or_else(|_| panic!("no answer after {after}"));
 }
 
-/// What the heartbeat sends back.
+/// The echo of a heartbeat.
 async fn beat(connection: &ConnectionInfo, beat: &str) -> String {
     let mut heartbeat = create_client_heartbeat_connection(connection).await.unwrap();
     heartbeat.socket.send(ZmqMessage::from(beat)).await.unwrap();
@@ -98,7 +98,7 @@ async fn the_heartbeat_sends_back_what_comes() {
 #[tokio::test]
 async fn nonsense_on_the_sockets_harms_nobody() {
     let (mut kernel, _running) = echo::start().await;
-    // A cell that waits for its answer meanwhile.
+    // Meanwhile, a cell waits for an answer of the user.
     let request = json!({ "code": "ask name?", "allow_stdin": true });
     let cell = send(&mut kernel.shell, "execute_request", request).await;
     assert_eq!(read(&mut kernel.stdin).await.kind(), "input_request");
@@ -113,7 +113,7 @@ async fn nonsense_on_the_sockets_harms_nobody() {
     for (port, kind) in ports {
         for (what, bytes) in nonsense(kind) {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            // The kernel may hang up before it has read all.
+            // The kernel may close the connection before it has read everything.
             let _ = stream.write_all(&bytes).await;
             open.push(stream);
             assert_serves(&mut kernel, what).await;
@@ -130,10 +130,10 @@ async fn a_message_that_is_too_large_ends_its_connection() {
     let mut stream = TcpStream::connect(("127.0.0.1", kernel.connection.shell_port)).await.unwrap();
     let too_large = [introduced("DEALER"), vec![2], u64::MAX.to_be_bytes().to_vec()].concat();
     stream.write_all(&too_large).await.unwrap();
-    // The greeting and the introduction of the kernel come, and then nothing more.
+    // The greeting and the introduction of the kernel arrive, and then the connection ends.
     let mut answer = Vec::new();
     let ended = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
-    // Either way it is the end: what the kernel has not read makes it a reset.
+    // It may end with a reset, because the kernel has left bytes unread.
     let _ = ended.await.expect("the connection stays open");
     assert_serves(&mut kernel, "a message that is too large").await;
 }
@@ -156,7 +156,7 @@ async fn messages_with_a_wrong_signature_are_ignored() {
     send(&mut control, "shutdown_request", json!({ "restart": false })).await;
     send(&mut stdin, "input_reply", json!({ "value": "a stranger's answer" })).await;
     assert_serves(&mut kernel, "forged messages").await;
-    // The kernel goes on, has not run the cell, and has not answered.
+    // The kernel goes on, and has neither run the forged cell nor answered.
     send(&mut kernel.stdin, "input_reply", json!({ "value": "Ada" })).await;
     let cell = published(&mut kernel, &cell).await;
     assert_eq!(cell.iter().find_map(|message| message.content["text"].as_str()), Some("<Ada>\n"));
@@ -189,7 +189,7 @@ async fn two_clients_get_their_own_replies_and_see_what_the_other_does() {
     }
     assert_eq!(seen, [(mine, json!("mine")), (theirs, json!("theirs"))]);
 
-    // One that is gone without a word, in the middle of a cell of its own.
+    // A client that disconnects in the middle of its cell.
     let code = "print line\n".repeat(1000);
     send(&mut shell, "execute_request", json!({ "code": code })).await;
     drop((shell, iopub));

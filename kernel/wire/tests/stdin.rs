@@ -17,7 +17,7 @@ async fn a_question_gets_its_answer_and_an_empty_one_is_an_answer_too() {
         let question = read(&mut kernel.stdin).await;
         assert_eq!((question.kind(), &question.parent), ("input_request", &cell));
         assert_eq!(question.content, json!({ "prompt": "name?", "password": false }));
-        // Nothing else is an answer.
+        // Other messages are no answers.
         send(&mut kernel.stdin, "kernel_info_request", json!({})).await;
         send(&mut kernel.stdin, "input_reply", json!({ "value": answer, "status": "ok" })).await;
         assert_eq!(printed(&published(&mut kernel, &cell).await), format!("<{answer}>\n"));
@@ -34,14 +34,14 @@ async fn who_asks_learns_that_the_question_was_withdrawn() {
     send(&mut kernel.control, "interrupt_request", json!({})).await;
     let next = read(&mut kernel.stdin).await;
     assert_eq!(next.content["prompt"], "two?");
-    // The user has answered the first one meanwhile, which is no answer to the second.
+    // A late answer to the first question does not answer the second.
     for (question, value) in [(&withdrawn, "late"), (&next, "in time")] {
         let reply = json!({ "value": value, "status": "ok" });
         send_answer(&mut kernel.stdin, question, "input_reply", reply).await;
     }
     assert_eq!(printed(&published(&mut kernel, &cell).await), "withdrawn\n<in time>\n");
     assert_eq!(read(&mut kernel.shell).await.content["status"], "ok");
-    // An answer that nobody waits for is dropped.
+    // An answer without a waiting question is dropped.
     send(&mut kernel.stdin, "input_reply", json!({ "value": "unasked" })).await;
     assert_eq!(ask(&mut kernel, "execute_request", json!({ "code": "1" })).await["status"], "ok");
 }

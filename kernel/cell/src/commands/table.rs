@@ -1,12 +1,12 @@
-//! The commands that evcxr 0.22 has, and `:edition`, which it has not; and what may follow each.
+//! The table of commands: those of evcxr 0.22, and `:edition`, with the arguments that each accepts.
 
-/// A command.
+/// A command in general, as opposed to one in a cell.
 #[derive(Debug, PartialEq)]
 pub struct Specification {
-    /// With its colon.
+    /// The name, with its colon.
     pub name: &'static str,
     pub argument: Argument,
-    /// What `:help` says of it, as in evcxr.
+    /// Its description in `:help`, the same as in evcxr.
     pub help: &'static str,
     /// The command that this is another name for.
     pub alias_of: Option<&'static str>,
@@ -15,7 +15,7 @@ pub struct Specification {
 /// What may follow the name of a command.
 #[derive(Debug, PartialEq)]
 pub enum Argument {
-    /// Nothing; what is there is ignored, as by evcxr.
+    /// Nothing. An argument is ignored, as it is in evcxr.
     Nothing,
     /// `0` or `1`, or nothing.
     Switch,
@@ -23,9 +23,9 @@ pub enum Argument {
     OneOf(&'static [&'static str]),
     /// A whole number, or nothing.
     Number,
-    /// Text of this meaning, or nothing.
+    /// Text with this meaning, or nothing.
     Optional(&'static str),
-    /// Text of this meaning.
+    /// Text with this meaning.
     Required(&'static str),
     /// `key=value`.
     Assignment,
@@ -34,7 +34,7 @@ pub enum Argument {
 }
 
 impl Specification {
-    /// The command with its argument, as one writes it in documentation: `:opt [0|1|2]`.
+    /// The command with its argument in the notation of manuals: `:opt [0|1|2]`.
     pub fn usage(&self) -> String {
         let argument = match &self.argument {
             Argument::Nothing => return self.name.to_owned(),
@@ -49,7 +49,7 @@ impl Specification {
         format!("{} {argument}", self.name)
     }
 
-    /// The argument without a comment after it, for commands whose argument cannot hold what starts a comment.
+    /// The argument without a trailing comment, for commands whose argument cannot contain `//` or `#`.
     pub(super) fn without_comment<'a>(&self, argument: &'a str) -> &'a str {
         match self.argument {
             Argument::Optional(_) | Argument::Assignment => argument,
@@ -58,7 +58,7 @@ impl Specification {
         }
     }
 
-    /// Why an argument is not one for this command, unless it is.
+    /// Why this command does not accept an argument; `None` if it does.
     pub(super) fn refusal(&self, argument: &str) -> Option<String> {
         let is_accepted = match &self.argument {
             Argument::Nothing | Argument::Optional(_) | Argument::Dependency => true,
@@ -68,12 +68,12 @@ impl Specification {
             Argument::OneOf(words) => argument.is_empty() || words.contains(&argument),
             Argument::Number => argument.is_empty() || argument.parse::<u64>().is_ok(),
         };
-        let given = if argument.is_empty() { String::new() } else { format!(", not `{argument}`") };
-        (!is_accepted).then(|| format!("the command is `{}`{given}", self.usage()))
+        let found = if argument.is_empty() { String::new() } else { format!(", found `{argument}`") };
+        (!is_accepted).then(|| format!("expected `{}`{found}", self.usage()))
     }
 }
 
-/// An argument without what follows `//` or `#` at its start or after a space.
+/// An argument without a comment: `//` or `#` at its start or after a space, and everything after that.
 pub(super) fn without_separate_comment(argument: &str) -> &str {
     let mut after_space = true;
     for (at, c) in argument.char_indices() {
@@ -85,15 +85,15 @@ pub(super) fn without_separate_comment(argument: &str) -> &str {
     argument
 }
 
-/// What to say of a command that there is not.
+/// The message for a command that does not exist.
 pub(super) fn unknown(name: &str) -> String {
     if name.starts_with("::") {
-        return format!("there is no command `{name}`; if it is Rust code, write `;` on a line before it");
+        return format!("unknown command `{name}`; if this is Rust code, write `;` on the line before it");
     }
     let likeness = |specification: &Specification| strsim::jaro_winkler(specification.name, name);
     let nearest = COMMANDS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let nearest = nearest.map_or_else(String::new, Specification::usage);
-    format!("there is no command `{name}`; the nearest is `{nearest}`, and `:help` lists all")
+    format!("unknown command `{name}`; did you mean `{nearest}`? `:help` lists all commands")
 }
 
 const fn command(name: &'static str, argument: Argument, help: &'static str) -> Specification {
@@ -176,7 +176,7 @@ mod tests {
             (":exit", ":explain`"),
             (":toolchian", ":toolchain ["),
         ] {
-            assert!(unknown(name).contains(&format!("the nearest is `{usage}")), "{}", unknown(name));
+            assert!(unknown(name).contains(&format!("did you mean `{usage}")), "{}", unknown(name));
         }
     }
 }

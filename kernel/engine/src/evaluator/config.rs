@@ -149,7 +149,7 @@ mod tests {
         for (text, words) in [
             (
                 "[dependencies]\nrand = true\n",
-                "after `rand =` comes a version in quotes or a table, not a truth value",
+                "expected a version in quotes or a table after `rand =`, found a boolean",
             ),
             ("[evcxr]\nopt_level = 2\n", "line 2: invalid type: integer `2`, expected a string"),
             ("[evcxr]\nprelude = \"\n", "line 2: "),

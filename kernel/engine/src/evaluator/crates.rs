@@ -2,9 +2,10 @@
 
 use super::{Evaluator, Failed, point};
 use crate::build_display::BuildDisplay;
-use crate::types;
+use crate::glue::Variable;
 use anyhow::{Result, anyhow, bail};
 use cell::Dependency;
+use cell::definitions::is_built_on;
 use environment::warm::{Orders, Progress};
 use environment::{Environment, Lab};
 use std::fs;
@@ -98,8 +99,9 @@ impl Evaluator {
 
     /// Forgets the variables whose types are of crates that have been compiled anew: they may look otherwise now.
     fn forget_variables_of(&mut self, crates: &[String]) {
-        let is_of = |type_name: &str| crates.iter().any(|name| types::mentions(type_name, name));
-        let outdated = self.state.variables.iter().filter(|(_, variable)| is_of(&variable.type_name));
+        let names = self.state.definitions.built_on(crates);
+        let is_outdated = |variable: &Variable| is_built_on(&variable.type_name, &names);
+        let outdated = self.state.variables.iter().filter(|(_, variable)| is_outdated(variable));
         let outdated: Vec<String> = outdated.map(|(name, _)| name.clone()).collect();
         for name in outdated {
             self.state.variables.remove(&name);

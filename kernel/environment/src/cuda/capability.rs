@@ -1,17 +1,19 @@
-//! The compute capability of a GPU, which says what to compile for.
+//! The compute capability of a GPU, which determines the code that nvcc generates.
 
-use super::toolkit::read;
+use super::toolkit::output_of;
 use std::path::Path;
 use std::process::Command;
 
-/// The lowest of all GPUs, by `nvidia-smi`: what is compiled for it runs on the others, as a rule.
+/// The lowest compute capability of this machine's GPUs, from `nvidia-smi`. Code for it usually runs on the others, too.
 pub fn of_gpus(nvidia_smi: &Path) -> Option<String> {
     let answer =
-        read(Command::new(nvidia_smi).args(["--query-gpu=compute_cap", "--format=csv,noheader"])).ok()?;
+        output_of(Command::new(nvidia_smi).args(["--query-gpu=compute_cap", "--format=csv,noheader"]))
+            .ok()?;
     answer.lines().filter_map(parse).min_by_key(|capability| capability.parse::<u32>().ok())
 }
 
-/// Reads `9.0`, `90` and `90a` as nvcc writes them: at least two digits, the last of which stands after the point.
+/// Converts `9.0`, `90` and `90a` to the notation of nvcc: two or three digits, the last of which is the minor version, and
+/// perhaps a letter.
 pub fn parse(text: &str) -> Option<String> {
     let text = text.trim();
     let number = text.strip_suffix(['a', 'f']).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! Where driver, toolkit and GPU are looked for, and what is said when they are not there.
+//! Searches a machine for driver, toolkit and GPU, and reports what is missing.
 
 use super::Cuda;
 use super::capability;
@@ -8,21 +8,22 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where to look.
+/// Where to search.
 pub struct Machine {
-    /// The toolkit's folder, if the user names one, and the variable that does.
+    /// The toolkit's folder that the user has set, with the name of the variable.
     home: Option<(&'static str, PathBuf)>,
-    /// Where it is if nobody says anything else.
+    /// The default folder of the toolkit.
     usual: PathBuf,
-    /// Folders of programs, as in `PATH`.
+    /// The search path for programs.
     path: OsString,
+    /// The compute capability that the user has set.
     capability: Option<String>,
-    /// The driver's library.
+    /// The driver's library, if the driver is needed.
     driver: Option<&'static str>,
 }
 
 impl Machine {
-    /// This one.
+    /// This machine.
     pub fn this(driver_needed: bool) -> Self {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
         let home =
@@ -36,7 +37,7 @@ impl Machine {
         }
     }
 
-    /// What there is, if nothing is missing.
+    /// The toolkit and the GPU, or an error that lists everything that is missing.
     pub fn cuda(&self) -> Result<Cuda> {
         let (driver, toolkit) = (self.check_driver(), self.toolkit());
         let capability = self.capability(toolkit.as_ref().ok());
@@ -53,7 +54,8 @@ impl Machine {
 
     fn check_driver(&self) -> Result<()> {
         let Some(driver) = self.driver else { return Ok(()) };
-        // SAFETY: it is NVIDIA's driver, which does nothing when it is loaded; everything on CUDA loads it.
+        // SAFETY: loading a library runs its initializers. This is NVIDIA's driver, whose initializers are made to run in any
+        // process: every program that uses CUDA loads it the same way.
         let loaded = unsafe { libloading::Library::new(driver) };
         ensure!(
             loaded.is_ok(),
@@ -82,7 +84,7 @@ impl Machine {
         Toolkit::open(folder)
     }
 
-    /// Where a program is, behind links: next to that is the rest of its toolkit.
+    /// The path of a program on the search path with links resolved, because the rest of a toolkit is next to its nvcc.
     fn program(&self, name: &str) -> Option<PathBuf> {
         env::split_paths(&self.path)
             .map(|folder| folder.join(name))
@@ -96,7 +98,7 @@ impl Machine {
             Some(given) => (capability::parse(given), format!("CUDA_COMPUTE_CAP is `{given}`")),
             None => (
                 self.program("nvidia-smi").and_then(|program| capability::of_gpus(&program)),
-                "the GPU's compute capability is unknown (nvidia-smi does not tell)".into(),
+                "the GPU's compute capability is unknown (nvidia-smi does not report it)".into(),
             ),
         };
         let Some(capability) = capability else {
@@ -122,7 +124,7 @@ mod tests {
     use std::fs;
     use std::process::Command;
 
-    /// A machine that has nothing, but a folder of programs.
+    /// A machine without driver, toolkit or GPU, with a folder of programs.
     fn machine(programs: &Path) -> Machine {
         Machine {
             home: None,
@@ -133,8 +135,8 @@ mod tests {
         }
     }
 
-    /// Writes a program. A process of its own does, or another thread's new process might hold the file open, and it
-    /// could not be run.
+    /// Writes a script. A separate process writes it, because a process that another test is starting could inherit the open
+    /// file, and a file that is open for writing cannot be executed.
     fn program(path: &Path, script: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod +x \"$0\"";
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_missing_is_said_at_once() {
+    fn everything_that_is_missing_is_reported_at_once() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(
             error(&machine(folder.path())),
@@ -165,7 +167,7 @@ mod tests {
              --without-driver\n\
              - there is no CUDA toolkit (nvcc is neither in /no/such/toolkit/bin nor on the PATH): install it from \
              https://developer.nvidia.com/cuda-downloads, or set CUDA_HOME to its folder\n\
-             - the GPU's compute capability is unknown (nvidia-smi does not tell): set CUDA_COMPUTE_CAP to that of the \
+             - the GPU's compute capability is unknown (nvidia-smi does not report it): set CUDA_COMPUTE_CAP to that of the \
              GPU, such as 90 for 9.0"
         );
     }

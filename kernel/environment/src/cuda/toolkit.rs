@@ -1,36 +1,36 @@
-//! A CUDA toolkit.
+//! Checks a CUDA toolkit.
 
 use anyhow::{Result, bail, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What candle is linked with, all of it of the toolkit; of the driver it has a stub.
+/// The libraries that candle is linked with. All are part of the toolkit, which has a stub of the driver's library `cuda`.
 pub const LIBRARIES: [&str; 6] = ["cuda", "cudart", "cublas", "cublasLt", "curand", "nvrtc"];
 
-/// Where they are in a toolkit: in NVIDIA's own, in packages of Debian, and in those of conda.
+/// The folders of libraries in a toolkit from NVIDIA, from Debian's packages, or from conda.
 const FOLDERS: [&str; 4] = ["lib64", "lib", "lib/x86_64-linux-gnu", "targets/x86_64-linux/lib"];
 
-/// A toolkit that has all that candle needs.
+/// A toolkit with everything that candle needs.
 pub struct Toolkit {
     pub folder: PathBuf,
-    /// What `nvcc --version` says last.
+    /// The last line of `nvcc --version`.
     pub version: String,
-    /// The folders of its libraries.
+    /// The folders of the libraries.
     pub folders: Vec<PathBuf>,
-    /// The compute capabilities that it compiles for.
+    /// The compute capabilities that nvcc can compile for.
     pub known: Vec<String>,
 }
 
 impl Toolkit {
-    /// The one in a folder.
+    /// Checks the toolkit in a folder.
     ///
     /// # Errors
-    /// Says what is missing or does not work.
+    /// When something is missing or does not work.
     pub fn open(folder: PathBuf) -> Result<Self> {
-        // Another toolkit may take the place of this one behind the same name.
+        // A link such as /usr/local/cuda may lead to another toolkit later.
         let folder = folder.canonicalize().unwrap_or(folder);
         let nvcc = folder.join("bin/nvcc");
-        let ask = |question| read(Command::new(&nvcc).arg(question));
+        let ask = |question| output_of(Command::new(&nvcc).arg(question));
         let (version, known) = match (ask("--version"), ask("--list-gpu-arch")) {
             (Ok(version), Ok(known)) => (version, known),
             (Err(error), _) | (_, Err(error)) => {
@@ -51,7 +51,7 @@ impl Toolkit {
         }
         ensure!(
             missing.is_empty(),
-            "the CUDA toolkit in {} has no {}: install it whole, with what is for development",
+            "the CUDA toolkit in {} has no {}: install the complete toolkit, with its development files",
             folder.display(),
             missing.join(", ")
         );
@@ -62,8 +62,8 @@ impl Toolkit {
     }
 }
 
-/// What a program prints.
-pub fn read(command: &mut Command) -> Result<String> {
+/// The standard output of a program that succeeds.
+pub fn output_of(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     ensure!(output.status.success(), "{}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -1,3 +1,3 @@
 #!/bin/sh
-# cargo for evcxr. See cargo_for_evcxr.rs.
+# `cargo` for evcxr: see cargo_for_evcxr.rs.
 PATH=${PATH#*:} exec "$TAPER_PROGRAM" cargo-of-cells "$@"

@@ -1,4 +1,4 @@
 #!/bin/sh
-# cargo for the rust-analyzer inside evcxr, which shall see the cell and nothing else. See cargo_for_evcxr.rs.
+# `cargo` for the rust-analyzer inside evcxr, which sees only the cell: see cargo_for_evcxr.rs.
 [ "$1" = metadata ] && exec "$TAPER_PROGRAM" describe-cells
 exit 1

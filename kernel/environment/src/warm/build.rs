@@ -73,7 +73,7 @@ pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built
     let mut command = orders.cargo(package);
     let mut rustflags = vec!["-Cprefer-dynamic".to_owned(), orders.toolchain.rpath()?];
     if let Some(cuda) = orders.cuda {
-        cuda.set(&mut command);
+        cuda.configure(&mut command);
         rustflags.extend(cuda.rustflags());
     }
     command
@@ -205,7 +205,7 @@ fn run(mut command: Command, mut look: impl FnMut(Option<Line>) -> bool) -> Resu
     Ok(log)
 }
 
-/// Whether this is what a crate is compiled for, rather than its build script.
+/// Whether this is the library of a crate, rather than its build script.
 fn is_library(target: &Target) -> bool {
     target.kind.iter().any(|kind| {
         matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::DyLib | TargetKind::ProcMacro)

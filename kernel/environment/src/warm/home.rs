@@ -1,4 +1,4 @@
-//! The folder of an environment: where it is, what is written there to be built, and what is left there of the build.
+//! The folder of an environment: its path and key, the package that is built in it, and the result of the build.
 
 use super::Environment;
 use super::build::{Built, Orders, Progress};
@@ -16,11 +16,11 @@ use std::time::Duration;
 /// How often to look whether another build has ended.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The versions that this program was tested with.
+/// The versions of the dependencies that this program was tested with.
 const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
 
-/// The package whose build compiles `lab`, but for the list of its features. Cells are compiled with opt-level 2 and debug
-/// assertions; what they call should be as fast as it can be.
+/// The manifest of the package that depends on `lab`, with `FEATURES` in the place of the list of features. Cells are compiled
+/// with opt-level 2 and debug assertions; the crates that they call are compiled to be as fast as possible.
 const MANIFEST: &str = r#"[package]
 name = "warm"
 version = "0.0.0"
@@ -57,7 +57,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The one below `environments` in which this `lab` is built.
+    /// The folder below `environments` in which this `lab` is built.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
         let own = [MANIFEST, COMMON].map(str::to_owned);
@@ -69,7 +69,7 @@ impl Home {
         Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 
-    /// `name`, and the features after it.
+    /// A name for this set of features: `name`, followed by the features.
     fn with_features(&self, name: &str) -> String {
         [name].into_iter().chain(self.features.iter().map(String::as_str)).collect::<Vec<_>>().join("-")
     }
@@ -89,7 +89,7 @@ impl Home {
         self.root.join("target")
     }
 
-    /// The folder of the result.
+    /// The folder of the finished library.
     fn labs(&self) -> PathBuf {
         self.root.join("labs").join(self.with_features(&self.lab))
     }
@@ -101,7 +101,7 @@ impl Home {
         MANIFEST.replace("FEATURES", &features.to_string()).replace("\"../", &format!("\"{up}/"))
     }
 
-    /// What was built there, if it is complete.
+    /// The environment that was built here, if it is complete.
     pub fn ready(&self) -> Option<Environment> {
         Environment::read(&self.labs())
     }

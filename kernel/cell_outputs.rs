@@ -1,36 +1,36 @@
-//! What the cells of a notebook have shown, as it is saved.
+//! The outputs of a notebook's cells, put together from the messages of a kernel in the form in which they are saved.
 
 use jupyter_protocol::{DisplayData as Shown, JupyterMessage, JupyterMessageContent as Content, Stdio};
 use nbformat::v4::{DisplayData, ErrorOutput, ExecuteResult, MultilineString, Output};
 
-/// The outputs of cells that are run one after the other.
+/// The outputs of the cells that have run so far, which run one after the other.
 #[derive(Default)]
-pub struct Recorder {
+pub struct CellOutputs {
     cells: Vec<Vec<Output>>,
-    /// The displays that can be updated: id, cell and output.
-    places: Vec<(String, usize, usize)>,
-    /// The next output is to take the place of all that the cell has shown.
-    clear: bool,
+    /// The displays that can be updated: display id, index of the cell, index of the output.
+    displays: Vec<(String, usize, usize)>,
+    /// Whether the next output replaces everything that the cell has shown.
+    clear_before_next: bool,
 }
 
-impl Recorder {
-    /// A cell starts.
+impl CellOutputs {
+    /// Starts the next cell, to which messages belong from now on.
     pub fn begin_cell(&mut self) {
         self.cells.push(Vec::new());
-        self.clear = false;
+        self.clear_before_next = false;
     }
 
-    /// The outputs of the last cell.
+    /// The outputs of the current cell.
     pub fn current(&self) -> &[Output] {
         self.cells.last().map_or(&[], Vec::as_slice)
     }
 
-    /// The outputs of all cells.
-    pub fn into_cells(self) -> Vec<Vec<Output>> {
-        self.cells
+    /// The outputs of all cells. A cell may have updated a display of an earlier one.
+    pub fn cells(&self) -> &[Vec<Output>] {
+        &self.cells
     }
 
-    /// Records what a message shows.
+    /// Adds what a message shows.
     pub fn record(&mut self, message: &JupyterMessage) {
         match &message.content {
             Content::StreamContent(stream) => {
@@ -48,7 +48,7 @@ impl Recorder {
             Content::DisplayData(display) => self.display(display),
             Content::UpdateDisplayData(update) => {
                 for (_, cell, output) in
-                    self.places.iter().filter(|(id, ..)| Some(id) == update.transient.display_id.as_ref())
+                    self.displays.iter().filter(|(id, ..)| Some(id) == update.transient.display_id.as_ref())
                 {
                     let (data, metadata) = (update.data.clone(), update.metadata.clone());
                     self.cells[*cell][*output] = Output::DisplayData(DisplayData { data, metadata });
@@ -64,7 +64,7 @@ impl Recorder {
                 evalue: error.evalue.clone(),
                 traceback: error.traceback.clone(),
             })),
-            Content::ClearOutput(clear) if clear.wait => self.clear = true,
+            Content::ClearOutput(clear) if clear.wait => self.clear_before_next = true,
             Content::ClearOutput(_) => self.clear_cell(),
             _ => {}
         }
@@ -75,7 +75,7 @@ impl Recorder {
         self.push(Output::DisplayData(DisplayData { data, metadata }));
         if let Some(id) = display.transient.as_ref().and_then(|transient| transient.display_id.clone()) {
             let cell = self.cells.len() - 1;
-            self.places.push((id, cell, self.cells[cell].len() - 1));
+            self.displays.push((id, cell, self.cells[cell].len() - 1));
         }
     }
 
@@ -83,20 +83,20 @@ impl Recorder {
         self.cell().push(output);
     }
 
-    /// The outputs of the last cell, ready to take one more.
+    /// The outputs of the current cell, ready for one more.
     fn cell(&mut self) -> &mut Vec<Output> {
-        if std::mem::take(&mut self.clear) {
+        if std::mem::take(&mut self.clear_before_next) {
             self.clear_cell();
         }
         if self.cells.is_empty() {
             self.begin_cell();
         }
-        self.cells.last_mut().expect("there is a cell")
+        self.cells.last_mut().expect("a cell was just begun")
     }
 
     fn clear_cell(&mut self) {
         let last = self.cells.len().saturating_sub(1);
-        self.places.retain(|(_, cell, _)| *cell != last);
+        self.displays.retain(|(_, cell, _)| *cell != last);
         self.cells.truncate(last);
         self.cells.push(Vec::new());
     }
@@ -126,19 +126,19 @@ mod tests {
         message(UpdateDisplayData { data, metadata: Default::default(), transient }, None)
     }
 
-    /// The recorded outputs in short.
+    /// The recorded outputs, abbreviated.
     fn recorded(cells: &[&[JupyterMessage]]) -> Vec<Vec<String>> {
-        let mut recorder = Recorder::default();
+        let mut outputs = CellOutputs::default();
         for cell in cells {
-            recorder.begin_cell();
-            cell.iter().for_each(|message| recorder.record(message));
+            outputs.begin_cell();
+            cell.iter().for_each(|message| outputs.record(message));
         }
-        let short = |output: Output| match output {
+        let short = |output: &Output| match output {
             Output::Stream { name, text } => format!("{name}: {}", text.0),
             Output::DisplayData(display) => format!("{:?}", display.data.content),
             _ => "?".into(),
         };
-        recorder.into_cells().into_iter().map(|cell| cell.into_iter().map(short).collect()).collect()
+        outputs.cells().iter().map(|cell| cell.iter().map(short).collect()).collect()
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn clearing_waits_for_the_next_output_if_it_is_to() {
+    fn clearing_can_wait_for_the_next_output() {
         let clear = |wait| message(ClearOutput { wait }, None);
         assert_eq!(recorded(&[&[text("a"), clear(true)]]), [vec!["stdout: a"]]);
         assert_eq!(recorded(&[&[text("a"), clear(true), text("b")]]), [vec!["stdout: b"]]);
