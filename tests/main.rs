@@ -50,6 +50,7 @@ mod python;
 mod queries;
 mod run;
 mod scores;
+mod sets;
 mod shared;
 mod sockets;
 mod students;

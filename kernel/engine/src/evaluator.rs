@@ -2,38 +2,34 @@
 //! in its child.
 
 mod commands;
+mod compiling;
 mod config;
 pub mod crates;
 mod failed;
 mod plan;
+mod planning;
+mod running;
 mod shell;
 
 pub use failed::Failed;
 
-use crate::compiler::{Compiled, Compiler};
-use crate::diagnostics::{Diagnostic, MOVES};
-use crate::errors::LOAD_ERROR;
-use crate::glue::{ErrorFormat, New, Runtime, Show, Variable, bare};
+use crate::child;
+use crate::compiler::Compiler;
+use crate::glue::{ErrorFormat, Show, Variable};
 use crate::relay;
-use crate::runner::{Outcome, Runner};
+use crate::runner::Runner;
 use crate::sources::Sources;
-use crate::types::{self, Answers};
-use crate::{cargo_for_evcxr, child, diagnostics, errors, input};
 use anyhow::{Context, Result, anyhow};
-use cell::code::{Code, Place, Role, Source};
+use cell::code::Source;
 use cell::definitions::Definitions;
-use cell::macros::Call;
-use cell::{Binding, Cell, Dependency};
 use commands::Settings;
 use environment::program::this_program;
 use environment::{Cuda, Environment, Lab, OwnVariables, Toolchain, session_directory as directory};
-use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext};
+use evcxr::{CommandContext, EvalContext};
 use jupyter_protocol::{MediaType, ReplyError, Stdio};
-use plan::Plan;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -135,9 +131,6 @@ pub struct Ran {
 }
 
 const CANDLE_SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
-
-/// What cells with `.await` at their top level are linked with. It is as most notebooks ask for it themselves.
-const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
 
 impl Evaluator {
     /// Starts evcxr and its child.
@@ -294,318 +287,6 @@ impl Evaluator {
         }
     }
 
-    /// Finds out what is wrong with a cell that does not seem to be Rust. If rustc can read it, it is.
-    fn check_syntax(&self, source: &Arc<Source>, parsed: &Cell) -> Result<(), Failed> {
-        let place = |range| Place { source: Arc::clone(source), range };
-        if let Some(byte) = parsed.unmatched_closing(&source.code) {
-            let message = format!("unexpected closing delimiter: `{}`", &source.code[byte..byte + 1]);
-            return Err(Failed::Compiler(vec![diagnostics::at(&message, &place(byte..byte + 1))]));
-        }
-        let mut code = Code::new();
-        let end = source.code.trim_end().len();
-        code.generate("fn cell() {\n").copy(source, parsed.code_start..source.code.len());
-        code.generate_for(Role::End, Some(place(end..end)), "\n}\n");
-        let messages = self.compiler.parse(&code).map_err(Failed::Kernel)?;
-        let mut diagnostics = diagnostics::read(&messages, &code);
-        diagnostics.retain(|diagnostic| diagnostic.is_error);
-        if diagnostics.is_empty() { Ok(()) } else { Err(Failed::Compiler(diagnostics)) }
-    }
-
-    /// Prepares a cell for being compiled.
-    fn plan(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Plan, Failed> {
-        let macros = self.item_macros(source, parsed)?;
-        let change = self.state.definitions.with(parsed, source, &macros);
-        let is_outdated = |variable: &&Variable| {
-            change.concerns(&variable.type_name)
-                || variable.declared && change.concerns_imports(&variable.type_name)
-        };
-        let outdated: Vec<Variable> = self.state.variables.values().filter(is_outdated).cloned().collect();
-        let words = parsed.words(&macros);
-        let is_used = |variable: &&Variable| {
-            words.contains(bare(&variable.name)) && outdated.iter().all(|other| other.name != variable.name)
-        };
-        let earlier = self.state.variables.values().filter(is_used).cloned().collect();
-        let is_attribute = |piece: &&cell::Piece| piece.is_inner_attribute();
-        let attributes = parsed
-            .pieces
-            .iter()
-            .filter(is_attribute)
-            .map(|piece| source.code[piece.range.clone()].to_owned());
-        let elsewhere = parsed
-            .pieces
-            .iter()
-            .filter(|piece| piece.is_item() || piece.is_inner_attribute() || macros.contains(&piece.range));
-        let uses_tokio = self.environment.has("tokio")
-            && (words.contains("tokio") || change.definitions.code().text().contains("tokio"));
-        let mut plan = Plan {
-            source: Arc::clone(source),
-            start: parsed.code_start,
-            attributes: self.state.attributes.iter().cloned().chain(attributes).collect(),
-            items: elsewhere.map(|piece| piece.range.clone()).collect(),
-            returns: cell::bare_returns(parsed),
-            result: parsed.result.clone().filter(|result| macros.iter().all(|call| call.end != result.end)),
-            show: self.state.show.clone().unwrap_or(Show::Choose),
-            errors: self.state.errors,
-            runtime: if uses_tokio { Runtime::Entered } else { Runtime::None },
-            definitions: change.definitions,
-            outdated,
-            earlier,
-            moved: BTreeSet::new(),
-            new: Vec::new(),
-            declared: BTreeSet::new(),
-            consumed: BTreeSet::new(),
-            not_kept_at: BTreeSet::new(),
-            nameless: Vec::new(),
-            code: Code::new(),
-            library: PathBuf::new(),
-            warnings: Vec::new(),
-        };
-        self.find_types(&mut plan, parsed)?;
-        Ok(plan)
-    }
-
-    /// The macro calls among the statements of a cell that stand for items.
-    fn item_macros(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Vec<Range<usize>>, Failed> {
-        let calls = cell::macros::calls(parsed);
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let definitions = self.state.definitions.with(parsed, source, &[]).definitions;
-        let mut found = Vec::new();
-        for call in calls {
-            let known = definitions.macro_defines_items(call.name()).or_else(|| call.is_known());
-            let known = known.or_else(|| self.state.macros.get(&call.path).copied());
-            let stands_for_items = match known {
-                Some(known) => known,
-                None => {
-                    let known = self.is_item(source, &definitions, &call)?;
-                    *self.state.macros.entry(call.path.clone()).or_insert(known)
-                }
-            };
-            if stands_for_items {
-                found.push(call.range);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether a macro call can stand where only items can.
-    fn is_item(&self, source: &Arc<Source>, definitions: &Definitions, call: &Call) -> Result<bool, Failed> {
-        let mut code = Code::new();
-        code.generate("#![allow(warnings)]\n").append(&definitions.code());
-        code.generate("mod taper_cell { use super::*;\n").copy(source, call.range.clone()).generate("\n}\n");
-        let checked = self.compiler.check(&code).map_err(Failed::Kernel)?;
-        Ok(!diagnostics::read(&checked, &code).iter().any(|diagnostic| diagnostic.is_error))
-    }
-
-    /// Finds the types of the new variables, of those that have the same name the last.
-    fn find_types(&mut self, plan: &mut Plan, parsed: &Cell) -> Result<(), Failed> {
-        let bindings = &parsed.bindings;
-        let is_last = |(index, binding): &(usize, &Binding)| {
-            bindings[index + 1..].iter().all(|later| later.name != binding.name)
-        };
-        let last: Vec<&Binding> =
-            bindings.iter().enumerate().filter(is_last).map(|(_, binding)| binding).collect();
-        let questions: Vec<&str> = last
-            .iter()
-            .filter(|binding| binding.declared.is_none())
-            .map(|binding| binding.name.as_str())
-            .collect();
-        let doubtful: Vec<&str> = last
-            .iter()
-            .filter(|binding| binding.may_be_constant)
-            .map(|binding| binding.name.as_str())
-            .collect();
-        let mut answers = Answers::default();
-        if !questions.is_empty() || !doubtful.is_empty() {
-            let attributes = plan.attributes();
-            let probe = plan.glue(&attributes).probe(&questions, &doubtful);
-            let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
-            answers = types::answers(&messages, &probe);
-        }
-        for binding in last {
-            let Binding { name, mutable, place, declared, may_be_constant, .. } = binding;
-            if *may_be_constant && !answers.variables.contains(name) {
-                continue;
-            }
-            let type_name = match (declared, answers.types.get(name)) {
-                (Some(declared), _) => Some(declared.clone()),
-                (None, Some(spelled)) => match types::nameable(name, spelled) {
-                    Ok(type_name) => Some(type_name),
-                    // To be used in this very cell is all that it can be there for.
-                    Err(reason) if parsed.is_used_after(name, place) => {
-                        plan.nameless.extend(reason.lines().next().map(str::to_owned));
-                        continue;
-                    }
-                    Err(reason) => return Err(Failed::Unnameable(reason)),
-                },
-                (None, None) => None,
-            };
-            if declared.is_some() {
-                plan.declared.insert(name.clone());
-            }
-            let place = Place { source: Arc::clone(&plan.source), range: place.clone() };
-            plan.new.push(New { name: name.clone(), type_name, mutable: *mutable, place });
-        }
-        Ok(())
-    }
-
-    /// Compiles a cell. Of some errors rustc says enough to mend them: then it is compiled again.
-    fn compile(&mut self, mut plan: Plan) -> Result<Plan, Failed> {
-        loop {
-            let attributes = plan.attributes();
-            plan.code = plan.glue(&attributes).code();
-            let Compiled { library, messages } = self.compiler.build(&plan.code).map_err(Failed::Kernel)?;
-            let mut diagnostics = diagnostics::read(&messages, &plan.code);
-            if let Some(library) = library {
-                plan.library = library;
-                diagnostics.retain(|warning| warning.is_about(&plan.source) && !plan.is_for_later(warning));
-                plan.warnings = diagnostics.into_iter().map(|warning| warning.rendered).collect();
-                return Ok(plan);
-            }
-            if diagnostics.iter().any(Diagnostic::is_of_environment) {
-                return Err(Failed::Environment);
-            }
-            diagnostics.retain(|diagnostic| diagnostic.is_error);
-            // Each change takes something away, so this comes to an end.
-            let mut is_mended = false;
-            for error in &diagnostics {
-                is_mended |= self.mend(&mut plan, error)?;
-            }
-            if !is_mended {
-                diagnostics.retain(|diagnostic| diagnostic.is_shown);
-                if diagnostics.is_empty() {
-                    let error = anyhow!("the compiler says of this cell: {messages}");
-                    return Err(Failed::Kernel(error));
-                }
-                return Err(Failed::Compiler(diagnostics));
-            }
-        }
-    }
-
-    /// Changes the plan so that an error is gone; returns whether it could.
-    fn mend(&mut self, plan: &mut Plan, error: &Diagnostic) -> Result<bool, Failed> {
-        let is_move = MOVES.contains(&error.code.as_str());
-        Ok(match &error.role {
-            Some(Role::Restore(name)) if is_move => plan.moved.insert(name.clone()),
-            Some(Role::Keep(name)) if is_move => plan.consumed.insert(name.clone()),
-            Some(Role::KeepAtReturn(name, at)) if is_move => plan.not_kept_at.insert((name.clone(), *at)),
-            Some(Role::Runtime) if plan.runtime == Runtime::Entered => {
-                plan.runtime = Runtime::None;
-                true
-            }
-            Some(Role::Result) if matches!(plan.show, Show::Choose | Show::Method) => {
-                // "multiple applicable items": a trait of the user's shows it.
-                let is_ambiguous = error.code == "E0034" && plan.show == Show::Choose;
-                plan.show = if is_ambiguous { Show::Method } else { Show::Debug };
-                true
-            }
-            // It may show itself in another way, as plots do.
-            Some(Role::Result)
-                if matches!(plan.show, Show::Format { .. }) && error.message.contains("Debug") =>
-            {
-                plan.show = Show::Choose;
-                true
-            }
-            _ if error.code == "E0728" && plan.runtime != Runtime::Blocked => {
-                self.have_tokio()?;
-                plan.runtime = Runtime::Blocked;
-                true
-            }
-            _ if IN_THE_WAY.contains(&error.code.as_str()) => {
-                let earlier = error.places.iter().filter(|place| !place.is_of(&plan.source));
-                let removed: Vec<bool> = earlier.map(|place| plan.definitions.remove_at(place)).collect();
-                removed.contains(&true)
-            }
-            _ => false,
-        })
-    }
-
-    /// Sees to it that cells can wait for what is asynchronous.
-    fn have_tokio(&mut self) -> Result<(), Failed> {
-        if !self.environment.has("tokio") {
-            let tokio = Dependency::parse(TOKIO).map_err(|fault| Failed::Kernel(fault.into()))?;
-            self.add(vec![tokio])?;
-        }
-        self.state.is_async = true;
-        Ok(())
-    }
-
-    /// Has the child run a compiled cell.
-    fn load(&mut self, plan: &Plan, ask: Ask) -> Result<Outcome, Failed> {
-        self.sources.lock().unwrap().loaded(&plan.library, plan.code.lines());
-        self.used = true;
-        let run = format!(":build_env {}={}\n();", cargo_for_evcxr::LIBRARY, plan.library.display());
-        let mut callbacks = EvalCallbacks {
-            input_reader: &|request| match ask(Question {
-                prompt: request.prompt,
-                is_password: request.is_password,
-            }) {
-                Answer::Line(line) => line,
-                Answer::End => input::END.into(),
-                Answer::Interrupted => input::INTERRUPTED.into(),
-            },
-        };
-        let ended = match self.context.execute_with_callbacks(&run, &mut callbacks) {
-            // It was ended when the cell was just over. evcxr notices it, and starts another, when there is something to run.
-            Ok(_) if self.runner.was_killed() => match self.context.execute("();") {
-                Err(error @ Error::SubprocessTerminated(_)) => error,
-                _ => Error::SubprocessTerminated(String::new()),
-            },
-            Ok(_) => {
-                let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
-                let outcome = self.runner.outcome();
-                // evcxr gives the library another name, in the same folder.
-                if Path::new(&outcome.library).parent() != plan.library.parent() {
-                    let error = anyhow!("evcxr has run {} in the place of the cell", outcome.library);
-                    return Err(Failed::Kernel(error));
-                }
-                return Ok(outcome);
-            }
-            Err(error) => error,
-        };
-        let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
-        if matches!(ended, Error::SubprocessTerminated(_)) {
-            // What the cell has defined is text, and has not gone with the process.
-            self.state.definitions = plan.definitions.clone();
-            self.state.attributes = plan.attributes.clone();
-        }
-        Err(ended.into())
-    }
-
-    /// Takes note of what a cell that has been run has left.
-    fn accept(&mut self, plan: Plan, outcome: Outcome) -> Ran {
-        let sources = self.sources.lock().unwrap();
-        let mut failure = outcome.failure.map(|failure| errors::from_failure(&failure, &sources));
-        drop(sources);
-        let is_loaded = failure.as_ref().is_none_or(|failure| failure.ename != LOAD_ERROR);
-        if !is_loaded {
-            return Ran { failure, ..Ran::default() };
-        }
-        let variables = &mut self.state.variables;
-        for variable in &plan.outdated {
-            variables.remove(bare(&variable.name));
-        }
-        let mut gone = Vec::new();
-        for name in &plan.moved {
-            variables.remove(bare(name));
-            gone.push(format!("`{name}` is gone: the cell had moved it before it failed."));
-        }
-        for New { name, type_name, mutable, .. } in plan.new {
-            let is_kept = outcome.kept.iter().any(|kept| kept == bare(&name));
-            if let Some(type_name) = type_name.filter(|_| is_kept) {
-                let declared = plan.declared.contains(&name);
-                variables.insert(bare(&name).to_owned(), Variable { name, type_name, mutable, declared });
-            }
-        }
-        if let Some(failure) = &mut failure {
-            errors::add_lines(failure, gone);
-        }
-        self.state.definitions = plan.definitions;
-        self.state.attributes = plan.attributes;
-        Ran { failure, commands: Data::new(), result: outcome.result }
-    }
-
     /// Sees to it that there is what cells are linked with, and where they are compiled. Whoever cleans up a cache may remove
     /// both.
     fn check_folders(&self) -> Result<(), Failed> {
@@ -626,6 +307,3 @@ fn point(link: &Path, target: &Path) -> Result<()> {
     let _ = fs::remove_file(link);
     symlink(target, link).with_context(|| format!("cannot write {}", link.display()))
 }
-
-/// Errors that rustc reports when a definition is in the way of another one.
-const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];

@@ -1,7 +1,8 @@
 //! Lines of a cell that a shell runs, such as `!ls`.
 
 use super::Evaluator;
-use super::commands::{Answer, Answered};
+use super::commands::Answered;
+use super::commands::answer::Answer;
 use crate::output::Utf8;
 use jupyter_protocol::Stdio as Name;
 use std::io::Read;

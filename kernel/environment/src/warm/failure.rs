@@ -38,12 +38,13 @@ const MISSING: [(&str, &str); 8] = [
     ("Could not find `protoc`", "protoc is missing: install it, as by `apt install protobuf-compiler`"),
 ];
 /// What cargo says when it cannot reach a registry.
-const NETWORK: [&str; 5] = [
+const NETWORK: [&str; 6] = [
     "Could not resolve host",
     "failed to download",
     "Couldn't connect to server",
     "attempting to make an HTTP request, but --offline was specified",
     "net.offline",
+    "using offline mode",
 ];
 
 /// The part of cargo's words that says why it failed, with what to do about it where that is known.

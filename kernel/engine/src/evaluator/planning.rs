@@ -1,0 +1,173 @@
+//! From the text of a cell to the plan by which it is compiled: its syntax, its items and the types of its variables.
+
+use super::plan::Plan;
+use super::{Evaluator, Failed};
+use crate::diagnostics;
+use crate::glue::{New, Runtime, Show, Variable, bare};
+use crate::types::{self, Answers};
+use cell::code::{Code, Place, Role, Source};
+use cell::definitions::Definitions;
+use cell::macros::Call;
+use cell::{Binding, Cell};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Evaluator {
+    /// Finds out what is wrong with a cell that does not seem to be Rust. If rustc can read it, it is.
+    pub(super) fn check_syntax(&self, source: &Arc<Source>, parsed: &Cell) -> Result<(), Failed> {
+        let place = |range| Place { source: Arc::clone(source), range };
+        if let Some(byte) = parsed.unmatched_closing(&source.code) {
+            let message = format!("unexpected closing delimiter: `{}`", &source.code[byte..byte + 1]);
+            return Err(Failed::Compiler(vec![diagnostics::at(&message, &place(byte..byte + 1))]));
+        }
+        let mut code = Code::new();
+        let end = source.code.trim_end().len();
+        code.generate("fn cell() {\n").copy(source, parsed.code_start..source.code.len());
+        code.generate_for(Role::End, Some(place(end..end)), "\n}\n");
+        let messages = self.compiler.parse(&code).map_err(Failed::Kernel)?;
+        let mut diagnostics = diagnostics::read(&messages, &code);
+        diagnostics.retain(|diagnostic| diagnostic.is_error);
+        if diagnostics.is_empty() { Ok(()) } else { Err(Failed::Compiler(diagnostics)) }
+    }
+
+    /// Prepares a cell for being compiled.
+    pub(super) fn plan(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Plan, Failed> {
+        let macros = self.item_macros(source, parsed)?;
+        let change = self.state.definitions.with(parsed, source, &macros);
+        let is_outdated = |variable: &&Variable| {
+            change.concerns(&variable.type_name)
+                || variable.declared && change.concerns_imports(&variable.type_name)
+        };
+        let outdated: Vec<Variable> = self.state.variables.values().filter(is_outdated).cloned().collect();
+        let words = parsed.words(&macros);
+        let is_used = |variable: &&Variable| {
+            words.contains(bare(&variable.name)) && outdated.iter().all(|other| other.name != variable.name)
+        };
+        let earlier = self.state.variables.values().filter(is_used).cloned().collect();
+        let is_attribute = |piece: &&cell::Piece| piece.is_inner_attribute();
+        let attributes = parsed
+            .pieces
+            .iter()
+            .filter(is_attribute)
+            .map(|piece| source.code[piece.range.clone()].to_owned());
+        let elsewhere = parsed
+            .pieces
+            .iter()
+            .filter(|piece| piece.is_item() || piece.is_inner_attribute() || macros.contains(&piece.range));
+        let uses_tokio = self.environment.has("tokio")
+            && (words.contains("tokio") || change.definitions.code().text().contains("tokio"));
+        let mut plan = Plan {
+            source: Arc::clone(source),
+            start: parsed.code_start,
+            attributes: self.state.attributes.iter().cloned().chain(attributes).collect(),
+            items: elsewhere.map(|piece| piece.range.clone()).collect(),
+            returns: cell::bare_returns(parsed),
+            result: parsed.result.clone().filter(|result| macros.iter().all(|call| call.end != result.end)),
+            show: self.state.show.clone().unwrap_or(Show::Choose),
+            errors: self.state.errors,
+            runtime: if uses_tokio { Runtime::Entered } else { Runtime::None },
+            definitions: change.definitions,
+            outdated,
+            earlier,
+            moved: BTreeSet::new(),
+            new: Vec::new(),
+            declared: BTreeSet::new(),
+            consumed: BTreeSet::new(),
+            not_kept_at: BTreeSet::new(),
+            nameless: Vec::new(),
+            code: Code::new(),
+            library: PathBuf::new(),
+            warnings: Vec::new(),
+        };
+        self.find_types(&mut plan, parsed)?;
+        Ok(plan)
+    }
+
+    /// The macro calls among the statements of a cell that stand for items.
+    fn item_macros(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Vec<Range<usize>>, Failed> {
+        let calls = cell::macros::calls(parsed);
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let definitions = self.state.definitions.with(parsed, source, &[]).definitions;
+        let mut found = Vec::new();
+        for call in calls {
+            let known = definitions.macro_defines_items(call.name()).or_else(|| call.is_known());
+            let known = known.or_else(|| self.state.macros.get(&call.path).copied());
+            let stands_for_items = match known {
+                Some(known) => known,
+                None => {
+                    let known = self.is_item(source, &definitions, &call)?;
+                    *self.state.macros.entry(call.path.clone()).or_insert(known)
+                }
+            };
+            if stands_for_items {
+                found.push(call.range);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a macro call can stand where only items can.
+    fn is_item(&self, source: &Arc<Source>, definitions: &Definitions, call: &Call) -> Result<bool, Failed> {
+        let mut code = Code::new();
+        code.generate("#![allow(warnings)]\n").append(&definitions.code());
+        code.generate("mod taper_cell { use super::*;\n").copy(source, call.range.clone()).generate("\n}\n");
+        let checked = self.compiler.check(&code).map_err(Failed::Kernel)?;
+        Ok(!diagnostics::read(&checked, &code).iter().any(|diagnostic| diagnostic.is_error))
+    }
+
+    /// Finds the types of the new variables, of those that have the same name the last.
+    fn find_types(&mut self, plan: &mut Plan, parsed: &Cell) -> Result<(), Failed> {
+        let bindings = &parsed.bindings;
+        let is_last = |(index, binding): &(usize, &Binding)| {
+            bindings[index + 1..].iter().all(|later| later.name != binding.name)
+        };
+        let last: Vec<&Binding> =
+            bindings.iter().enumerate().filter(is_last).map(|(_, binding)| binding).collect();
+        let questions: Vec<&str> = last
+            .iter()
+            .filter(|binding| binding.declared.is_none())
+            .map(|binding| binding.name.as_str())
+            .collect();
+        let doubtful: Vec<&str> = last
+            .iter()
+            .filter(|binding| binding.may_be_constant)
+            .map(|binding| binding.name.as_str())
+            .collect();
+        let mut answers = Answers::default();
+        if !questions.is_empty() || !doubtful.is_empty() {
+            let attributes = plan.attributes();
+            let probe = plan.glue(&attributes).probe(&questions, &doubtful);
+            let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
+            answers = types::answers(&messages, &probe);
+        }
+        for binding in last {
+            let Binding { name, mutable, place, declared, may_be_constant, .. } = binding;
+            if *may_be_constant && !answers.variables.contains(name) {
+                continue;
+            }
+            let type_name = match (declared, answers.types.get(name)) {
+                (Some(declared), _) => Some(declared.clone()),
+                (None, Some(spelled)) => match types::nameable(name, spelled) {
+                    Ok(type_name) => Some(type_name),
+                    // To be used in this very cell is all that it can be there for.
+                    Err(reason) if parsed.is_used_after(name, place) => {
+                        plan.nameless.extend(reason.lines().next().map(str::to_owned));
+                        continue;
+                    }
+                    Err(reason) => return Err(Failed::Unnameable(reason)),
+                },
+                (None, None) => None,
+            };
+            if declared.is_some() {
+                plan.declared.insert(name.clone());
+            }
+            let place = Place { source: Arc::clone(&plan.source), range: place.clone() };
+            plan.new.push(New { name: name.clone(), type_name, mutable: *mutable, place });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The crates of `:dep` lines: what `lab` brings is `lab`'s, the others are compiled once for all sessions, and all cells of a
+//! session share one copy of each.
+
+use crate::support::{command_with_cache, kernel, kernel_command, note, run, wait_until};
+use jupyter_protocol::{InterruptRequest, JupyterMessage};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use wire::Client;
+
+/// What a cell has published between its input and its end.
+async fn outputs(kernel: &mut Client, cell: &str) -> Vec<String> {
+    let messages = run(kernel, cell).await;
+    messages[2..messages.len() - 1].to_vec()
+}
+
+fn write_crate(folder: &Path, name: &str, dependencies: &str, source: &str) {
+    fs::create_dir_all(folder.join("src")).unwrap();
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::write(folder.join("src/lib.rs"), source).unwrap();
+}
+
+/// Writes a file again, with a time of change that differs also where the clock of the file system is coarse.
+fn change(file: &Path, text: &str) {
+    let before = fs::metadata(file).unwrap().modified().unwrap();
+    fs::write(file, text).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(before + Duration::from_secs(1))
+        .unwrap();
+}
+
+/// A kernel without a network, and for which nothing has been downloaded.
+async fn without_downloads(cargo_home: &Path) -> Client {
+    let mut command = kernel_command();
+    command.env("CARGO_NET_OFFLINE", "true").env("CARGO_HOME", cargo_home);
+    Client::start(&mut command).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_lab_brings_is_labs() {
+    // Nothing is resolved, downloaded or compiled.
+    let empty = tempfile::tempdir().unwrap();
+    let mut kernel = without_downloads(empty.path()).await;
+    let cell = ":dep candle-core = \"0.11.1\"\n:dep serde_json\n:dep rand = { version = \"0.9\" }\n\
+                let same: candle_core::Tensor = lab::candle_core::Tensor::new(&[1f32, 2.], &lab::candle_core::Device::Cpu)?;\n\
+                let n: u8 = rand::random_range(3..4);\n\
+                serde_json::json!({ \"rank\": same.rank(), \"n\": n }).to_string()";
+    assert_eq!(outputs(&mut kernel, cell).await, ["result 1: \"{\\\"n\\\":3,\\\"rank\\\":1}\""]);
+}
+
+#[tokio::test]
+async fn a_static_of_a_crate_is_the_same_in_all_cells_also_when_crates_are_added() {
+    let mut kernel = kernel().await;
+    let cell = ":dep tracing = \"0.1\"\nuse tracing::subscriber::{NoSubscriber, set_global_default};\n\
+                set_global_default(NoSubscriber::new()).is_ok()";
+    assert_eq!(outputs(&mut kernel, cell).await, ["result 1: true"]);
+    assert_eq!(
+        outputs(&mut kernel, "set_global_default(NoSubscriber::new()).is_ok()").await,
+        ["result 2: false"]
+    );
+    assert!(outputs(&mut kernel, "let level = tracing::Level::INFO;").await.is_empty());
+    let cell =
+        ":dep hex = \"0.4\"\n(hex::encode([7u8]), set_global_default(NoSubscriber::new()).is_ok(), level)";
+    let shown = "result 4: (\"07\", false, Level(Info))";
+    assert_eq!(outputs(&mut kernel, cell).await, [shown], "the variable is kept, and so is the subscriber");
+}
+
+#[tokio::test]
+async fn a_task_goes_on_after_its_cell_and_in_the_next_one() {
+    let mut kernel = kernel().await;
+    let cell = "let (send, mut receive) = tokio::sync::mpsc::channel::<u32>(1);\n\
+                tokio::spawn(async move { for n in 0.. { if send.send(n).await.is_err() { return; } } });\n\
+                receive.recv().await";
+    let dependency = ":dep tokio = { version = \"1\", features = [\"full\"] }\n";
+    assert_eq!(outputs(&mut kernel, &format!("{dependency}{cell}")).await, ["result 1: Some(0)"]);
+    assert_eq!(outputs(&mut kernel, "receive.recv().await").await, ["result 2: Some(1)"]);
+    let blocking = "tokio::runtime::Handle::current().block_on(receive.recv())";
+    assert_eq!(outputs(&mut kernel, blocking).await, ["result 3: Some(2)"]);
+}
+
+#[tokio::test]
+async fn a_set_that_has_been_built_needs_neither_cargo_nor_a_network() {
+    let cell = ":dep hex = \"0.4\"\n:dep fixedbitset = \"0.5\"\nhex::encode([18u8])";
+    let mut first = kernel().await;
+    assert_eq!(outputs(&mut first, cell).await.last().unwrap(), "result 1: \"12\"");
+    let empty = tempfile::tempdir().unwrap();
+    let mut second = without_downloads(empty.path()).await;
+    assert_eq!(outputs(&mut second, cell).await, ["result 1: \"12\""]);
+    let unknown = outputs(&mut second, ":dep hex-literal = \"1\"").await;
+    assert!(unknown[0].contains("note: there is no network"), "{unknown:?}");
+    assert_eq!(outputs(&mut second, "hex::encode([1u8])").await, ["result 3: \"01\""], "nothing is lost");
+}
+
+#[tokio::test]
+async fn versions_renames_macros_and_several_versions_are_as_cargo_has_them() {
+    let mut kernel = kernel().await;
+    let cell = ":dep old = { version = \"0.4\", package = \"itoa\" }\n:dep itoa = \"1\"\n:dep derive-new = \"0.7\"\n\
+                #[derive(derive_new::new)]\nstruct P { x: i32 }\n\
+                let mut text = Vec::new();\nold::write(&mut text, P::new(5).x)?;\n\
+                (text, itoa::Buffer::new().format(6).to_owned())";
+    assert_eq!(outputs(&mut kernel, cell).await.last().unwrap(), "result 1: ([53], \"6\")");
+    let conflict = outputs(&mut kernel, ":dep itoa = \"=1.0.999\"").await;
+    assert!(
+        conflict[0].starts_with("error DependencyError: error: failed to select a version"),
+        "{conflict:?}"
+    );
+    assert_eq!(outputs(&mut kernel, "itoa::Buffer::new().format(P::new(1).x).len()").await, ["result 3: 1"]);
+}
+
+#[tokio::test]
+async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let helper = "helper = { path = \"helper\" }";
+    let source = "pub use helper::times;\n#[derive(Debug)]\npub struct Point { pub x: i32 }\npub fn next(x: i32) -> i32 { x + 1 }\n";
+    write_crate(folder.path(), "own-crate", helper, source);
+    write_crate(&folder.path().join("helper"), "helper", "", "pub fn times(x: i32) -> i32 { x * 2 }\n");
+    let mut command = kernel_command();
+    command.current_dir(folder.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    let first = ":dep .\nuse own_crate::Point;\nlet n = own_crate::next(own_crate::times(3));\nlet point = Point { x: 1 };\nn";
+    assert_eq!(outputs(&mut kernel, first).await, ["result 1: 7"]);
+    // A change in the function.
+    let main = folder.path().join("src/lib.rs");
+    change(&main, &source.replace("x + 1", "x + 10"));
+    let gone =
+        "stderr: `point` is gone: the crate of its type has changed. Run the cell that makes it again.\n";
+    assert_eq!(outputs(&mut kernel, "(n, own_crate::next(0))").await, [gone, "result 2: (7, 10)"]);
+    // A change in what it depends on.
+    change(&folder.path().join("helper/src/lib.rs"), "pub fn times(x: i32) -> i32 { x * 3 }\n");
+    assert_eq!(outputs(&mut kernel, "own_crate::times(1)").await, ["result 3: 3"]);
+    // Another field, and a mistake.
+    change(&main, &source.replace("pub x: i32", "pub x: i32, pub y: i32"));
+    assert_eq!(outputs(&mut kernel, "Point { x: 1, y: 2 }").await, ["result 4: Point { x: 1, y: 2 }"]);
+    change(&main, &source.replace("x + 1", "x + true"));
+    let broken = outputs(&mut kernel, "own_crate::times(2)").await;
+    assert!(
+        broken[0].contains("cannot add `bool` to `i32`") && broken[0].contains("src/lib.rs:4"),
+        "{broken:?}"
+    );
+    assert_eq!(broken[1], "result 5: 6", "cells go on with the crate as it was");
+    assert_eq!(outputs(&mut kernel, "Point { x: 1, y: 3 }.y").await, ["result 6: 3"], "it is said once");
+    change(&main, source);
+    assert_eq!(outputs(&mut kernel, "own_crate::next(0)").await, ["result 7: 1"]);
+}
+
+#[tokio::test]
+async fn kernels_that_ask_for_the_same_at_once_build_it_once() {
+    let cell = ":dep fixedbitset = \"0.4\"\nfixedbitset::FixedBitSet::with_capacity(9).len()";
+    let (mut one, mut other) = (kernel().await, kernel().await);
+    let (first, second) = tokio::join!(outputs(&mut one, cell), outputs(&mut other, cell));
+    assert_eq!(
+        (first.last().unwrap(), second.last().unwrap()),
+        (&"result 1: 9".into(), &"result 1: 9".into())
+    );
+}
+
+#[tokio::test]
+async fn an_interrupted_build_leaves_the_session_as_it_was_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    write_crate(folder.path(), "slow", "", "pub fn two() -> i32 { 2 }\n");
+    let wait = "fn main() { if !std::path::Path::new(\"go\").exists() { std::fs::write(\"begun\", \"\").unwrap(); \
+                std::thread::sleep(std::time::Duration::from_secs(600)); } }";
+    fs::write(folder.path().join("build.rs"), wait).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let mut command = command_with_cache(cache.path());
+    command.current_dir(folder.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    assert!(outputs(&mut kernel, "let kept = 1;").await.is_empty());
+    let id = kernel.execute(":dep .").await.unwrap();
+    let begun = folder.path().join("begun");
+    wait_until("the build script does not run", || begun.exists()).await;
+    kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
+    let mut interrupted = Vec::new();
+    kernel.until_idle(&id, |message| note(&mut interrupted, message)).await.unwrap();
+    interrupted.pop();
+    let words = "error Interrupted: the cell was interrupted before it ran; everything is as it was";
+    assert_eq!(interrupted.last().unwrap(), words);
+    fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(outputs(&mut kernel, ":dep .\nslow::two() + kept").await.last().unwrap(), "result 3: 3");
+}
