@@ -29,7 +29,7 @@ const DEFAULTS: [(&str, &str); 5] = [
 const KEY: &str = "template_name";
 
 /// The folder of the template in one of Jupyter's data folders.
-pub fn folder(data: &Path) -> PathBuf {
+pub fn template_folder(data: &Path) -> PathBuf {
     data.join("nbconvert/templates").join(TEMPLATE)
 }
 
@@ -63,7 +63,7 @@ pub fn make_default(settings: &Path) -> Result<()> {
 
 /// Removes the settings of [`make_default`].
 pub fn take_back_default(settings: &Path) -> Result<()> {
-    if !file(settings).exists() {
+    if !settings_file(settings).exists() {
         return Ok(());
     }
     change(settings, |_, all| {
@@ -82,13 +82,13 @@ pub fn take_back_default(settings: &Path) -> Result<()> {
 }
 
 /// The settings file that all of Jupyter's programs read.
-pub fn file(settings: &Path) -> PathBuf {
+pub fn settings_file(settings: &Path) -> PathBuf {
     settings.join("jupyter_config.json")
 }
 
 /// Reads the settings, changes them, and writes them back if they differ. Settings that become empty are removed.
 fn change(settings: &Path, change: impl FnOnce(&Path, &mut Map<String, Value>) -> Result<()>) -> Result<()> {
-    let file = file(settings);
+    let file = settings_file(settings);
     let mut all = match fs::read(&file) {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("{} is not a JSON object", file.display()))?,

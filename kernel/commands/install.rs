@@ -70,7 +70,7 @@ impl Install {
             build(&Lab::embedded().with(["burn".to_owned()].into()), " + burn")?;
         }
         let folder = kernels(&data).join(NAMES[usize::from(cuda.is_some())]);
-        let template = nbconvert::folder(&data);
+        let template = nbconvert::template_folder(&data);
         nbconvert::write_template(&template)?;
         if *pages {
             nbconvert::make_default(&settings)?;
@@ -80,8 +80,9 @@ impl Install {
                 shared.write_program(&sysroot)?;
                 kernelspec::write(&folder, &shared.program(), cuda.as_ref())?;
                 shared.write_sources(shown_crates::shown_crates(&toolchain, &built)?)?;
-                let written =
-                    [folder.clone(), template].into_iter().chain(pages.then(|| nbconvert::file(&settings)));
+                let written = [folder.clone(), template]
+                    .into_iter()
+                    .chain(pages.then(|| nbconvert::settings_file(&settings)));
                 shared.open_to_all(&written.collect::<Vec<_>>())?;
             }
             None => kernelspec::write(&folder, &env::current_exe()?, cuda.as_ref())?,
@@ -94,7 +95,7 @@ impl Install {
         if *pages {
             say!(
                 "nbconvert now writes pages of Rust notebooks that need no network, because of {}.",
-                nbconvert::file(&settings).display()
+                nbconvert::settings_file(&settings).display()
             )?;
         }
         Ok(ExitCode::SUCCESS)

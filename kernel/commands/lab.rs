@@ -29,7 +29,7 @@ impl Lab {
         let python = JUPYTER.python()?;
         let data = cache()?.join("jupyter");
         kernelspec::write(&data.join("kernels/taper"), &env::current_exe()?, None)?;
-        nbconvert::write_template(&nbconvert::folder(&data))?;
+        nbconvert::write_template(&nbconvert::template_folder(&data))?;
         let settings = data.join("settings");
         nbconvert::make_default(&settings)?;
         let mut command = Command::new(python);

@@ -27,7 +27,7 @@ impl Uninstall {
             remove("kernel", &kernels(&data).join(name))?;
         }
         nbconvert::take_back_default(&settings(&self.scope)?)?;
-        remove("nbconvert template", &nbconvert::folder(&data))?;
+        remove("nbconvert template", &nbconvert::template_folder(&data))?;
         if let Some(prefix) = &self.scope.prefix {
             let shared = SharedInstall::at(prefix)?;
             if shared.folder().exists() {
