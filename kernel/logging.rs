@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 /// other crates, as in `info,wire::server=trace,zeromq=debug`.
 const VARIABLE: &str = "TAPER_LOG";
 /// The crates of this program, whose warnings are written by default.
-const OWN: [&str; 4] = ["taper", "cell", "environment", "wire"];
+const OWN: [&str; 5] = ["taper", "cell", "engine", "environment", "wire"];
 
 /// Starts the log of this process.
 pub fn start() {

@@ -54,8 +54,11 @@ pub fn reason(log: &str) -> String {
     };
     let from_error = log.lines().skip_while(|line| !line.starts_with("error")).collect::<Vec<_>>();
     let lines = if from_error.is_empty() { log.lines().collect() } else { from_error };
-    let lines =
-        lines.into_iter().filter(|line| !is_status(line) && !line.starts_with("warning: build failed"));
+    // The package that taper has made of the cell's lines is of no interest, nor is its folder.
+    let is_own = |line: &str| line.contains("package `set v0.0.0 (");
+    let lines = lines
+        .into_iter()
+        .filter(|line| !is_status(line) && !is_own(line) && !line.starts_with("warning: build failed"));
     let mut text = without_long_output(lines).trim().to_owned();
     if let Some(library) = missing_library(&text) {
         text.push_str(&format!(
