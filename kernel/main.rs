@@ -20,10 +20,6 @@ mod diagnostics;
 mod errors;
 mod evaluator;
 mod execution;
-// What `lab`, and the process that runs the cells, write for the kernel.
-#[allow(dead_code, reason = "`lab` writes what the kernel only reads")]
-#[path = "../notebooks/lab/src/display/format.rs"]
-mod format;
 mod glue;
 mod index;
 mod input;

@@ -1,4 +1,5 @@
-//! Lists the files of `notebooks/lab` for `lab.rs`: the program carries the crate it prepares for notebooks.
+//! Lists the files of `notebooks/lab` for `lab.rs`: the program carries the crate that it prepares for notebooks, and the
+//! crates in its folder that it is made of.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

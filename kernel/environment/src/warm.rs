@@ -15,7 +15,7 @@ use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
 use home::Home;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     /// The shared library.
     library: PathBuf,
-    /// How many bytes it has.
+    /// How many bytes it has, and each compiled crate next to it.
     #[serde(default)]
-    size: u64,
+    sizes: BTreeMap<PathBuf, u64>,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
     /// Where the linker finds libraries of other languages, in the form of its option `-L`.
@@ -99,8 +99,10 @@ impl Environment {
 
     /// Whether nothing of it has been removed or cut short.
     pub fn is_whole(&self) -> bool {
-        let size = fs::metadata(&self.library).map(|library| library.len());
-        size.is_ok_and(|size| size == self.size) && self.dependencies.iter().all(|folder| folder.is_dir())
+        let has = |path: &Path, size| fs::metadata(path).is_ok_and(|file| file.len() == size);
+        self.sizes.contains_key(&self.library)
+            && self.sizes.iter().all(|(path, size)| has(path, *size))
+            && self.dependencies.iter().all(|folder| folder.is_dir())
     }
 
     /// Whether cells that ask for this `lab` can be linked with it.
@@ -144,7 +146,7 @@ mod tests {
         fs::create_dir(folder.join("deps")).unwrap();
         Environment {
             library: folder.join("liblab.so"),
-            size: 3,
+            sizes: [(folder.join("liblab.so"), 3)].into(),
             dependencies: vec![folder.join("deps")],
             native: vec!["native=/opt/a b".into()],
             package: folder.join("warm"),

@@ -16,6 +16,9 @@ use std::process::Stdio;
 pub struct Built {
     /// The shared library of `lab`.
     pub library: PathBuf,
+    /// The compiled crates that came from folders, as those in the folder of `lab`. The next `lab` may have others in the
+    /// same files, but rustc looks for the very ones that the library was compiled with.
+    pub crates: Vec<PathBuf>,
     /// Where the libraries of other languages are that it needs, in the form of the linker's option `-L`.
     pub native: Vec<String>,
 }
@@ -39,7 +42,7 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
         .stderr(File::create(package.join("build.log"))?);
     let mut cargo = command.spawn().context("cannot run cargo")?;
     let mut done = BTreeSet::new();
-    let (mut library, mut native) = (None, Vec::new());
+    let (mut library, mut crates, mut native) = (None, Vec::new(), Vec::new());
     report(0, total);
     let output = BufReader::new(cargo.stdout.take().context("cargo has no output")?);
     for message in Message::parse_stream(output) {
@@ -47,6 +50,8 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
             Message::CompilerArtifact(artifact) => {
                 if artifact.target.name == "lab" {
                     library = artifact.filenames.into_iter().find(is_shared_library);
+                } else if artifact.package_id.repr.starts_with("path+") && artifact.target.name != "warm" {
+                    crates.extend(artifact.filenames.into_iter().map(Utf8PathBuf::into_std_path_buf));
                 }
                 if is_library(&artifact.target) {
                     done.insert(artifact.package_id);
@@ -67,7 +72,7 @@ pub fn build(home: &Home, toolchain: &Toolchain, report: Report) -> Result<Built
         native.extend(cuda.link_folders().iter().map(|folder| format!("native={}", folder.display())));
     }
     let library = library.context("cargo built no shared library of `lab`")?.into_std_path_buf();
-    Ok(Built { library, native })
+    Ok(Built { library, crates, native })
 }
 
 /// How many crates the environment consists of.

@@ -8,7 +8,7 @@ use crate::lab::Lab;
 use crate::lock_file;
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,8 @@ impl Home {
     /// The one below `environments` in which this `lab` is built.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
-        let mut parts = vec![versions, MANIFEST.to_owned(), lab.manifest()?, toolchain.version.clone()];
+        let mut parts = vec![versions, MANIFEST.to_owned(), toolchain.version.clone()];
+        parts.extend(lab.manifests()?.map(|(path, text)| format!("{}\n{text}", path.display())));
         parts.extend(cuda.map(Cuda::identity));
         let key = files::digest(parts.iter().map(String::as_bytes));
         let root = environments.join(key);
@@ -104,17 +105,27 @@ impl Home {
         Ok(())
     }
 
-    /// Copies the library to where no later build writes, and writes down that it is there.
-    pub fn finish(&self, Built { library, native }: Built, toolchain: &Toolchain) -> Result<Environment> {
+    /// Copies the library, and the compiled crates that lie in the folder of `lab`, to where no later build writes, and
+    /// writes down that they are there.
+    pub fn finish(&self, built: Built, toolchain: &Toolchain) -> Result<Environment> {
+        let Built { library, crates, native } = built;
         let folder = self.labs();
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let copy = folder.join(library.file_name().context("the library has no name")?);
-        files::copy(&library, &copy)?;
+        let mut sizes = BTreeMap::new();
+        let mut copy = |file: &Path| -> Result<PathBuf> {
+            let copy = folder.join(file.file_name().context("a compiled file has no name")?);
+            files::copy(file, &copy)?;
+            sizes.insert(copy.clone(), fs::metadata(&copy)?.len());
+            Ok(copy)
+        };
+        let library = copy(&library)?;
+        crates.iter().try_for_each(|file| copy(file).map(drop))?;
         let target = self.target();
+        let compiled = [target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")];
         let environment = Environment {
-            size: fs::metadata(&copy)?.len(),
-            library: copy,
-            dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            library,
+            sizes,
+            dependencies: [folder.clone()].into_iter().chain(compiled).collect(),
             native,
             package: self.package(),
             lab: self.lab.clone(),
@@ -145,6 +156,25 @@ mod tests {
     }
 
     #[test]
+    fn the_key_depends_on_what_each_crate_of_lab_depends_on() {
+        let folder = tempfile::tempdir().unwrap();
+        Lab::embedded().write_to(folder.path()).unwrap();
+        let toolchain = Toolchain::find().unwrap();
+        let root = || {
+            let lab = Lab::in_folder(folder.path()).unwrap();
+            Home::of(Path::new("/environments"), &toolchain, None, &lab).unwrap().root
+        };
+        let before = root();
+        assert_eq!(before, home(&[]).root);
+        fs::write(folder.path().join("ops/src/more.rs"), "").unwrap();
+        assert_eq!(root(), before, "sources alone need no other dependencies");
+        let manifest = folder.path().join("ops/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text + "hound = \"3\"\n").unwrap();
+        assert_ne!(root(), before);
+    }
+
+    #[test]
     fn the_manifest_lists_the_features_whatever_their_names() {
         let features = |home: &Home| -> toml::Value {
             let manifest: toml::Table = toml::from_str(&home.manifest()).unwrap();
@@ -160,11 +190,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home { root: folder.path().to_owned(), ..home(&["burn"]) };
         assert!(home.ready().is_none());
-        let built = folder.path().join("liblab.so");
-        fs::write(&built, "library").unwrap();
+        let [library, ops] = ["liblab.so", "libops-1.rlib"].map(|name| folder.path().join(name));
+        fs::write(&library, "library").unwrap();
+        fs::write(&ops, "ops").unwrap();
         let toolchain = Toolchain::find().unwrap();
-        let environment =
-            home.finish(Built { library: built.clone(), native: Vec::new() }, &toolchain).unwrap();
+        let built = Built { library, crates: vec![ops.clone()], native: Vec::new() };
+        let environment = home.finish(built, &toolchain).unwrap();
+        // The next `lab` has another one by this name.
+        fs::write(ops, "other ops").unwrap();
         assert!(environment.lab_library().starts_with(home.labs()), "{environment:?}");
         assert!(home.ready().is_none(), "the dependencies are not there");
         for dependencies in
@@ -174,6 +207,13 @@ mod tests {
         }
         let ready = home.ready().unwrap();
         assert!(ready.serves(&Lab::embedded().with(["burn".to_owned()].into())));
+        let copy = home.labs().join("libops-1.rlib");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "ops");
+        assert!(ready.rustflags().contains(&format!("-Ldependency={}\u{1f}", home.labs().display())));
+        fs::remove_file(&copy).unwrap();
+        assert!(home.ready().is_none(), "a crate that the library is made of is missing");
+        fs::write(&copy, "ops").unwrap();
+        assert!(home.ready().is_some());
         fs::write(ready.lab_library(), "libr").unwrap();
         assert!(home.ready().is_none(), "the library is cut short");
     }
