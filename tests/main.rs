@@ -29,6 +29,7 @@ mod hub;
 mod input;
 mod inside;
 mod install;
+mod interleavings;
 mod interrupt;
 mod jupyterlab;
 mod life;

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.."
 
 digest() {
   {
-    find notebooks/draw notebooks/lab/ops notebooks/lab/parallel -type f ! -path '*/tests*' | LC_ALL=C sort | xargs cat
+    find notebooks/draw notebooks/lab/ops notebooks/lab/parallel -type f ! -path '*/tests*' ! -name models.rs |
+      LC_ALL=C sort | xargs cat
     grep -A 1 -E '^name = "(candle-core|candle-nn|gemm-f32|pulp)"$' Cargo.lock
   } | if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
 }

@@ -1,6 +1,8 @@
 //! The team on real threads.
 
 use super::*;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 
 const AWAKE: Duration = Duration::from_millis(1);
 
@@ -52,6 +54,26 @@ fn a_team_of_one_thread_does_all_of_it_on_the_calling_thread() {
         done.lock().unwrap().push(item);
     });
     assert_eq!(done.into_inner().unwrap(), [0, 1, 2, 3, 4]);
+}
+
+/// The caller never waits for a helper that does not come, so only this shows whether one comes at all.
+#[test]
+fn helpers_that_sleep_are_woken() {
+    let team = Team::new(2, Duration::ZERO);
+    let is_helped = || {
+        let (sender, receiver) = mpsc::channel();
+        let (receiver, helped) = (Mutex::new(receiver), AtomicBool::new(false));
+        team.for_each(0..2, |item| match item {
+            // The caller begins with this one, and would do the other after it.
+            0 => {
+                let other_is_done = receiver.lock().unwrap().recv_timeout(Duration::from_millis(20));
+                helped.store(other_is_done.is_ok(), Ordering::Relaxed);
+            }
+            _ => sender.send(()).unwrap(),
+        });
+        helped.into_inner()
+    };
+    assert!((0..500).any(|_| is_helped()), "no helper has come in 500 calls");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::size::Size;
 use crate::processor::arch;
-use pulp::Arch;
+
 #[cfg(target_arch = "x86_64")]
-use pulp::{Simd, cast, f32x16, u32x16, x86::V4};
+use pulp::{Arch, Simd, cast, f32x16, u32x16, x86::V4};
 
 /// The number of values in the widest vectors.
 const VECTOR: usize = 16;
