@@ -1,10 +1,10 @@
 //! The pad: what a page makes of a drawing is what `lab` makes of it.
 
-use crate::form::form;
 use crate::jupyterlab::chromium;
 use crate::plots::{attributes, base64};
 use crate::python::program;
 use crate::support::root;
+use draw::form;
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::candle_nn::ops::softmax;
 use lab::data::drawn_sized;

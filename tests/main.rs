@@ -24,24 +24,19 @@ mod errors;
 mod execution;
 mod faults;
 mod features;
-#[path = "../notebooks/draw/src/form.rs"]
-mod form;
 mod gradients;
 mod hub;
 mod input;
 mod inside;
 mod install;
+mod interleavings;
 mod interrupt;
 mod jupyterlab;
 mod life;
 mod numbers;
 mod ops;
 mod output;
-#[path = "../notebooks/lab/src/pace.rs"]
-mod pace;
 mod pages;
-#[path = "../notebooks/lab/src/ops/parallel.rs"]
-mod parallel;
 mod peers;
 mod plots;
 mod progress;

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 
 digest() {
   {
-    find notebooks/draw notebooks/lab/src/nn* notebooks/lab/src/ops* notebooks/lab/src/random.rs \
-      notebooks/lab/src/draw/parameters.rs -type f ! -path '*/tests*' | LC_ALL=C sort | xargs cat
+    find notebooks/draw notebooks/lab/ops notebooks/lab/parallel -type f ! -path '*/tests*' ! -name models.rs |
+      LC_ALL=C sort | xargs cat
     grep -A 1 -E '^name = "(candle-core|candle-nn|gemm-f32|pulp)"$' Cargo.lock
   } | if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
 }
@@ -23,7 +23,8 @@ flags="-Ctarget-feature=+simd128 --cfg getrandom_backend=\"wasm_js\" --remap-pat
 for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/* "$(rustc --print sysroot)"; do
   flags="$flags --remap-path-prefix=$folder="
 done
-RUSTFLAGS="$flags" cargo build --locked --package draw --profile page --target wasm32-unknown-unknown
+RUSTFLAGS="$flags" cargo rustc --locked --package draw --lib --crate-type cdylib --profile page \
+  --target wasm32-unknown-unknown
 module=target/wasm32-unknown-unknown/page/draw.wasm
 cat >notebooks/lab/src/draw/module.js <<END
 // Made by notebooks/draw/build.sh from sources with the SHA-256 $(digest).

@@ -1,10 +1,10 @@
 //! Backtraces of cells: from addresses in libraries to the lines of cells, without the frames of std and evcxr.
 
-use crate::format::Frame;
 use crate::sources::Sources;
 use addr2line::Loader;
 use cell::code::Place;
 use environment::session_directory as directory;
+use messages::Frame;
 use std::collections::HashMap;
 
 /// A call on the way to a failure.

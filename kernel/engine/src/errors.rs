@@ -2,12 +2,12 @@
 
 use crate::backtrace::{self, Call};
 use crate::diagnostics::Diagnostic;
-use crate::format::Failure;
 use crate::sources::Sources;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use cell::code::Place;
 use evcxr::Error;
 use jupyter_protocol::ReplyError;
+use messages::Failure;
 use wire::message;
 
 const RED: &str = "\u{1b}[1;31m";
@@ -195,7 +195,7 @@ fn place_of(failure: &Failure, sources: &Sources) -> Option<Place> {
 }
 
 /// A place in a crate, without the folder that this machine keeps it in.
-fn short(place: &crate::format::Place) -> String {
+fn short(place: &messages::Place) -> String {
     let file = place.file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
     let file = file.map_or(place.file.as_str(), |(_, file)| file);
     let file =

@@ -159,7 +159,7 @@ impl Evaluator {
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
             .env(child::LAB, &lab_link)
-            .env(crate::format::ENV, word);
+            .env(messages::ENV, word);
         // After each operation candle's threads spin a while in the hope of the next, and keep those of others from the
         // processor: an epoch of the course takes a tenth longer, and twice as long when another kernel works too.
         if std::env::var_os(CANDLE_SPINS).is_none() {

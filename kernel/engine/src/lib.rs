@@ -14,10 +14,6 @@ mod compiler;
 mod diagnostics;
 pub mod errors;
 mod evaluator;
-// What `lab`, and the process that runs the cells, write for the kernel.
-#[allow(dead_code, reason = "`lab` writes what the kernel only reads")]
-#[path = "../../../notebooks/lab/src/display/format.rs"]
-mod format;
 mod glue;
 mod input;
 mod output;

@@ -5,7 +5,7 @@
 //! `EVCXR_BEGIN_CONTENT mime` to `EVCXR_END_CONTENT` and questions to the user. Any of them may follow text on its line, so
 //! they are searched for everywhere. A display that has no end is text, at the latest when the cell is over.
 
-use crate::format::{self, Request};
+use messages::Request;
 use serde_json::Value;
 
 /// The room, in bytes, that is kept for what comes next.
@@ -131,7 +131,7 @@ impl Parser {
         if line.starts_with(QUESTION) {
             return Marker::Event(Event::Question(line.to_owned()), length);
         }
-        match format::decode(line, &self.word) {
+        match messages::decode(line, &self.word) {
             Some(request) => Marker::Event(Event::Request(request), length),
             None => Marker::None,
         }
@@ -196,7 +196,7 @@ fn marker_start(buffer: &[u8]) -> usize {
 
 /// Whether a buffer without newline can still become a marker.
 fn could_be_marker(buffer: &[u8]) -> bool {
-    let markers = [BEGIN, QUESTION, format::PREFIX];
+    let markers = [BEGIN, QUESTION, messages::PREFIX];
     markers.iter().any(|marker| {
         let n = marker.len().min(buffer.len());
         n > 0 && buffer[..n] == marker.as_bytes()[..n]
@@ -293,7 +293,7 @@ mod tests {
         let request = Request::ClearOutput { wait: true };
         let stream = [
             "EVCXR EVCXR_X\n\u{1e}héllo",
-            &format::encode(&request, WORD),
+            &messages::encode(&request, WORD),
             "EVCXR_BEGIN_CONTENT text/html\n<b>\nEVCXR_END\n</b>\nEVCXR_END_CONTENT\nEVCXR_INPUT_REQUEST:\n",
         ]
         .concat();

@@ -5,11 +5,11 @@
 //! messages of a cell need no further ordering.
 
 use crate::errors;
-use crate::format::{self, Failure, Request};
 use crate::output::{Event, Parser, QUESTION, Utf8};
 use crate::sources::Sources;
 use anyhow::{Context, Result};
 use jupyter_protocol::Stdio;
+use messages::{Failure, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, retry_on_intr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -225,27 +225,27 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn happened(&mut self, event: format::Event) -> Result<()> {
+    fn happened(&mut self, event: messages::Event) -> Result<()> {
         match event {
-            format::Event::Running { library } => {
+            messages::Event::Running { library } => {
                 let mut progress = self.progress.lock().unwrap();
                 (progress.running, progress.library) = (true, library);
             }
-            format::Event::Failure(failure) => {
+            messages::Event::Failure(failure) => {
                 self.show_contents();
                 self.show_cause();
                 self.cause = Some(failure);
             }
-            format::Event::Panicked => self.fail("panic", "the cell panicked"),
-            format::Event::ReturnedError => self.fail("Error", "a `?` of the cell met an error"),
-            format::Event::Lost { name } => self.progress.lock().unwrap().lost.push(name),
-            format::Event::Result { data } => {
+            messages::Event::Panicked => self.fail("panic", "the cell panicked"),
+            messages::Event::ReturnedError => self.fail("Error", "a `?` of the cell met an error"),
+            messages::Event::Lost { name } => self.progress.lock().unwrap().lost.push(name),
+            messages::Event::Result { data } => {
                 self.finish_text()?;
                 self.show_contents();
                 self.contents = data;
             }
-            format::Event::Question => self.ask(&format!("{QUESTION}:"))?,
-            format::Event::Complete { kept } => {
+            messages::Event::Question => self.ask(&format!("{QUESTION}:"))?,
+            messages::Event::Complete { kept } => {
                 // Whatever the cell wrote to its standard error is in the pipe by now.
                 self.finish_output()?;
                 self.show_cause();

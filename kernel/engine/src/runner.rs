@@ -1,8 +1,8 @@
 //! The process that runs the cells, as the kernel's threads handle it.
 
-use crate::format::Failure;
 use crate::relay::Progress;
 use environment::processes;
+use messages::Failure;
 use rustix::process::Signal;
 use serde_json::{Map, Value};
 use std::mem::take;

@@ -8,8 +8,9 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::{env, fs};
 
-/// The crates that rust-analyzer reads beside std: what notebooks name, and what their signatures are made of.
-const SHOWN: [&str; 4] = ["lab", "candle-core", "candle-nn", "half"];
+/// The crates that rust-analyzer reads beside std: what notebooks name, `ops` by the paths of `lab`, and what their
+/// signatures are made of.
+const SHOWN: [&str; 5] = ["lab", "ops", "candle-core", "candle-nn", "half"];
 /// Where rust-analyzer's `cargo` finds the description of those crates, and the user's own `CARGO_HOME`.
 pub const CRATES: &str = "TAPER_ANALYZER_CRATES";
 pub const USER_CARGO_HOME: &str = "TAPER_USER_CARGO_HOME";
@@ -121,15 +122,21 @@ mod tests {
 
     #[test]
     fn cells_depend_on_lab_and_see_of_the_others_only_what_is_shown() {
-        let mut shown = metadata(&["warm", "lab", "candle-core", "rayon", "half"]);
+        let mut shown = metadata(&["warm", "lab", "ops", "candle-core", "rayon", "half"]);
         keep_shown(&mut shown);
-        let expected: [(&str, &[&str]); 3] = [("lab", &["candle-core"]), ("candle-core", &[]), ("half", &[])];
+        let expected: [(&str, &[&str]); 4] =
+            [("lab", &["ops"]), ("ops", &["candle-core"]), ("candle-core", &[]), ("half", &[])];
         assert_eq!(dependencies(&shown), pairs(&expected));
         // A package that cells have by themselves is not there twice.
         let mut cells = metadata(&["ctx", "half"]);
         add_crates(&mut cells, shown).unwrap();
-        let expected: [(&str, &[&str]); 4] =
-            [("ctx", &["half", "lab"]), ("half", &[]), ("lab", &["candle-core"]), ("candle-core", &[])];
+        let expected: [(&str, &[&str]); 5] = [
+            ("ctx", &["half", "lab"]),
+            ("half", &[]),
+            ("lab", &["ops"]),
+            ("ops", &["candle-core"]),
+            ("candle-core", &[]),
+        ];
         assert_eq!(dependencies(&cells), pairs(&expected));
     }
 }

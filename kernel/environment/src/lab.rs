@@ -1,5 +1,5 @@
-//! The sources of the crate `lab`, either embedded in this program or from a folder next to a notebook, and the features that a
-//! notebook asks for.
+//! The sources of the crate `lab`: those that this program carries, or those in a folder next to a notebook; and which of
+//! its features a notebook asks for. The crates that `lab` is made of lie in its folder, so whoever has the folder has all.
 
 use crate::files::{digest, write};
 use anyhow::{Context, Result};
@@ -42,12 +42,14 @@ impl Lab {
         Self { features, ..self }
     }
 
-    /// The text of its `Cargo.toml`.
+    /// Its `Cargo.toml`, and those of the crates in its folder, by their paths.
     ///
     /// # Errors
-    /// When the sources contain none.
-    pub(crate) fn manifest(&self) -> Result<String> {
-        self.files.get(Path::new("Cargo.toml")).cloned().context("`lab` has no Cargo.toml")
+    /// When it has none itself.
+    pub fn manifests(&self) -> Result<impl Iterator<Item = (&Path, &str)>> {
+        self.files.get(Path::new("Cargo.toml")).context("`lab` has no Cargo.toml")?;
+        let files = self.files.iter().map(|(path, text)| (path.as_path(), text.as_str()));
+        Ok(files.filter(|(path, _)| path.ends_with("Cargo.toml")))
     }
 
     /// The digest of the sources. It does not depend on the features.
@@ -97,7 +99,12 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks/lab");
         let lab = Lab::in_folder(&repository).unwrap();
         assert_eq!(lab.digest(), Lab::embedded().digest());
-        assert_eq!(lab.manifest().unwrap(), fs::read_to_string(repository.join("Cargo.toml")).unwrap());
+        let manifests: BTreeMap<&Path, &str> = lab.manifests().unwrap().collect();
+        let folders = ["", "messages", "ops", "parallel"].map(|folder| Path::new(folder).join("Cargo.toml"));
+        assert!(manifests.keys().eq(&folders), "{:?}", manifests.keys());
+        for (path, text) in manifests {
+            assert_eq!(text, fs::read_to_string(repository.join(path)).unwrap());
+        }
     }
 
     #[test]
@@ -111,6 +118,7 @@ mod tests {
         }
         let old = Lab::in_folder(folder.path()).unwrap();
         Lab::embedded().write_to(folder.path()).unwrap();
+        assert!(at("ops/src/lib.rs").exists(), "the crates in the folder of `lab` come along");
         let new = Lab::in_folder(folder.path()).unwrap();
         assert_eq!(new.digest(), Lab::embedded().digest());
         assert_ne!(new.digest(), old.digest());

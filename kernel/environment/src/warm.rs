@@ -33,9 +33,9 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     /// The shared library.
     library: PathBuf,
-    /// The size of the shared library, in bytes.
+    /// How many bytes it has, and each compiled crate and other shared library that this environment needs.
     #[serde(default)]
-    size: u64,
+    sizes: BTreeMap<PathBuf, u64>,
     /// The folders with the compiled dependencies.
     dependencies: Vec<PathBuf>,
     /// The folders of native libraries, in the form of rustc's option `-L`.
@@ -68,8 +68,6 @@ struct SetLibrary {
     /// The name by which code is linked with it.
     name: String,
     path: PathBuf,
-    /// How many bytes it has.
-    size: u64,
     /// Whether it was made of sources that may change.
     is_local: bool,
 }
@@ -145,9 +143,9 @@ impl Environment {
 
     /// Whether all its files are present and the library has its full size.
     pub fn is_whole(&self) -> bool {
-        let is_whole = |path: &Path, size| fs::metadata(path).is_ok_and(|library| library.len() == size);
-        is_whole(&self.library, self.size)
-            && self.sets.iter().all(|set| is_whole(&set.path, set.size))
+        let has = |path: &Path, size| fs::metadata(path).is_ok_and(|file| file.len() == size);
+        self.sizes.contains_key(&self.library)
+            && self.sizes.iter().all(|(path, size)| has(path, *size))
             && self.dependencies.iter().all(|folder| folder.is_dir())
             && self.named.values().all(|file| file.exists())
     }
@@ -229,7 +227,7 @@ mod tests {
         fs::create_dir(folder.join("deps")).unwrap();
         Environment {
             library: folder.join("liblab.so"),
-            size: 3,
+            sizes: [(folder.join("liblab.so"), 3)].into(),
             dependencies: vec![folder.join("deps")],
             native: vec!["native=/opt/a b".into()],
             package: folder.join("warm"),

@@ -1,28 +1,17 @@
-//! The course's network in a page. It is compiled to WebAssembly, and `pad.js` of `lab` calls it.
+//! The course's network in a page. It is compiled to WebAssembly, and `network.js` of `lab` calls it.
 //!
-//! A page puts bytes where [`room`] says, gives the weights by [`learn`], and what is drawn by [`look`]; the answer then
-//! lies where [`answer`] says.
+//! The page writes bytes to the address that [`room`] returns. [`learn`] takes them for the weights, [`look`] for a drawing;
+//! the result of that starts at the address that [`answer`] returns.
 
 mod form;
 mod net;
 
-/// The very layers that notebooks compute with.
-#[allow(dead_code, unused_imports, reason = "a page needs a part of them")]
-#[path = "../../lab/src"]
-mod lab {
-    pub mod nn;
-    pub mod ops;
-    #[path = "draw/parameters.rs"]
-    pub mod parameters;
-    pub mod random;
-}
+pub use form::form;
 
-pub use lab::{nn, ops};
-use lab::{parameters, random};
 use net::Net;
 use std::cell::RefCell;
 
-/// What the functions share. A page has one thread.
+/// What the functions share. A page has one thread, and so one state.
 #[derive(Default)]
 struct State {
     given: Vec<u32>,
@@ -34,7 +23,7 @@ thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
 
-/// Where to put so many bytes.
+/// Returns the address of room for so many bytes, until the next call.
 #[unsafe(no_mangle)]
 pub extern "C" fn room(bytes: usize) -> *mut u32 {
     STATE.with_borrow_mut(|state| {
@@ -43,7 +32,7 @@ pub extern "C" fn room(bytes: usize) -> *mut u32 {
     })
 }
 
-/// Takes what was put there for the weights, as numbers of 32 bits; returns whether there are as many as there must be.
+/// Takes what is in the [`room`] for the weights, as `f32` in little-endian order. Returns whether there are enough of them.
 #[unsafe(no_mangle)]
 pub extern "C" fn learn() -> bool {
     STATE.with_borrow_mut(|state| {
@@ -53,8 +42,9 @@ pub extern "C" fn learn() -> bool {
     })
 }
 
-/// Takes it for the ink on a pad with rows of `width` pixels, a byte for each; returns how many numbers the answer has,
-/// which is 0 where nothing is drawn: the image of 28 x 28 pixels, ten probabilities, the maps after either block.
+/// Takes what is in the [`room`] for the ink on a pad, a byte per pixel, in rows of `width` pixels. Returns how many numbers
+/// the answer has: the image of 28 x 28 pixels, the ten probabilities, and the feature maps after each block; 0 if nothing is
+/// drawn.
 #[unsafe(no_mangle)]
 pub extern "C" fn look(width: usize) -> usize {
     STATE.with_borrow_mut(|state| {
@@ -69,13 +59,8 @@ pub extern "C" fn look(width: usize) -> usize {
     })
 }
 
-/// Where the numbers of the answer lie.
+/// Returns the address of the answer, `f32` by `f32`, until the next call of [`look`].
 #[unsafe(no_mangle)]
 pub extern "C" fn answer() -> *const f32 {
     STATE.with_borrow(|state| state.answer.as_ptr())
-}
-
-/// Nobody interrupts a page.
-fn check_interrupt() -> candle_core::Result<()> {
-    Ok(())
 }

@@ -1,9 +1,12 @@
-use crate::nn::{self, ConvBlock, Linear, Module, VarBuilder};
-use crate::parameters::PARAMETERS;
+//! The course's network, for inference.
+
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::ops::softmax;
+use ops::nn::{self, ConvBlock, Linear, Module, VarBuilder};
+use ops::parameters::PARAMETERS;
+use std::collections::HashMap;
 
-/// The network of the course, as in its notebooks but for the dropout, which is for training only.
+/// The network of the course, as in its notebooks, but without the dropout, which is for training only.
 pub struct Net {
     block1: ConvBlock,
     block2: ConvBlock,
@@ -11,9 +14,12 @@ pub struct Net {
 }
 
 impl Net {
-    /// Of the values of all [`PARAMETERS`], in order.
+    /// From the values of all [`PARAMETERS`], in order.
+    ///
+    /// # Errors
+    /// When there are too few values.
     pub fn new(mut values: &[f32]) -> Result<Self> {
-        let mut tensors = std::collections::HashMap::new();
+        let mut tensors = HashMap::new();
         for (name, shape) in PARAMETERS {
             let size: usize = shape.iter().product();
             let Some((own, others)) = values.split_at_checked(size) else {
@@ -30,8 +36,11 @@ impl Net {
         })
     }
 
-    /// Of an image `[28, 28]`: the ten probabilities, the 32 maps of 13 x 13 after the first block and the 64 of 5 x 5
-    /// after the second.
+    /// For an image `[28, 28]`: the ten probabilities, the 32 feature maps of 13 x 13 after the first block, and the 64
+    /// feature maps of 5 x 5 after the second.
+    ///
+    /// # Errors
+    /// When the image has another size.
     pub fn look(&self, image: &[f32]) -> Result<[Vec<f32>; 3]> {
         let image = Tensor::from_slice(image, (1, 1, 28, 28), &Device::Cpu)?;
         let maps1 = self.block1.forward(&image)?;

@@ -1,13 +1,13 @@
-//! Trains the course's network on MNIST, in batches of 128. Expect about 97.5 % of the test digits to be right after
-//! one epoch, and 98.7 % or more after five.
+//! Trains the course's network on MNIST, in batches of 128. Expect a test accuracy of about 97.5 % after one epoch, and of
+//! 98.7 % or more after five.
 //!
 //! ```text
 //! cargo run --release -p lab --example train -- [epochs] [fused | layered]
 //! cargo run --release -p lab --example train --features cuda -- [epochs]
 //! ```
 //!
-//! On a GPU all data stay there: the images, of which batches are put together, the masks of the dropout, and the loss,
-//! which is read once an epoch.
+//! On a GPU all data stay there: the images, from which batches are assembled, the masks of the dropout, and the loss, which is
+//! read once per epoch.
 
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::candle_nn::{loss, ops::dropout};
@@ -40,7 +40,7 @@ impl Net {
     fn forward(&self, images: &Tensor, training: bool) -> Result<Tensor> {
         let x = self.block2.forward(&self.block1.forward(images)?)?;
         let x = x.flatten_from(1)?;
-        // Masks of `lab` follow from their seed alone. For that the CPU draws them; the GPU need not wait for it.
+        // The masks of `lab` are drawn by the CPU, so that they follow from their seed alone. A GPU need not wait for that.
         let on_gpu = training && !x.device().is_cpu();
         let x = if on_gpu { dropout(&x, 0.5)? } else { self.dropout.forward(&x, training)? };
         self.dense.forward(&x)
@@ -71,7 +71,7 @@ fn main() -> lab::Result<()> {
             adam.backward_step(&batch_loss)?;
             loss = batch_loss.detach();
         }
-        // A GPU is done only when it can say this.
+        // Reading the loss waits until a GPU is done.
         let loss = loss.to_scalar::<f32>()?;
         let seconds = start.elapsed().as_secs_f64();
         let accuracy = 100.0 * accuracy(&net, &digits.test, &device)?;
@@ -80,13 +80,13 @@ fn main() -> lab::Result<()> {
     Ok(())
 }
 
-/// `lab`'s looks at the labels, for which it would wait for a GPU in each step.
+/// Cross-entropy. That of `lab` checks the labels, which would wait for a GPU in each step.
 fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let cross_entropy = if logits.device().is_cpu() { ops::cross_entropy } else { loss::cross_entropy };
     cross_entropy(logits, labels)
 }
 
-/// The part of the digits that the network gets right.
+/// The fraction of digits that the network classifies correctly.
 fn accuracy(net: &Net, digits: &Split, device: &Device) -> Result<f64> {
     let mut right = Tensor::zeros((), DType::F32, device)?;
     for batch in digits.batches_in_order(500, device) {

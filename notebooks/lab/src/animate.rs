@@ -17,8 +17,8 @@ use anyhow::ensure;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use image::RgbImage;
 
-/// A player for `frames`, in order and over and over: buttons to play, to pause and to step, a slider and a choice
-/// of speeds. At normal speed it shows `frames_per_second`.
+/// A player that repeats `frames`: buttons to play, pause and step, a slider and a choice of speeds. At normal speed it shows
+/// `frames_per_second`.
 ///
 /// # Errors
 /// As [`Player::new`].
@@ -26,11 +26,11 @@ pub fn player(frames: &[RgbImage], frames_per_second: f64) -> Result<Display> {
     Ok(Player::new(frames, frames_per_second)?.display())
 }
 
-/// Frames to be played, with words about them: [`player`] in steps.
+/// Frames to be played, with captions: [`player`] in steps.
 ///
-/// They are one animated PNG, which a page shows as it is where scripts do not run: in a notebook that is not trusted
-/// yet, or on GitHub. The script takes it to pieces, and puts the player in its place. Whoever wants less motion sees the
-/// last frame, or a player that waits to be started.
+/// They are one animated PNG, which a page shows as it is where scripts do not run: in a notebook that is not trusted yet, or
+/// on GitHub. The script splits it into frames, and replaces it by the player. Readers who prefer less motion see the last
+/// frame, or a player that waits to be started.
 #[derive(Clone, Debug)]
 pub struct Player {
     size: (u32, u32),
@@ -43,7 +43,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// Of `frames` in their order, one after the other.
+    /// Plays `frames` in their order.
     ///
     /// # Errors
     /// When there is no frame, one is empty or has another size than the first, or the speed is not 0.1 to 60 frames
@@ -79,7 +79,7 @@ impl Player {
     /// Sets a line for each frame, shown below it.
     ///
     /// # Errors
-    /// When there are not as many as frames.
+    /// When their number is not the number of frames.
     pub fn captions<T: Into<String>>(mut self, captions: impl IntoIterator<Item = T>) -> Result<Self> {
         self.captions = captions.into_iter().map(Into::into).collect();
         let given = self.captions.len();
@@ -87,7 +87,7 @@ impl Player {
         Ok(self)
     }
 
-    /// Sets what stands for the animation where it cannot be shown, or seen.
+    /// Sets the text that stands for the animation where it cannot be shown or seen.
     pub fn alt(mut self, alt: &str) -> Self {
         self.alt = alt.to_string();
         self

@@ -1,22 +1,23 @@
-//! Where the program is, in a form that the kernel can read: it knows what the cells were compiled from.
+//! Where the program is, in a form that the kernel can resolve: it knows what the cells were compiled from.
 
-use crate::display::format::{Frame, Place};
+use messages::{Frame, Place};
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::panic::Location;
 
-/// More than this says nothing new, as in a recursion that does not end.
+/// The most frames: more say nothing new, as in an endless recursion.
 const MAX_FRAMES: usize = 100;
 
-/// The calls that lead here, the innermost first, without those of the platform.
+/// The calls that led here, the innermost first, without those of the platform.
 pub fn frames() -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
-    // SAFETY: `step` gets back the vector that it is given here, which outlives the call.
+    // SAFETY: the unwinder calls `step` during this call only, on this thread, and hands it this pointer. It is that of a
+    // vector which outlives the call and is not used otherwise meanwhile.
     unsafe { _Unwind_Backtrace(step, (&raw mut frames).cast()) };
     frames
 }
 
-/// A place in the source, with the library that its code is in: the compiler put the location there.
+/// A place in the source, with the library that its code is in, which the compiler has put the location into.
 pub fn place(location: &Location) -> Place {
     let library = library(std::ptr::from_ref(location) as usize).map(|(library, _)| library);
     let (line, column) = (location.line(), location.column());
@@ -26,8 +27,8 @@ pub fn place(location: &Location) -> Place {
 /// The name of the library that an address belongs to, and the address within it.
 fn library(address: usize) -> Option<(String, u64)> {
     let mut info = MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: dladdr takes any address, fills `info` when it returns another number than 0, and its name is a C string
-    // that lives as long as the library is loaded: cells are never unloaded.
+    // SAFETY: `dladdr` takes any address, and has filled `info` if it does not return 0. The name is then a C string that
+    // lives as long as the library is loaded, and cells are never unloaded.
     let (name, base) = unsafe {
         if libc::dladdr(address as *const c_void, info.as_mut_ptr()) == 0 {
             return None;
@@ -39,9 +40,10 @@ fn library(address: usize) -> Option<(String, u64)> {
 }
 
 extern "C" fn step(context: *mut Context, frames: *mut c_void) -> c_int {
-    // SAFETY: both come from `frames` above, by way of the unwinder, which gives a context that is valid for this call.
+    // SAFETY: `frames` is the pointer that the function of the same name gave to the unwinder, to a vector that nothing else
+    // uses while the unwinder runs; the unwinder gives a context that is valid during this call.
     let (frames, return_address) = unsafe { (&mut *frames.cast::<Vec<Frame>>(), _Unwind_GetIP(context)) };
-    // The call itself is before the place where it returns to.
+    // The call itself is just before the address to which it returns.
     if let Some((library, offset)) = library(return_address.saturating_sub(1)) {
         frames.push(Frame { library, offset });
     }

@@ -16,10 +16,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-/// Runs a program, and prints each line of its standard output as it comes. What it writes to its standard error is kept
-/// for the case that it fails. When the user interrupts the cell, the program is ended.
+/// Runs a program, and prints each line of its standard output as it comes. Its standard error is kept in case it fails.
+/// When the user interrupts the cell, the program is killed.
 ///
-/// Most programs collect their lines when they do not write to a terminal; for Python's, `-u` is against that.
+/// Most programs buffer their output when they do not write to a terminal; Python does not if started with `-u`.
 ///
 /// # Errors
 /// When the program cannot be started, or fails, with the end of its standard error; and on an interrupt.
@@ -30,7 +30,7 @@ pub fn stream(command: &mut Command) -> Result<()> {
     let (output, errors) =
         program.0.stdout.take().zip(program.0.stderr.take()).context("there are no pipes")?;
 
-    // A read from a pipe cannot be woken, so it is left to threads; they end with the program.
+    // A blocked read from a pipe cannot be interrupted, so threads do it; they end with the program.
     let (line_sender, lines) = mpsc::channel();
     thread::spawn(move || {
         let lines = BufReader::new(output).split(b'\n').map_while(std::result::Result::ok);
@@ -47,7 +47,7 @@ pub fn stream(command: &mut Command) -> Result<()> {
         if let Some(status) = program.0.try_wait()? {
             break status;
         }
-        // It has closed both, and goes on.
+        // It has closed both pipes, but still runs.
         thread::sleep(interrupt::INTERVAL);
         interrupt::check_interrupt()?;
     };
@@ -57,7 +57,7 @@ pub fn stream(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A program that is ended when nobody waits for it any more.
+/// A program that is killed when nobody waits for it any more.
 struct Running(Child);
 
 impl Drop for Running {
@@ -68,7 +68,7 @@ impl Drop for Running {
     }
 }
 
-/// As one would type it, up to quotes.
+/// The command as one would type it, but without quotes.
 fn describe(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
@@ -76,12 +76,12 @@ fn describe(command: &Command) -> String {
 
 fn read(mut pipe: impl Read) -> String {
     let mut bytes = Vec::new();
-    // What came before a fault is worth as much.
+    // Keep what came before an error.
     let _ = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What a person would look at first: programs say last why they end.
+/// The last lines, which are the ones to look at: programs say last why they fail.
 fn last_lines(text: &str) -> String {
     const LINES: usize = 20;
     let lines: Vec<&str> = text.trim_end().lines().collect();

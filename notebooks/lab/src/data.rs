@@ -3,7 +3,7 @@
 //! ```
 //! use lab::candle_core::Device;
 //!
-//! // Digits that are drawn, 100 to learn from and 20 to test with; `mnist()` has 60,000 and 10,000.
+//! // Drawn digits, 100 to train on and 20 to test on; `mnist()` has 60,000 and 10,000.
 //! let digits = lab::data::drawn_sized(0, 100, 20)?;
 //! assert_eq!((digits.train.len(), digits.test.len()), (100, 20));
 //!
@@ -37,11 +37,11 @@ pub use split::{Batches, Split, shuffled};
 /// Images of single digits with their labels. Clones are cheap: they share the images.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// What captions, charts and records call it: `MNIST`, `drawn digits`, ….
+    /// The name in captions, charts and records: `MNIST`, `drawn digits`, ….
     pub name: String,
-    /// To learn from.
+    /// The training set.
     pub train: Split,
-    /// To test with.
+    /// The test set.
     pub test: Split,
 }
 

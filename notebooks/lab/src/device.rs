@@ -1,4 +1,4 @@
-//! Where tensors live and are computed.
+//! The devices on which tensors live and are computed.
 //!
 //! ```
 //! use lab::candle_core::{DType, Tensor};
@@ -12,15 +12,15 @@
 
 use candle_core::{Device, DeviceLocation};
 
-/// The fastest device there is: the first GPU where `lab` was built with its feature `cuda`, else the CPU.
+/// The fastest device there is: the first GPU if `lab` was built with its feature `cuda`, else the CPU.
 ///
-/// A build for CUDA that finds no GPU, or none that it was compiled for, says so in one line and takes the CPU. For the
-/// CPU, from now on this process keeps the memory of tensors that are freed, for those to come.
+/// A build for CUDA that finds no GPU, or none that it was compiled for, says so in one line and uses the CPU. On the CPU
+/// this process from now on keeps the memory of freed tensors for new ones.
 pub fn best() -> Device {
     #[cfg(feature = "cuda")]
     match first_gpu() {
         Ok(device) => return device,
-        // A backtrace may follow.
+        // Without the backtrace that may follow.
         Err(error) => println!(
             "No GPU that can be used, so this is the CPU: {}",
             error.to_string().lines().next().unwrap_or_default()
@@ -30,33 +30,33 @@ pub fn best() -> Device {
     Device::Cpu
 }
 
-/// Otherwise the C library returns large blocks to the system, and each step of a training gets them anew, page by page,
-/// set to 0: more than half of the time of the course's network.
+/// Keeps the memory of freed tensors. Otherwise the C library returns large blocks to the system, and each step of a training
+/// gets them anew, page by page, set to 0: that takes more than half of the time of the course's network.
 fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
     keep_blocks(|parameter, bytes| {
-        // SAFETY: `mallopt` may be called at any time; it only sets a parameter of the allocator.
+        // SAFETY: `mallopt` takes no pointers, accepts any numbers and locks the allocator, so it may be called at any time.
         unsafe { libc::mallopt(parameter, bytes) == 1 }
     });
 }
 
-/// Has the allocator keep blocks of the largest size that `set` grants, which takes a parameter and bytes.
+/// Makes the allocator keep blocks up to the largest size that `set`, which takes a parameter and bytes, accepts.
 ///
 /// The C library maps blocks of `M_MMAP_THRESHOLD` bytes or more from the system, and unmaps them when they are freed. Up
-/// to 32 MiB are documented; newer versions take more, older ones refuse that. Blocks below come from the heap, whose end it
-/// returns to the system once more than `M_TRIM_THRESHOLD` bytes are free there. To set either parameter ends the
-/// threshold's growing by itself with the sizes of freed blocks: where the first is refused the second must not be set, as
-/// then all blocks of more than 128 KiB would be mapped for good.
+/// to 32 MiB are documented; newer versions accept more, older ones refuse. Smaller blocks come from the heap, whose end is
+/// returned to the system once more than `M_TRIM_THRESHOLD` bytes are free there. Setting either parameter stops the
+/// threshold from growing by itself with the sizes of freed blocks. So if the first is refused, the second must not be set,
+/// or all blocks of more than 128 KiB would be mapped for ever.
 #[cfg(target_env = "gnu")]
 fn keep_blocks(mut set: impl FnMut(libc::c_int, libc::c_int) -> bool) {
     const SIZES: [libc::c_int; 2] = [256 << 20, 32 << 20];
     if SIZES.into_iter().any(|bytes| set(libc::M_MMAP_THRESHOLD, bytes)) {
-        // Any size is granted. Should it be refused all the same, the threshold of 128 KiB remains for the heap's end.
+        // Any size is accepted. If it were refused all the same, the end of the heap would keep its threshold of 128 KiB.
         set(libc::M_TRIM_THRESHOLD, SIZES[0]);
     }
 }
 
-/// The same each time: each `Device::new_cuda` loads the functions of the GPU anew.
+/// The same device each time, since each `Device::new_cuda` loads the functions of the GPU anew.
 #[cfg(feature = "cuda")]
 fn first_gpu() -> candle_core::Result<Device> {
     static GPU: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
@@ -64,7 +64,7 @@ fn first_gpu() -> candle_core::Result<Device> {
         return Ok(device.clone());
     }
     let device = Device::new_cuda(0)?;
-    // A kernel has to run: those that were compiled for other GPUs do not.
+    // A kernel has to run to find out: kernels that were compiled for other GPUs do not.
     candle_core::Tensor::zeros(1, candle_core::DType::F32, &device)?.affine(1.0, 1.0)?;
     Ok(GPU.get_or_init(|| device).clone())
 }
@@ -88,7 +88,7 @@ mod tests {
 
     const MIB: libc::c_int = 1 << 20;
 
-    /// What is asked of an allocator that grants a threshold up to `most` bytes, and whether it grants it.
+    /// What an allocator that accepts a threshold of up to `most` bytes is asked for, and whether it accepts it.
     fn asked(most: libc::c_int) -> Vec<(libc::c_int, libc::c_int, bool)> {
         let mut asked = Vec::new();
         keep_blocks(|parameter, bytes| {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(asked(32 * MIB), [refused, (M_MMAP_THRESHOLD, 32 * MIB, true), trim]);
     }
 
-    /// Setting the other parameter alone would have the allocator map blocks that it would have learnt to keep.
+    /// Setting the other parameter alone would make the allocator map blocks that it would have learnt to keep.
     #[test]
     fn where_no_size_is_granted_the_allocator_is_left_alone() {
         let asked = asked(MIB);
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn this_machine_grants_a_size() {
-        // SAFETY: `mallopt` may be called at any time; it only sets a parameter of the allocator.
+        // SAFETY: `mallopt` takes no pointers, accepts any numbers and locks the allocator, so it may be called at any time.
         keep_blocks(|parameter, bytes| unsafe { libc::mallopt(parameter, bytes) == 1 });
-        // SAFETY: As above.
+        // SAFETY: as above.
         assert_eq!(unsafe { libc::mallopt(M_MMAP_THRESHOLD, 32 * MIB) }, 1);
     }
 }

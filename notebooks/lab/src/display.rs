@@ -1,16 +1,26 @@
 //! Pictures and formatted text in a cell's output, shown at once and in order with what is printed.
+//!
+//! ```
+//! use lab::display::Display;
+//!
+//! let display = Display::markdown("**92 %**").alt("92 %");
+//! assert_eq!(display.content("text/markdown"), Some("**92 %**"));
+//! assert_eq!(display.content("text/plain"), Some("92 %"));
+//! assert_eq!(display.content("text/html"), None);
+//! ```
 
-pub mod format;
+/// What a display becomes on its way to the kernel.
+pub use messages as format;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use format::Request;
+use messages::Request;
 use serde_json::{Map, Value};
 use std::env;
 use std::io::{Write, stdout};
 
-/// Something to show, in one or several representations of which the notebook takes the richest it can.
+/// Something to show, in one or several representations, of which the notebook takes the richest that it can show.
 ///
-/// As the final expression of a cell it shows itself.
+/// A cell that ends in one shows it.
 #[derive(Clone, Debug)]
 pub struct Display {
     data: Map<String, Value>,
@@ -46,19 +56,22 @@ pub fn clear(wait: bool) {
 }
 
 impl Display {
+    /// HTML, which stands for itself as `[HTML]` where only text can be shown.
     pub fn html(html: &str) -> Self {
         Self::new("text/html", html.into(), "[HTML]")
     }
 
+    /// An SVG drawing: its `<svg>` element.
     pub fn svg(svg: &str) -> Self {
         Self::new("image/svg+xml", svg.into(), "[SVG drawing]")
     }
 
-    /// Takes the bytes of a PNG file.
+    /// A PNG image, from the bytes of its file.
     pub fn png(png: &[u8]) -> Self {
         Self::new("image/png", BASE64.encode(png), "[PNG image]")
     }
 
+    /// Markdown, which stands for itself as it is where only text can be shown.
     pub fn markdown(markdown: &str) -> Self {
         Self::new("text/markdown", markdown.into(), markdown)
     }
@@ -79,7 +92,7 @@ impl Display {
         self
     }
 
-    /// The representation of one MIME type; of images that is base64.
+    /// The representation of one MIME type; that of a PNG image is in base64.
     pub fn content(&self, mime: &str) -> Option<&str> {
         self.data.get(mime)?.as_str()
     }
@@ -94,8 +107,8 @@ impl Display {
         self.send(Some(id), false);
     }
 
-    /// Replaces what was shown under `id`, in whichever cell that was. Only the taper kernel can do so;
-    /// elsewhere it is shown anew.
+    /// Replaces what was shown under `id`, in whichever cell that was. Only the taper kernel can do so; elsewhere it is shown
+    /// once more.
     pub fn update(&self, id: &str) {
         self.send(Some(id), true);
     }
@@ -133,7 +146,7 @@ pub(crate) enum Target {
 
 impl Target {
     pub(crate) fn from_env() -> Self {
-        if env::var_os(format::ENV).is_some() {
+        if env::var_os(messages::ENV).is_some() {
             Self::Taper
         } else if env::var_os("EVCXR_IS_RUNTIME").is_some() {
             Self::Evcxr
@@ -143,14 +156,14 @@ impl Target {
     }
 }
 
-/// Asks the kernel to show something.
+/// Sends a request to the kernel.
 fn send(request: &Request) {
-    write(&format::encode(request, &env::var(format::ENV).unwrap_or_default()));
+    write(&messages::encode(request, &env::var(messages::ENV).unwrap_or_default()));
 }
 
 /// Writes in one piece, after all that was printed before, whatever other threads print meanwhile.
 pub(crate) fn write(text: &str) {
     let mut out = stdout().lock();
-    // Nobody reads any more when this fails, so there is nobody to tell.
+    // When this fails nobody reads any more, so there is nobody to tell.
     let _ = out.flush().and_then(|()| out.write_all(text.as_bytes())).and_then(|()| out.flush());
 }

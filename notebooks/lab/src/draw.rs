@@ -17,26 +17,24 @@
 //! # Ok::<(), lab::anyhow::Error>(())
 //! ```
 
-mod parameters;
-
 use crate::data::ways_to_write;
 use crate::plot::Palette;
 use crate::{Result, display::Display};
+use ::ops::parameters::PARAMETERS;
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use candle_core::{DType, Device};
 use candle_nn::VarMap;
 use flate2::{Compression, write::GzEncoder};
-use parameters::PARAMETERS;
 use std::io::Write;
 
-/// A pad for the course's network with these weights. The page computes, by the layers of [`nn`](crate::nn) compiled to
-/// WebAssembly, and asks nobody for anything; it shows the image that the network sees, the ten probabilities, and the
-/// maps after both blocks.
+/// A pad for the course's network with these weights. The page itself computes, with the layers of [`nn`](crate::nn)
+/// compiled to WebAssembly, and loads nothing. It shows the image that the network sees, the ten probabilities, and the
+/// feature maps after both blocks.
 ///
 /// # Errors
-/// When the weights are not those of the network: `conv1`, `conv2` and `dense`, each with a `weight` and a `bias`, or are no
-/// numbers.
+/// When the weights are not those of the network (`conv1`, `conv2` and `dense`, each with a `weight` and a `bias`), or are not
+/// finite.
 pub fn pad(weights: &VarMap) -> Result<Display> {
     let mut samples = ways_to_write();
     for (x, y) in samples.iter_mut().flatten().flatten().flatten() {
@@ -58,17 +56,17 @@ pub fn pad(weights: &VarMap) -> Result<Display> {
     Ok(Display::html(&html).alt("[a pad to draw a digit on]"))
 }
 
-/// Stands where scripts do not run.
+/// Shown where scripts do not run.
 const FALLBACK: &str = "Here is a pad to draw a digit on, where scripts may run: in JupyterLab once this notebook is \
                         trusted, and on the page that it is exported to.";
 
-/// Where the digits that can be chosen stand on the pad, in its pixels.
+/// The box on the pad into which the sample digits are drawn, in its pixels.
 const LEFT: f32 = 80.0;
 const TOP: f32 = 45.0;
 const WIDTH: f32 = 120.0;
 const HEIGHT: f32 = 190.0;
 
-/// The weights, one after the other.
+/// The values of the weights, one after the other, in little-endian order.
 fn values(weights: &VarMap) -> Result<Vec<u8>> {
     let variables = weights.data().lock().expect("no thread panics while it holds the parameters");
     let others = variables.keys().filter(|name| PARAMETERS.iter().all(|(own, _)| own != name));

@@ -1,4 +1,4 @@
-//! Randomness in training that follows from a seed, which candle's own on the CPU does not.
+//! Initial weights, and dropout, that follow from a seed; candle's own on the CPU do not.
 //!
 //! ```
 //! use lab::candle_core::Device;
@@ -13,7 +13,7 @@
 
 pub use crate::nn::Dropout;
 
-use crate::random::Random;
+use ::ops::random::Random;
 use candle_core::{Device, Result, Shape, Tensor};
 use candle_nn::VarMap;
 
@@ -21,7 +21,7 @@ use candle_nn::VarMap;
 /// seed of its own.
 ///
 /// # Errors
-/// When the device has no room for it.
+/// When the device has not enough memory.
 pub fn uniform(shape: impl Into<Shape>, low: f32, high: f32, seed: u64, device: &Device) -> Result<Tensor> {
     let shape = shape.into();
     let mut random = Random::new(seed, 0);
@@ -30,11 +30,12 @@ pub fn uniform(shape: impl Into<Shape>, low: f32, high: f32, seed: u64, device: 
 }
 
 /// Draws the parameters of a network anew: weights uniformly within ±√(6 / n), where n is the number of inputs of the layer,
-/// and biases 0. What else has one dimension, as in layers that normalise, stays as it is. So signals keep their size on the way through layers with ReLU: He, Zhang, Ren and Sun, "Delving deep into
-/// rectifiers", 2015. It is candle's own choice too, but for a normal distribution there and for random biases.
+/// and biases 0. Other parameters of one dimension, as in normalization layers, are left as they are. Thus signals keep their
+/// size on the way through layers with ReLU: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015. candle chooses the
+/// same bound, but a normal distribution and random biases.
 ///
 /// # Errors
-/// When the device has no room for them.
+/// When the device has not enough memory.
 pub fn seed(weights: &VarMap, seed: u64) -> Result<()> {
     let variables = weights.data().lock().expect("no thread panics while it holds the parameters");
     let mut names: Vec<&String> = variables.keys().collect();

@@ -1,50 +1,36 @@
-//! How long work learns that the user wants it to end.
+//! How long-running work learns that the user wants it to end.
 //!
-//! The kernel's stop button sets a flag in the process that runs the cells. Everything in this crate that takes long
-//! looks at it, and ends with an error; loops of a notebook's own do so by [`check_interrupt`]. Then the variables of
-//! earlier cells stay. Code that never looks is ended after two seconds, and with it all variables.
+//! The kernel's stop button sets a flag in the process that runs the cells. Everything in this crate that takes long checks
+//! it, and ends with an error; a notebook's own loops do so with [`check_interrupt`]. Then the variables of earlier cells
+//! are kept. Code that never checks is killed after two seconds, and all variables are lost.
 
+pub use ::ops::{Interrupted, check_interrupt};
+
+use ::ops::interrupt;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
-use thiserror::Error;
 
-/// The user has interrupted the cell.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("interrupted")]
-pub struct Interrupted;
-
-static FLAG: AtomicBool = AtomicBool::new(false);
-
-/// Counts the cells.
+/// How many cells have begun.
 static CELL: AtomicU64 = AtomicU64::new(0);
 
-/// How often to look for an interrupt while waiting for something that cannot be woken.
+/// How often to check for an interrupt while waiting for something that cannot be woken.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
-
-/// For loops that take long: `lab::check_interrupt()?` ends them when the user interrupts the cell. Costs next to
-/// nothing. Under another kernel it never fails.
-///
-/// # Errors
-/// When the user has interrupted the cell.
-pub fn check_interrupt() -> Result<(), Interrupted> {
-    if FLAG.load(Ordering::Relaxed) { Err(Interrupted) } else { Ok(()) }
-}
 
 /// The user interrupts the cell.
 pub(crate) fn set() {
-    FLAG.store(true, Ordering::Relaxed);
+    interrupt::set(true);
 }
 
 /// A cell starts: an interrupt of the one before does not concern it.
 pub(crate) fn begin_cell() {
     CELL.fetch_add(1, Ordering::Relaxed);
-    FLAG.store(false, Ordering::Relaxed);
+    interrupt::set(false);
 }
 
-/// Does work that can be stuck, as in a network, on a thread of its own, which is left alone after an interrupt.
+/// Does work that can get stuck, such as a download, on a thread of its own, which is abandoned after an interrupt.
 pub(crate) fn leave_when_interrupted<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Interrupted> {
@@ -59,7 +45,7 @@ pub(crate) fn leave_when_interrupted<T: Send + 'static>(
     }
 }
 
-/// Waits for the next thing that a thread sends; there is none when the thread has ended.
+/// Waits for the next thing that a thread sends. There is none when the thread has ended.
 pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Result<Option<T>, Interrupted> {
     loop {
         check_interrupt()?;
@@ -71,13 +57,7 @@ pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Result<Option<T>, Interrupte
     }
 }
 
-impl From<Interrupted> for candle_core::Error {
-    fn from(interrupted: Interrupted) -> Self {
-        Self::wrap(interrupted)
-    }
-}
-
-/// A source of bytes that fails once its cell is interrupted, or over.
+/// A source of bytes that fails once its cell is interrupted or over.
 pub(crate) struct Reader<R> {
     input: R,
     cell: u64,
@@ -97,7 +77,7 @@ impl<R> Reader<R> {
 impl<R: Read> Read for Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.is_over() {
-            // Not `ErrorKind::Interrupted`, which readers take for an invitation to try again.
+            // Not `ErrorKind::Interrupted`, after which readers try again.
             return Err(io::Error::other(Interrupted));
         }
         self.input.read(buffer)

@@ -1,4 +1,4 @@
-//! What the taper kernel calls in the process that runs the cells. Notebooks have no use for it.
+//! What the process that runs the cells, and code that the kernel generates, call. Notebooks have no use for it.
 //!
 //! All cells of a session share this crate and one dynamic standard library, so what is done here is done for them.
 
@@ -7,8 +7,8 @@ mod flush;
 pub mod result;
 pub mod variables;
 
-use crate::display::format::{Event, Failure};
 use crate::{backtrace, data, interrupt};
+use messages::{Event, Failure};
 use std::any::TypeId;
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_int};
@@ -23,7 +23,7 @@ use variables::Store;
 /// The descriptor must be open, and nothing else may use it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lab_start(control: c_int) -> *mut Store {
-    // SAFETY: the caller hands the descriptor over.
+    // SAFETY: the caller guarantees that the descriptor is open and that nothing else uses it, which is what `open` asks for.
     unsafe { control::open(control) };
     flush::start();
     report_panics();
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn lab_start(control: c_int) -> *mut Store {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lab_begin(library: *const c_char) {
     interrupt::begin_cell();
-    // SAFETY: the caller gives a C string, which is read here and not kept.
+    // SAFETY: the caller guarantees that `library` is a C string during this call; it is copied here.
     let library = unsafe { CStr::from_ptr(library) }.to_string_lossy().into_owned();
     control::send(&Event::Running { library });
 }
@@ -48,7 +48,8 @@ pub unsafe extern "C" fn lab_begin(library: *const c_char) {
 /// `store` must come from [`lab_start`], and no cell may run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lab_end(store: *mut Store) {
-    // SAFETY: the store is never freed, and as no cell runs nothing else refers to it.
+    // SAFETY: the caller guarantees that `store` comes from `lab_start`, which leaks it, so it is alive; and that no cell runs.
+    // Only cells are given references to the store, so this one is exclusive.
     let kept = unsafe { &mut *store }.commit();
     flush::flush();
     control::send(&Event::Complete { kept });
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn lab_end(store: *mut Store) {
 /// `cause` must be a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lab_not_loaded(cause: *const c_char) {
-    // SAFETY: the caller gives a C string, which is read here and not kept.
+    // SAFETY: the caller guarantees that `cause` is a C string during this call; it is copied here.
     let cause = unsafe { CStr::from_ptr(cause) }.to_string_lossy().into_owned();
     control::send(&Event::Failure(Failure {
         name: "LoadError".into(),
@@ -98,15 +99,15 @@ pub fn run<E>(store: &mut Store, cell: impl FnOnce(&mut Store) -> Result<(), E>)
     control::send(&event);
 }
 
-/// Runs code of the user's that nobody waits for, such as the destructor of an old value: its panic goes no further.
+/// Runs code of the user's whose panic must go no further, such as the destructor of an old value.
 fn quietly(code: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(code)) {
-        // The destructor of a panic's payload may panic, too, for ever.
+        // Dropping the payload could panic too, and so on.
         std::mem::forget(payload);
     }
 }
 
-/// What a `?` of a cell turns an error into. The error has been reported by then.
+/// What a `?` of a cell turns an error into, after it has reported it.
 pub struct CellError;
 
 impl<T: Display> From<T> for CellError {
@@ -118,7 +119,7 @@ impl<T: Display> From<T> for CellError {
     }
 }
 
-/// As [`CellError`], for those who want to see errors in their `Debug` form: `:efmt {:?}`.
+/// [`CellError`] for errors shown in their `Debug` form, `:efmt {:?}`.
 pub struct DebugError;
 
 impl<T: Debug> From<T> for DebugError {
@@ -129,7 +130,7 @@ impl<T: Debug> From<T> for DebugError {
     }
 }
 
-/// As [`DebugError`], over several lines: `:efmt {:#?}`.
+/// [`DebugError`] over several lines, `:efmt {:#?}`.
 pub struct PrettyError;
 
 impl<T: Debug> From<T> for PrettyError {
@@ -140,8 +141,9 @@ impl<T: Debug> From<T> for PrettyError {
     }
 }
 
-/// By this trait code can name the type that a function returns, and so the type `!`, as `<fn() -> ! as Returns>::Type`.
+/// Lets code name the type that a function returns, and so the type `!`, as `<fn() -> ! as Returns>::Type`.
 pub trait Returns {
+    /// The type that the function returns.
     type Type;
 }
 
@@ -160,7 +162,7 @@ fn report_error(message: String, causes: Vec<String>, place: &Location) {
     }));
 }
 
-/// Makes panics of cells known to the kernel, which shows them if the cell fails for them.
+/// Reports the panics of cells to the kernel, which shows those that make the cell fail.
 fn report_panics() {
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("the panic's payload is no text").to_owned();
@@ -175,12 +177,13 @@ fn report_panics() {
     }));
 }
 
-/// What has led to the error, the nearest first. All that is known of the type is that it can be displayed, so only those
-/// can be asked that are known here.
+/// The causes of the error, the nearest first. All that is known of its type is that it can be displayed, so only the types
+/// listed here can be asked.
 fn causes<E: Display>(error: &E) -> Vec<String> {
     fn of<E: Display, Known: 'static>(error: &E) -> Option<&Known> {
         let same = typeid::of::<E>() == TypeId::of::<Known>();
-        // SAFETY: equal type ids mean that `E` is `Known`, apart from lifetimes, of which `Known` has none.
+        // SAFETY: `same` says that `E` and `Known` are one type up to lifetimes. `Known` is `'static`, so it has none that the
+        // cast could extend, and the result borrows `error` for as long as the argument does.
         same.then(|| unsafe { &*std::ptr::from_ref(error).cast() })
     }
     let known: Option<&dyn Error> = None

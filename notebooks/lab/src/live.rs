@@ -1,4 +1,4 @@
-//! Output that changes while its cell runs: in place where that is possible, else as lines now and then.
+//! Output that changes while its cell runs: in place where that is possible, else as a line now and then.
 
 use crate::display::{Display, Target, write};
 use std::io::{IsTerminal, stdout};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What a redraw may take of the time between two of them: a twentieth.
+/// A redraw may take a twentieth of the time between two of them.
 const SHARE: u32 = 20;
 
 /// One such output.
@@ -46,7 +46,7 @@ impl Live {
         now >= self.next
     }
 
-    /// Waits for `time` before it is due again.
+    /// Makes it due again after `time`.
     pub fn rest(&mut self, time: Duration) {
         self.next = Instant::now() + time;
     }
@@ -75,7 +75,7 @@ impl Live {
     }
 }
 
-/// An id that no other output has, be it of another process: notebooks outlive the kernels that they were run on.
+/// An id that no other output has, not even of another process: notebooks outlive the kernels that ran them.
 fn new_id() -> String {
     static PROCESS: OnceLock<String> = OnceLock::new();
     static COUNT: AtomicUsize = AtomicUsize::new(0);

@@ -1,7 +1,7 @@
-//! Layers on [`ops`], and beside them what a network needs of `candle_nn`, so that
-//! `use lab::nn` reads as `use candle_nn as nn` does. Their parameters have candle's names, `weight` and `bias`, so
-//! files of parameters fit both. Read such a file by [`load`], and not by candle's `VarMap::load`, which does nothing, without an
-//! error, before the network has been built.
+//! Layers on [`ops`], and what else a network needs of `candle_nn`, so that `use lab::nn` reads like
+//! `use candle_nn as nn`. Their parameters have candle's names, `weight` and `bias`, so files of parameters fit both. Read
+//! such a file with [`load`], not with candle's `VarMap::load`, which does nothing, without an error, if the network has not
+//! been built yet.
 //!
 //! ```
 //! use lab::candle_core::{DType, Device, Tensor};
@@ -15,29 +15,17 @@
 //! let images = Tensor::ones((5, 1, 28, 28), DType::F32, &Device::Cpu)?;
 //! let maps = norm.forward(&conv.forward(&images)?)?;
 //! assert_eq!(maps.dims(), [5, 32, 26, 26]);
+//! // Each row has been normalised.
+//! assert!(maps.mean_all()?.to_scalar::<f32>()?.abs() < 1e-4);
 //! let parameters: usize = weights.all_vars().iter().map(|variable| variable.elem_count()).sum();
 //! assert_eq!(parameters, (32 * 3 * 3 + 32) + 2 * 26);
 //! # Ok::<(), lab::anyhow::Error>(())
 //! ```
 
-mod conv2d;
-mod conv_block;
-mod dropout;
 mod load;
-mod max_pool2d;
-mod norm;
 #[cfg(test)]
 mod tests;
 
 pub use crate::ops;
-pub use candle_core::{Module, ModuleT};
-pub use candle_nn::{
-    AdamW, Conv2dConfig, Init, LayerNormConfig, Linear, Optimizer, ParamsAdamW, SGD, VarBuilder, VarMap,
-    linear, linear_no_bias,
-};
-pub use conv_block::{ConvBlock, conv_block};
-pub use conv2d::{Conv2d, conv2d, conv2d_no_bias};
-pub use dropout::Dropout;
+pub use ::ops::nn::*;
 pub use load::load;
-pub use max_pool2d::MaxPool2d;
-pub use norm::{LayerNorm, RmsNorm, layer_norm, layer_norm_no_bias, rms_norm};

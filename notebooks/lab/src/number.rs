@@ -1,18 +1,18 @@
-//! Numbers as text that is short whatever they are.
+//! Numbers as short text, whatever their size.
 
-/// Beyond this a number of `f32`, and most others, has digits that mean nothing.
+/// From here on the last digits of an `f32`, and of most measured numbers, are meaningless.
 const LARGE: f64 = 1e7;
 
-/// With so many digits after the point; as a power of ten where it is large, `1.50e30`.
+/// The number with so many digits after the point, or in scientific notation if it is large, `1.50e30`.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if value.abs() >= LARGE && value.is_finite() {
         return format!("{value:.2e}");
     }
-    // Without the sign of a zero.
+    // Adding 0 removes the sign of -0.
     format!("{:.decimals$}", value + 0.0)
 }
 
-/// As [`fixed`], and as a power of ten where the number is so small that all its digits would be 0, `1.50e-30`.
+/// [`fixed`], but in scientific notation too if all digits would be 0, `1.50e-30`.
 pub fn significant(value: f64, decimals: usize) -> String {
     if value != 0.0 && value.abs() < 0.5 * 0.1f64.powi(decimals as i32) {
         return format!("{value:.2e}");

@@ -1,4 +1,4 @@
-//! How fast work goes on, and how long it still takes, in words.
+//! How fast work progresses, and how long it will still take, in words.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub fn clock(time: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// `3.9/s`, with a unit `3.9 steps/s`, or `2.5 s each`. Nothing before something is done.
+/// `3.9/s`, with a unit `3.9 steps/s`, or `2.5 s each`. None before anything is done.
 pub fn rate(done: usize, time: Duration, unit: &str) -> Option<String> {
     let seconds = time.as_secs_f64();
     if done == 0 || seconds == 0.0 {
@@ -24,7 +24,7 @@ pub fn rate(done: usize, time: Duration, unit: &str) -> Option<String> {
     })
 }
 
-/// `1:01 left`, if it goes on as it did. Nothing before something is done, or when nothing is left.
+/// `1:01 left`, if it goes on at this rate. None before anything is done, and when all is done.
 pub fn left(done: usize, total: usize, time: Duration) -> Option<String> {
     if done == 0 || done >= total {
         return None;

@@ -1,5 +1,5 @@
-//! Pictures of digits, of what a network holds, of training curves and scores, as SVG that is readable on light and dark
-//! pages.
+//! Pictures of digits, of the weights and feature maps of a network, of training curves and of scores, as SVG that is readable
+//! on light and dark pages.
 //!
 //! ```
 //! use lab::plot::{self, Curve};

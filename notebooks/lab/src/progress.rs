@@ -12,19 +12,19 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_millis(100);
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows how far a loop over `items` has come: a bar with the count, the rate and the time left, which changes in
-/// place. How many items there are it learns from [`size_hint`](Iterator::size_hint); where that does not tell, it
-/// shows the count and the rate.
+/// Shows how far a loop over `items` has come: a bar with the count, the rate and the time left, which changes in place. The
+/// number of items comes from [`size_hint`](Iterator::size_hint); if that does not tell, only the count and the rate are shown.
 ///
-/// ```no_run
-/// for file in lab::progress(["one", "two"]).label("files") {
-///     println!("{file}");
+/// ```
+/// let mut sum = 0;
+/// for number in lab::progress(1..=4).label("numbers") {
+///     sum += number;
 /// }
+/// assert_eq!(sum, 10);
 /// ```
 ///
-/// The loop ends when the user interrupts the cell: `next` then unwinds with [`Interrupted`], for an iterator has no
-/// error to return. Where output cannot change in place, there is a line for each tenth instead, a second or more
-/// apart.
+/// The loop ends when the user interrupts the cell: `next` then unwinds with [`Interrupted`], since an iterator has no error to
+/// return. Where output cannot change in place, there is a line for each tenth instead, at least a second apart.
 pub fn progress<I: IntoIterator>(items: I) -> Progress<I::IntoIter> {
     let items = items.into_iter();
     let total = match items.size_hint() {
@@ -43,7 +43,7 @@ pub struct Progress<I> {
 }
 
 impl<I> Progress<I> {
-    /// Sets what stands before the bar.
+    /// Sets the text before the bar.
     pub fn label(mut self, label: &str) -> Self {
         self.bar.label = label.into();
         self
@@ -56,7 +56,7 @@ impl<I: Iterator> Iterator for Progress<I> {
     fn next(&mut self) -> Option<I::Item> {
         if check_interrupt().is_err() {
             self.bar.end("interrupted after ");
-            // No panic: its message would be printed, and it is none that the user needs.
+            // Not a panic, whose message would be printed though the user does not need it.
             resume_unwind(Box::new(Interrupted));
         }
         self.bar.tick();
@@ -79,11 +79,11 @@ struct Bar {
     live: Live,
     label: String,
     total: Option<usize>,
-    /// Items handed out.
+    /// How many items have been handed out.
     count: usize,
     /// When the first item was asked for.
     start: Option<Instant>,
-    /// Lines: the tenths, or without a total the seconds, that the last one told of.
+    /// For lines: the tenths, or without a total the seconds, that the last line reported.
     mark: u64,
     ended: bool,
 }
@@ -103,7 +103,7 @@ impl Bar {
         }
     }
 
-    /// Writes a line if there is news since the last one: another tenth, or twice the time.
+    /// Writes a line if there is news since the last one: another tenth, or without a total twice the time.
     fn tell(&mut self, seconds: u64) {
         let (mark, news) = match self.total {
             Some(total) => (self.count as u64 * 10 / total.max(1) as u64, self.mark + 1),
@@ -148,7 +148,7 @@ impl Bar {
         }
     }
 
-    /// Rate and time: what is left of it, or at the end what it took.
+    /// The rate, and the time that is left or, at the end, that it took.
     fn numbers(&self, end: Option<&str>) -> Vec<String> {
         let time = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         let left = self.total.and_then(|total| pace::left(self.count, total, time));
@@ -157,7 +157,7 @@ impl Bar {
     }
 }
 
-/// A bar in HTML. The element has the colours of the page's theme, and readers of the screen understand it.
+/// A bar in HTML. The element has the colours of the page's theme, and screen readers understand it.
 pub fn bar(done: usize, total: usize) -> String {
     let (value, max) = if total == 0 { (1, 1) } else { (done, total) };
     format!(
@@ -165,7 +165,7 @@ pub fn bar(done: usize, total: usize) -> String {
     )
 }
 
-/// `done` of `total` in parts of which there are `parts`; all of them only when all is done.
+/// The fraction `done` of `total` as a number of `parts`; all of them only when all is done.
 fn fraction(done: usize, total: usize, parts: usize) -> usize {
     if done >= total { parts } else { done * parts / total }
 }
@@ -174,7 +174,7 @@ impl Drop for Bar {
     /// The loop was left early.
     fn drop(&mut self) {
         if self.start.is_some() && !self.ended {
-            // The item that a panic has hit is not done.
+            // An item whose processing has panicked is not done.
             self.count -= usize::from(thread::panicking() && self.count > 0);
             self.end(if check_interrupt().is_err() { "interrupted after " } else { "stopped after " });
         }

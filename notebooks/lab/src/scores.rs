@@ -1,5 +1,5 @@
-//! What trained networks have reached: a record for each run, in a file of its own, from which the results of the course
-//! are drawn.
+//! The scores of trained networks: a record for each run, in a file of its own, from which the results of the course are
+//! drawn.
 //!
 //! ```
 //! use lab::candle_core::Device;
@@ -34,9 +34,9 @@ use serde::{Deserialize, Serialize};
 /// A framework, in the version that this crate or the course uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Framework {
-    /// As it calls itself.
+    /// The name that it calls itself by.
     pub name: &'static str,
-    /// As Cargo.toml has it.
+    /// The version, as in Cargo.toml.
     pub version: &'static str,
 }
 
@@ -46,62 +46,62 @@ pub const CANDLE: Framework = Framework { name: "candle", version: "0.11.1" };
 /// The Burn that comes with this crate's feature `burn`.
 pub const BURN: Framework = Framework { name: "Burn", version: "0.22.1" };
 
-/// The format of a record, as it is written now.
+/// The number of the current format of records.
 const FORMAT: u32 = 1;
 
-/// One training, and the test of what came of it.
+/// A training, and the test of the trained network.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
     format: u32,
-    /// `candle`, `PyTorch`, …
+    /// The framework: `candle`, `PyTorch`, …
     pub framework: String,
-    /// In which of the framework's styles the network is written: `Sequential`, `functional`, …
+    /// The framework's style in which the network is written: `Sequential`, `functional`, …
     pub style: String,
-    /// Of the framework.
+    /// The version of the framework.
     pub version: String,
     /// The name of the data set.
     pub data: String,
-    /// Images that were learnt from.
+    /// The number of images to train on.
     pub train_images: usize,
-    /// Images held back from the training to look at in between.
+    /// The number of images held back from the training for validation.
     pub validation_images: usize,
-    /// Images that the score of an epoch was measured on.
+    /// The number of images that the score of an epoch was measured on.
     pub test_images: usize,
-    /// As [`device::name`] has it.
+    /// The device, as [`device::name`] names it.
     pub device: String,
-    /// Images of a step.
+    /// The number of images in a batch.
     pub batch: usize,
-    /// What the initial weights and the order of the images follow from.
+    /// The seed of the initial weights and of the order of the images.
     pub seed: u64,
-    /// Numbers that were learnt.
+    /// The number of trained parameters.
     pub parameters: usize,
-    /// In their order.
+    /// The epochs, in order.
     pub epochs: Vec<Epoch>,
-    /// The most memory that the process has taken by then, the data included, in MiB; 0 where the system does not tell.
+    /// The peak memory of the process until then, including the data, in MiB; 0 if the system does not tell.
     pub peak_memory_mib: f64,
     /// The processor's model.
     pub cpu: String,
-    /// Threads that can run at once.
+    /// The number of threads that can run at once.
     pub cores: usize,
-    /// `2026-11-20`, in UTC.
+    /// The date in UTC, `2026-11-20`.
     pub date: String,
 }
 
 /// One epoch of a [`Record`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Epoch {
-    /// Mean over the steps, while the weights changed.
+    /// The mean over the steps, while the weights changed.
     pub train: Score,
-    /// On the images held back, at the end of the epoch.
+    /// The score on the validation images, at the end of the epoch.
     pub validation: Option<Score>,
-    /// On the test images, at the end of the epoch.
+    /// The score on the test images, at the end of the epoch.
     pub test: Option<Score>,
-    /// How long the training took, without validation and test.
+    /// The time of the training in seconds, without validation and test.
     pub seconds: f64,
 }
 
 impl Record {
-    /// A record of a training on `train` that is tested on `test`; all else that it should tell is set afterwards.
+    /// A record of a training on `train` that is tested on `test`. Set the other fields afterwards.
     pub fn new(framework: Framework, style: &str, train: &Split, test: &Split, device: &Device) -> Self {
         let data = train.name().rsplit_once(", ").map_or(train.name(), |(data, _)| data);
         Self {
@@ -125,7 +125,7 @@ impl Record {
         }
     }
 
-    /// The framework and the style, which is how a chart calls it.
+    /// The framework and the style, as charts name it.
     pub fn name(&self) -> String {
         format!("{}: {}", self.framework, self.style)
     }

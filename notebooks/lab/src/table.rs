@@ -1,4 +1,4 @@
-//! Tables as text, for what a notebook prints.
+//! Tables as text, for notebooks to print.
 //!
 //! ```
 //! use lab::table::{text, thousands};
@@ -7,7 +7,8 @@
 //! assert_eq!(table.lines().nth(3), Some("│ dense │     16,010 │"));
 //! ```
 
-/// A table with lines around its cells. Columns of numbers should come last: all but the first are aligned to the right.
+/// A table with lines around its cells. All columns but the first are aligned to the right, so columns of numbers should come
+/// last.
 pub fn text<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = rows.into_iter().collect();
     let headers = headers.map(String::from);

@@ -1,4 +1,4 @@
-//! Training: a panel that shows it live, and the loop itself for notebooks that have taught it.
+//! Training: a panel that shows it live, and the loop itself, for notebooks that have already taught it.
 //!
 //! ```
 //! use lab::candle_core::{DType, Device, Tensor};
@@ -16,7 +16,7 @@
 //! let forward = |images: &Tensor, _training| dense.forward(&images.flatten_from(1)?);
 //! let history = fit(forward, &mut optimizer, &digits.train, Some(&digits.test), &settings)?;
 //! assert_eq!((history.epochs().len(), history.steps().len()), (5, 25));
-//! // Less than the logarithm of ten, which is what guessing costs.
+//! // Less than log 10, the loss of guessing.
 //! assert!(history.epochs()[4].training.loss < 2.3);
 //! # Ok::<(), lab::anyhow::Error>(())
 //! ```

@@ -34,6 +34,12 @@ impl Crate {
         })
     }
 
+    /// One without features.
+    #[cfg(test)]
+    pub fn for_test(id: &str, file: &std::path::Path) -> Self {
+        Self { id: id.into(), features: BTreeSet::new(), file: file.to_owned(), is_macro: false }
+    }
+
     /// Whether it comes from a registry, rather than from a folder or a repository.
     fn is_from_registry(&self) -> bool {
         self.id.starts_with("registry+")

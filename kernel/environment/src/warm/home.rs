@@ -2,6 +2,7 @@
 
 use super::Environment;
 use super::build::{Built, Orders, Progress};
+use super::compiled::Crate;
 use crate::cuda::Cuda;
 use crate::files;
 use crate::lab::Lab;
@@ -60,9 +61,8 @@ impl Home {
     /// The folder below `environments` in which this `lab` is built.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
-        let own = [MANIFEST, COMMON].map(str::to_owned);
-        let mut parts = vec![versions, lab.manifest()?, toolchain.version.clone()];
-        parts.extend(own);
+        let mut parts = vec![versions, MANIFEST.to_owned(), COMMON.to_owned(), toolchain.version.clone()];
+        parts.extend(lab.manifests()?.map(|(path, text)| format!("{}\n{text}", path.display())));
         parts.extend(cuda.map(Cuda::identity));
         let key = files::digest(parts.iter().map(String::as_bytes));
         let root = environments.join(key);
@@ -141,28 +141,57 @@ impl Home {
         Ok(())
     }
 
-    /// Copies the library to where no later build writes, and writes down that it is there.
+    /// Copies what was built of `lab` to where no later build writes, and writes down that it is there.
     pub fn finish(&self, built: Built, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
-        let library = keep(&built.library, &folder)?;
-        let environment = self.environment(library, self.package(), built, toolchain)?;
+        self.keep_lab(&built, &folder)?;
+        let environment = self.environment(&folder, self.package(), built, toolchain)?;
         environment.write(&folder)?;
         Ok(environment)
     }
 
-    /// What has been built in a package, linked with a library of `lab`.
+    /// Copies the library of `lab`, and the compiled crates that lie in the folder of `lab`, to a folder: the next `lab` may
+    /// have others in the same places.
+    pub fn keep_lab(&self, built: &Built, folder: &Path) -> Result<()> {
+        for file in self.files_of_lab(built) {
+            files::copy(file, &folder.join(file.file_name().context("a compiled file has no name")?))?;
+        }
+        Ok(())
+    }
+
+    fn files_of_lab<'a>(&'a self, built: &'a Built) -> impl Iterator<Item = &'a Path> {
+        let parts = built.crates.iter().filter(|found| self.is_part_of_lab(found));
+        parts.map(|found| found.file.as_path()).chain([built.library.as_path()])
+    }
+
+    /// Whether a crate lies in the folder of `lab`, whose library holds it.
+    fn is_part_of_lab(&self, found: &Crate) -> bool {
+        found.folder().is_some_and(|folder| folder.starts_with(self.root.join("lab")))
+    }
+
+    /// What has been built in a package; `labs` is the folder with what was kept of `lab`.
     pub fn environment(
         &self,
-        library: PathBuf,
+        labs: &Path,
         package: PathBuf,
-        Built { native, crates, .. }: Built,
+        built: Built,
         toolchain: &Toolchain,
     ) -> Result<Environment> {
+        let kept = |file: &Path| Some(labs.join(file.file_name()?));
+        let mut sizes = BTreeMap::new();
+        for copy in self.files_of_lab(&built).filter_map(kept) {
+            let size = fs::metadata(&copy).with_context(|| copy.display().to_string())?.len();
+            sizes.insert(copy, size);
+        }
         let target = self.target();
+        let folders =
+            [labs.to_owned(), target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")];
+        let Built { library, native, mut crates, .. } = built;
+        crates.retain(|found| !self.is_part_of_lab(found));
         Ok(Environment {
-            size: fs::metadata(&library)?.len(),
-            library,
-            dependencies: vec![target.join(&toolchain.host).join("debug/deps"), target.join("debug/deps")],
+            library: kept(&library).context("the library has no name")?,
+            sizes,
+            dependencies: folders.into(),
             native,
             package,
             lab: self.lab.clone(),
@@ -173,13 +202,6 @@ impl Home {
             sources: Vec::new(),
         })
     }
-}
-
-/// Copies a library to a folder; returns where it is then.
-pub fn keep(library: &Path, folder: &Path) -> Result<PathBuf> {
-    let copy = folder.join("liblab").with_extension(library.extension().context("the library has no name")?);
-    files::copy(library, &copy)?;
-    Ok(copy)
 }
 
 #[cfg(test)]
@@ -202,6 +224,25 @@ mod tests {
     }
 
     #[test]
+    fn the_key_depends_on_what_each_crate_of_lab_depends_on() {
+        let folder = tempfile::tempdir().unwrap();
+        Lab::embedded().write_to(folder.path()).unwrap();
+        let toolchain = Toolchain::find().unwrap();
+        let root = || {
+            let lab = Lab::in_folder(folder.path()).unwrap();
+            Home::of(Path::new("/environments"), &toolchain, None, &lab).unwrap().root
+        };
+        let before = root();
+        assert_eq!(before, home(&[]).root);
+        fs::write(folder.path().join("ops/src/more.rs"), "").unwrap();
+        assert_eq!(root(), before, "sources alone need no other dependencies");
+        let manifest = folder.path().join("ops/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text + "hound = \"3\"\n").unwrap();
+        assert_ne!(root(), before);
+    }
+
+    #[test]
     fn the_manifest_lists_the_features_whatever_their_names() {
         let features = |home: &Home| -> toml::Value {
             let manifest: toml::Table = toml::from_str(&home.manifest("../..")).unwrap();
@@ -218,11 +259,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home { root: folder.path().to_owned(), ..home(&["burn"]) };
         assert!(home.ready().is_none());
-        let built = folder.path().join("liblab.so");
-        fs::write(&built, "library").unwrap();
+        let [library, ops] = ["liblab.so", "libops-1.rlib"].map(|name| folder.path().join(name));
+        fs::write(&library, "library").unwrap();
+        fs::write(&ops, "ops").unwrap();
         let toolchain = Toolchain::find().unwrap();
-        let built = Built { library: built, native: Vec::new(), crates: Vec::new(), direct: BTreeMap::new() };
+        let part = Crate::for_test(&format!("path+file://{}/lab/ops#0.1.0", folder.path().display()), &ops);
+        let built = Built { library, native: Vec::new(), crates: vec![part], direct: BTreeMap::new() };
         let environment = home.finish(built, &toolchain).unwrap();
+        // The next `lab` has another one by this name.
+        fs::write(ops, "other ops").unwrap();
         assert!(environment.lab_library().starts_with(home.labs()), "{environment:?}");
         assert!(home.ready().is_none(), "the dependencies are not there");
         for dependencies in
@@ -232,6 +277,13 @@ mod tests {
         }
         let ready = home.ready().unwrap();
         assert!(ready.serves(&Lab::embedded().with(["burn".to_owned()].into())));
+        let copy = home.labs().join("libops-1.rlib");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "ops");
+        assert!(ready.rustflags().contains(&format!("-Ldependency={}\u{1f}", home.labs().display())));
+        fs::remove_file(&copy).unwrap();
+        assert!(home.ready().is_none(), "a crate that the library is made of is missing");
+        fs::write(&copy, "ops").unwrap();
+        assert!(home.ready().is_some());
         fs::write(ready.lab_library(), "libr").unwrap();
         assert!(home.ready().is_none(), "the library is cut short");
     }

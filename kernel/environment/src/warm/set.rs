@@ -7,7 +7,7 @@
 
 use super::build::{self, Built, Orders};
 use super::compiled::Crate;
-use super::home::{Home, keep};
+use super::home::Home;
 use super::{Environment, SetLibrary, sources};
 use crate::cache::environments;
 use crate::files;
@@ -24,7 +24,8 @@ use toml::{Table, Value};
 pub fn with(base: &Environment, lab: &Lab, wanted: &Table, mut orders: Orders) -> Result<Environment> {
     // What is made of sources that may have changed is made again, on what is made of others.
     let mut base = base.clone();
-    base.sets.retain(|set| !set.is_local);
+    let local: Vec<SetLibrary> = base.sets.extract_if(.., |set| set.is_local).collect();
+    base.sizes.retain(|path, _| local.iter().all(|set| set.path != *path));
     base.crates.retain(|found| !found.is_local());
     let base = &base;
     if let Some(named) = named_already(base, wanted) {
@@ -96,12 +97,16 @@ fn finish(
     let mut direct = built.direct.clone();
     direct.retain(|name, _| wanted.keys().any(|wanted| wanted.replace('-', "_") == *name));
     let is_same = fs::read(&built.library)? == fs::read(&base.library)?;
-    let library = if is_same { base.library.clone() } else { keep(&built.library, folder)? };
+    let labs = if is_same { base.library.parent().context("a library is in a folder")? } else { folder };
+    if !is_same {
+        home.keep_lab(&built, labs)?;
+    }
     let target = home.target().join(&orders.toolchain.host);
-    let mut environment = home.environment(library, folder.to_owned(), built, orders.toolchain)?;
+    let mut environment = home.environment(labs, folder.to_owned(), built, orders.toolchain)?;
     let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     if is_same {
         environment.sets.clone_from(&base.sets);
+        environment.sizes.extend(base.sizes.clone());
         known.extend(base.crates.iter().map(|found| found.file.clone()));
     }
     // Of crates that build scripts and procedural macros need as well, there is another build for the machine that compiles.
@@ -121,6 +126,7 @@ fn finish(
         let new: Vec<Crate> = environment.crates.iter().filter(is_new).cloned().collect();
         if !new.is_empty() {
             let library = link(&environment, folder, &new, orders)?;
+            environment.sizes.insert(library.path.clone(), fs::metadata(&library.path)?.len());
             environment.sets.push(SetLibrary { is_local, ..library });
         }
     }
@@ -173,5 +179,5 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
     if !output.status.success() {
         bail!("the crates cannot be linked:\n{}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(SetLibrary { size: fs::metadata(&path)?.len(), name, path, is_local: false })
+    Ok(SetLibrary { name, path, is_local: false })
 }

@@ -1,3 +1,5 @@
+//! What the frames are drawn on.
+
 use crate::colors::{BACKGROUND, Color, INK};
 use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};

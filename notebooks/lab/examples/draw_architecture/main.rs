@@ -1,5 +1,5 @@
-//! Draws the frames of the notebook on the architecture, `assets/architecture/01.png` to `16.png`: the way of one digit
-//! through the network, with the values that a trained network really has. Expect the same frames on every run.
+//! Draws the frames of the notebook on the architecture, `assets/architecture/01.png` to `16.png`: the way of one digit through
+//! the network, with the real values of a trained network. Every run draws the same frames.
 //!
 //! ```text
 //! cargo run --release -p lab --example draw_architecture

@@ -1,3 +1,5 @@
+//! The trained network, and its values for one digit.
+
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::data;
 use lab::nn::{self, Module, Optimizer};
@@ -50,7 +52,7 @@ impl Maps {
     }
 }
 
-/// What becomes of one digit in the trained network, and the weights that do it.
+/// The values of one digit in the trained network, and the weights.
 pub struct Journey {
     pub label: u8,
     pub input: Maps,
@@ -68,7 +70,7 @@ pub struct Journey {
     pub probabilities: Vec<f32>,
 }
 
-/// Trains the network, and sends one of the test digits through it.
+/// Trains the network, and computes its values for one of the test digits.
 pub fn journey(device: &Device) -> lab::Result<Journey> {
     let digits = data::mnist()?;
     let variables = nn::VarMap::new();

@@ -1,14 +1,16 @@
+//! A palette of at most 256 colours, which all frames share.
+
 use std::collections::HashMap;
 
-/// At most 256 colours that stand for all of these, each as near as can be.
+/// At most 256 colours, and the nearest of them for each colour of the frames.
 pub struct Palette {
     pub colors: Vec<[u8; 3]>,
     nearest: HashMap<[u8; 3], u8>,
 }
 
 impl Palette {
-    /// Takes the frequent colours first, and leaves out what lies near one that is taken; the distance that is near
-    /// grows until there is room for all.
+    /// Takes frequent colours first, and skips those within some distance of one that is taken. The distance grows until all
+    /// colours are covered.
     pub fn of<'a>(pixels: impl Iterator<Item = &'a [u8; 3]>) -> Self {
         let mut counts: HashMap<[u8; 3], u32> = HashMap::new();
         pixels.for_each(|pixel| *counts.entry(*pixel).or_default() += 1);
@@ -40,7 +42,7 @@ impl Palette {
     }
 }
 
-/// The square of the distance.
+/// The squared distance of two colours.
 fn distance(a: &[u8; 3], b: &[u8; 3]) -> u32 {
     a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum()
 }

@@ -1,12 +1,14 @@
+//! Animated PNG files.
+
 use crate::{Result, check_interrupt};
 use image::{Rgb, RgbImage};
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
 use std::collections::HashMap;
 
-/// An animated PNG of frames of one size, repeated without end, each shown for `seconds`. Every frame is whole, so that
-/// it can be cut out. One frame alone is an ordinary PNG.
+/// An animated PNG of frames of one size, repeated for ever, each shown for `seconds`. Every frame is complete, so that it can
+/// be cut out. A single frame is an ordinary PNG.
 ///
-/// Nothing is lost: up to 256 colours, counted over all frames, become a palette, which takes a third of the room.
+/// The file is lossless. If all frames together have at most 256 colours, it has a palette, which takes a third of the space.
 pub fn encode(frames: &[RgbImage], seconds: f64) -> Result<Vec<u8>> {
     let (width, height) = frames.first().map_or((0, 0), RgbImage::dimensions);
     let palette = Palette::of(frames);
@@ -18,7 +20,7 @@ pub fn encode(frames: &[RgbImage], seconds: f64) -> Result<Vec<u8>> {
         Some(palette) => {
             encoder.set_color(ColorType::Indexed);
             encoder.set_palette(palette.colors.concat());
-            // Neighbouring places in a palette say nothing of each other.
+            // Neighbouring indices of a palette are unrelated, so a filter would not help.
             encoder.set_filter(Filter::NoFilter);
         }
         None => {
@@ -48,12 +50,12 @@ struct Palette {
 }
 
 impl Palette {
-    /// The colours of the frames in the order of their appearance, unless there are more than 256.
+    /// The colours of the frames in order of appearance, unless there are more than 256.
     fn of(frames: &[RgbImage]) -> Option<Self> {
         let mut palette = Self { colors: Vec::new(), place: HashMap::new() };
         let mut previous = None;
         for Rgb(color) in frames.iter().flat_map(|frame| frame.pixels()) {
-            // Most pixels look like the one before, and need not be looked for.
+            // Most pixels equal the one before, and need no search.
             if previous.replace(color) != Some(color) && !palette.place.contains_key(color) {
                 palette.place.insert(*color, u8::try_from(palette.colors.len()).ok()?);
                 palette.colors.push(*color);

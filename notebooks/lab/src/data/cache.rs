@@ -1,4 +1,4 @@
-//! A data set whose files are known beforehand, in a folder that is filled by download.
+//! A data set whose files are known in advance, in a folder that is filled by downloads.
 
 use super::{Dataset, Error, download::download, idx};
 use crate::{interrupt, whole_file};
@@ -6,14 +6,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// A file whose content is known.
+/// A file whose content is known in advance.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Without a folder, and without `.gz`.
+    /// The name of the file, without a folder and without `.gz`.
     pub name: &'static str,
-    /// In bytes, uncompressed.
+    /// The uncompressed size in bytes.
     pub size: u64,
-    /// Of the uncompressed bytes, in hexadecimal: gzip headers differ between mirrors.
+    /// The checksum of the uncompressed bytes, in hexadecimal: gzip headers differ between mirrors.
     pub sha256: &'static str,
 }
 
@@ -41,8 +41,8 @@ pub const MNIST: [Known; 4] = [
     },
 ];
 
-/// The data set in `files`, from the folder `cache` where there is one; what is missing or damaged there is downloaded
-/// from `mirrors`, unless there are none.
+/// The data set in `files`, from the folder `cache` if there is one. What is missing or damaged there is downloaded from
+/// `mirrors`, unless there are none.
 pub fn load(files: &[Known; 4], cache: Option<&Path>, mirrors: &[String]) -> Result<Dataset, Error> {
     let mut loaded = Vec::new();
     for known in files {
@@ -69,7 +69,7 @@ pub fn load(files: &[Known; 4], cache: Option<&Path>, mirrors: &[String]) -> Res
 }
 
 impl Known {
-    /// Reads no more than the known size, and compares the checksum, which settles all else.
+    /// Reads no more than the known size, and compares the checksum, which makes other checks unnecessary.
     pub(super) fn read(&self, input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
         let file = || path.to_path_buf();
         let mut bytes = Vec::new();

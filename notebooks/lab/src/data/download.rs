@@ -1,3 +1,5 @@
+//! Downloads from mirrors.
+
 use super::proxy::Proxies;
 use super::{Error, Known};
 use crate::interrupt;
@@ -6,10 +8,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// The uncompressed file from the first mirror that gives it unharmed.
+/// The uncompressed file from the first mirror that delivers it intact.
 pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
     let (known, mirrors) = (known.clone(), mirrors.to_vec());
-    // A mirror that does not answer must not keep the user from ending the cell.
+    // A mirror that does not answer must not keep the user from interrupting the cell.
     interrupt::leave_when_interrupted(move || from_mirrors(&known, &mirrors))?
 }
 
@@ -42,7 +44,7 @@ fn fetch(agent: &ureq::Agent, url: &str, known: &Known) -> crate::Result<Vec<u8>
     Ok(known.read(GzDecoder::new(progress), Path::new(known.name))?)
 }
 
-/// Prints how much has come, on a line that it writes over and over.
+/// Prints how much has arrived, on a line that it overwrites.
 struct Progress<R> {
     input: interrupt::Reader<R>,
     name: &'static str,
@@ -51,7 +53,7 @@ struct Progress<R> {
     shown: u64,
 }
 
-/// Bytes from one line to the next.
+/// How many bytes arrive between two updates of the line.
 const STEP: u64 = 500_000;
 
 impl<R: Read> Read for Progress<R> {
@@ -71,12 +73,12 @@ impl<R> Progress<R> {
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let total = self.total.map(|total| format!(" of {:.2}", megabytes(total))).unwrap_or_default();
         print!("\rdownloading {}: {:.2}{total} MB", self.name, megabytes(self.done));
-        // Nobody reads any more when this fails; the download goes on.
+        // When this fails nobody reads any more; the download goes on.
         let _ = io::stdout().flush();
     }
 }
 
-/// Ends the line, whether all has come or not, as long as somebody waits for it.
+/// Ends the line, whether the download is complete or not, as long as somebody waits for it.
 impl<R> Drop for Progress<R> {
     fn drop(&mut self) {
         if !self.input.is_over() {

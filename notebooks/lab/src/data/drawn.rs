@@ -1,11 +1,13 @@
+//! Digits that this crate draws.
+
 use super::skeletons::{Point, SKELETONS, Skeleton};
 use super::{Dataset, Error, Split};
 use crate::check_interrupt;
-use crate::random::Random;
+use ::ops::random::Random;
 use rayon::prelude::*;
 
-/// 60,000 and 10,000 digits that look handwritten, drawn from stroke skeletons with random distortion: what the
-/// course runs on where there is no MNIST. The same seed gives the same bytes, on every machine.
+/// 60,000 and 10,000 digits that look handwritten, drawn from stroke skeletons with random distortions. The course runs on
+/// them where there is no MNIST. The same seed gives the same bytes, on every machine.
 ///
 /// # Errors
 /// When the user interrupts.
@@ -13,18 +15,18 @@ pub fn drawn(seed: u64) -> Result<Dataset, Error> {
     drawn_sized(seed, 60_000, 10_000)
 }
 
-/// As [`drawn`], with as many images as asked for. An image does not depend on how many there are.
+/// [`drawn`] with another number of images. An image does not depend on how many there are.
 ///
 /// # Errors
 /// When the user interrupts.
 pub fn drawn_sized(seed: u64, train: usize, test: usize) -> Result<Dataset, Error> {
-    // Far more than anybody draws lies between the streams of the two parts.
+    // The streams of the two parts are farther apart than the number of images that anybody draws.
     let (train, test) = (draw_all(seed, 0, train)?, draw_all(seed, 1 << 32, test)?);
     Ok(Dataset::new("drawn digits", train, test))
 }
 
-/// For each digit the ways in which people write it, undistorted: strokes, in a box that reaches from (0, 0) at the top left
-/// to (1, 1), each as the points of a line.
+/// For each digit the ways in which people write it, undistorted: strokes in a box from (0, 0) at the top left to (1, 1), each
+/// as the points of a line.
 pub(crate) fn ways_to_write() -> [Vec<Vec<Vec<Point>>>; 10] {
     SKELETONS.map(|skeletons| {
         let strokes = |skeleton: &Skeleton| skeleton.iter().map(|stroke| smooth(stroke)).collect();
@@ -72,7 +74,7 @@ fn draw(digit: usize, random: &mut Random) -> Vec<u8> {
     coverage.iter().map(|coverage| (coverage * ink + 0.5) as u8).collect()
 }
 
-/// Moves each point a little, corners as one.
+/// Moves each point a little; the two points of a corner move together.
 fn jitter(stroke: &[Point], amount: f32, random: &mut Random) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::with_capacity(stroke.len());
     for (at, &(x, y)) in stroke.iter().enumerate() {
@@ -106,12 +108,12 @@ fn smooth(points: &[Point]) -> Vec<Point> {
     line
 }
 
-/// Bends, sizes, slants and turns a digit as hands do, and puts it near the middle of the image, in pixels.
+/// Bends, scales, slants and rotates a digit as hands do, and places it near the middle of the image, in pixels.
 fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
     let (bend_x, bend_y) = (0.12 * random.normal(), 0.12 * random.normal());
     let (width, height) = (random.between(9.0, 18.0), random.between(15.5, 20.5));
     let slant = 0.12 + 0.22 * random.normal();
-    // Sine and cosine by the tangent of half the angle, for those of the standard library differ between platforms.
+    // Sine and cosine from the tangent of half the angle, since those of the standard library differ between platforms.
     let t = 0.06 * random.normal();
     let (sin, cos) = (2.0 * t / (1.0 + t * t), (1.0 - t * t) / (1.0 + t * t));
     for point in strokes.iter_mut().flatten() {
@@ -125,7 +127,7 @@ fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
     };
     let (left, right) = range(&mut strokes.iter().flatten().map(|point| point.0));
     let (top, bottom) = range(&mut strokes.iter().flatten().map(|point| point.1));
-    // The border stays empty, as in MNIST.
+    // The border is left empty, as in MNIST.
     let middle = Split::SIDE as f32 / 2.0;
     let most = middle - Pen::REACH - 0.5;
     let shrink = (2.0 * most / (right - left).max(bottom - top)).min(1.0);
@@ -146,7 +148,7 @@ struct Pen {
 }
 
 impl Pen {
-    /// How far from its line the widest pen can leave ink: radius, pressure and softness together.
+    /// The distance from its line up to which the widest pen can leave ink: radius, pressure and softness together.
     const REACH: f32 = 3.1;
 
     /// Inks each pixel near the line by the distance of its centre.

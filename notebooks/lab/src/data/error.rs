@@ -1,8 +1,10 @@
+//! Errors of data sets.
+
 use crate::Interrupted;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why a data set could not be read. Every message about a file names it and says what is wrong with it.
+/// Why a data set could not be read. Every message about a file names the file and says what is wrong with it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "fields are what the messages call them")]
@@ -19,7 +21,7 @@ pub enum Error {
     /// The system cannot write a file.
     #[error("{}: cannot be written: {source}", .file.display())]
     Unwritable { file: PathBuf, source: io::Error },
-    /// A file is not what gzip writes, or damaged.
+    /// A file is not in the format of gzip, or damaged.
     #[error("{}: broken gzip: {source}", .file.display())]
     Gzip { file: PathBuf, source: io::Error },
     /// A file ends too early. Sizes are in bytes, uncompressed.
@@ -28,25 +30,25 @@ pub enum Error {
     /// A file goes on after its end.
     #[error("{}: too long: more than the expected {expected} bytes", .file.display())]
     TooLong { file: PathBuf, expected: u64 },
-    /// A file begins with another number than its kind does.
+    /// A file starts with the wrong number for its kind.
     #[error("{}: wrong magic number {found:#010x}, expected {expected:#010x}", .file.display())]
     Magic { file: PathBuf, found: u32, expected: u32 },
-    /// The images have another size.
+    /// The images have the wrong size.
     #[error("{}: images of {rows} x {columns} pixels, expected 28 x 28", .file.display())]
     Dimensions { file: PathBuf, rows: u32, columns: u32 },
-    /// The number of images or labels that a file claims cannot be.
+    /// The number of images or labels that a file claims is impossible.
     #[error("{}: a count of {found}, expected 1 to {limit}", .file.display())]
     Count { file: PathBuf, found: u32, limit: u32 },
-    /// There are not as many labels as images.
+    /// The numbers of labels and images differ.
     #[error("{}: {found} labels for {expected} images", .file.display())]
     Unequal { file: PathBuf, found: usize, expected: usize },
-    /// A label is no digit.
+    /// A label is not a digit.
     #[error("{}: label {label} at position {position}, expected 0 to 9", .file.display())]
     Label { file: PathBuf, label: u8, position: usize },
-    /// The content of a file is not the one that is known.
+    /// The content of a file is not the expected one.
     #[error("{}: wrong SHA-256 {found}, expected {expected}", .file.display())]
     Checksum { file: PathBuf, found: String, expected: &'static str },
-    /// No mirror gave a file unharmed, each for a reason of its own.
+    /// No mirror delivered a file intact, each for a reason of its own.
     #[error("{}: could not be downloaded: {reasons}", .file.display())]
     Download { file: PathBuf, reasons: String },
     /// The user has interrupted the cell.

@@ -1,3 +1,5 @@
+//! Data sets written to files.
+
 use super::{Dataset, Error, MNIST, idx};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -5,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 impl Dataset {
-    /// Writes the four files of MNIST, uncompressed, into a folder, which is made if it is not there. They hold this data
-    /// set's images and no others, and [`from_dir`](super::from_dir) reads them.
+    /// Writes the four files of MNIST's format, uncompressed, into a folder, which is created if need be. They hold exactly the
+    /// images of this data set, and [`from_dir`](super::from_dir) reads them.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
@@ -43,7 +45,7 @@ impl IdxFolder {
             let name = format!("lab-digits-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let path = env::temp_dir().join(name);
             match fs::create_dir(&path) {
-                // A process of the same number has left it.
+                // An earlier process with the same id has left it.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(Error::Unwritable { file: path, source }),
                 Ok(()) => return Ok(Self { path }),
@@ -51,7 +53,7 @@ impl IdxFolder {
         }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -59,7 +61,7 @@ impl IdxFolder {
 
 impl Drop for IdxFolder {
     fn drop(&mut self) {
-        // What cannot be removed is left to the system, which empties its folder for temporary files.
+        // What cannot be removed is left to the system, which cleans up its temporary files.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// It is called `MNIST` if all four are MNIST's own by their checksums, else after the folder.
 ///
 /// # Errors
-/// Names the file that is missing or not as it should be.
+/// Names the file that is missing or invalid.
 pub fn from_dir(dir: impl AsRef<Path>) -> Result<Dataset, Error> {
     let dir = dir.as_ref();
     if !dir.is_dir() {
@@ -37,7 +37,7 @@ pub fn from_dir(dir: impl AsRef<Path>) -> Result<Dataset, Error> {
     dataset(&name, files)
 }
 
-/// Writes images and labels into two files such as [`from_dir`] reads.
+/// Writes images and labels to two files as [`from_dir`] reads them.
 pub fn write(split: &Split, images: &Path, labels: &Path) -> Result<(), Error> {
     let (count, side) = (split.len() as u32, Split::SIDE as u32);
     write_file(images, &[Kind::Images.magic(), count, side, side], split.pixels())?;
@@ -63,7 +63,7 @@ enum Kind {
 /// The kinds of the four files, in the order of [`MNIST`].
 const KINDS: [Kind; 4] = [Kind::Images, Kind::Labels, Kind::Images, Kind::Labels];
 
-/// More than any set of this kind; a header that claims more is damaged.
+/// More images than any such data set has; a header that claims more is damaged.
 const MAX_COUNT: u32 = 1_000_000;
 
 impl Kind {
@@ -106,7 +106,7 @@ fn read(path: &Path, kind: Kind) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Reads no more than the header promises, and what it promises is limited, so a lying header costs nothing.
+/// Reads no more than the header claims, which is limited, so a wrong header costs nothing.
 fn parse(
     input: impl Read,
     kind: Kind,
@@ -153,7 +153,7 @@ fn parse(
     Ok(bytes)
 }
 
-/// Puts together the bytes of the four files, in the order of [`MNIST`].
+/// Combines the bytes of the four files, in the order of [`MNIST`].
 pub fn dataset(name: &str, files: Vec<(Vec<u8>, PathBuf)>) -> Result<Dataset, Error> {
     let mut parts = files.into_iter().zip(KINDS).map(|((mut bytes, path), kind)| {
         bytes.drain(..kind.header_len());
@@ -198,7 +198,7 @@ mod tests {
                 GzEncoder::new(file, Compression::fast()).write_all(&bytes).unwrap();
             }
             if dotted {
-                // As in an archive where each file is in a folder of its name besides.
+                // As in an archive that also has each file in a folder of its name.
                 fs::create_dir(folder.path().join(MNIST[0].name)).unwrap();
             }
             let found = from_dir(folder.path()).unwrap();

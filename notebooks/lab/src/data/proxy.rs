@@ -1,6 +1,6 @@
-//! HTTP through a proxy, as proxies expect it: ureq asks them to `CONNECT` even for plain HTTP, which most refuse but for
-//! port 443. Here the request itself goes to the proxy, with the whole URL in its first line, which RFC 9112 calls the
-//! absolute form.
+//! HTTP through a proxy, as proxies expect it. ureq asks them to `CONNECT` even for plain HTTP, which most allow for port 443
+//! only. Here the request itself goes to the proxy, with the whole URL in its first line, which RFC 9112 calls the absolute
+//! form.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error, Proxy, ProxyProtocol};
 
-/// Which proxy to ask, and for which hosts not to.
+/// Which proxy to use, and for which hosts none.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     proxy: Option<Proxy>,
-    /// Names of hosts, which stand for their subdomains too, each with or without a port; `*` for all.
+    /// Names of hosts, which include their subdomains, each with or without a port; `*` means all.
     direct: Vec<String>,
 }
 
 impl Proxies {
-    /// As the environment has it: `http_proxy`, or else `all_proxy`, and `no_proxy`, in small or in capital letters. A proxy
-    /// that does not speak plain HTTP is passed over.
+    /// From the environment: `http_proxy`, or else `all_proxy`, and `no_proxy`, in lower or upper case. A proxy that does not
+    /// speak plain HTTP is ignored.
     pub fn from_env() -> Self {
         Self::new(|name| std::env::var(name).ok())
     }
@@ -41,13 +41,13 @@ impl Proxies {
         Self { proxy, direct: direct.filter(|host| !host.is_empty()).collect() }
     }
 
-    /// The proxy to ask for this URL, if it is not to be asked for directly.
+    /// The proxy for this URL, unless the host is to be asked directly.
     fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let host = uri.host()?.trim_matches(['[', ']']).to_lowercase();
         let port = uri.port_u16().unwrap_or(80).to_string();
         let is_direct = |entry: &String| {
             let (name, of_port) = match entry.rsplit_once(':') {
-                // The last part of an IPv6 address is no port.
+                // The last part of an IPv6 address is not a port.
                 Some((name, of_port)) if !name.contains(':') || name.ends_with(']') => {
                     (name, of_port == port)
                 }
@@ -60,7 +60,7 @@ impl Proxies {
         self.proxy.as_ref().filter(|_| uri.scheme_str() == Some("http") && !self.direct.iter().any(is_direct))
     }
 
-    /// An agent that asks them. `config` must not name a proxy of its own.
+    /// An agent that uses these proxies. `config` must not name a proxy itself.
     pub fn agent(self, config: Config) -> Agent {
         let proxies = Arc::new(self);
         let resolver = ProxyResolver { proxies: proxies.clone(), resolver: DefaultResolver::default() };
@@ -68,7 +68,7 @@ impl Proxies {
     }
 }
 
-/// Finds the address of the proxy in place of that of the host, which only the proxy may know.
+/// Resolves the address of the proxy instead of that of the host, which only the proxy may be able to resolve.
 #[derive(Debug)]
 struct ProxyResolver {
     proxies: Arc<Proxies>,
@@ -87,7 +87,7 @@ impl Resolver for ProxyResolver {
     }
 }
 
-/// Has requests to a proxy begin with the whole URL.
+/// Makes requests to a proxy start with the whole URL.
 #[derive(Debug)]
 struct AbsoluteForm {
     proxies: Arc<Proxies>,
@@ -113,11 +113,11 @@ impl<In: Transport> Connector<In> for AbsoluteForm {
     }
 }
 
-/// A connection to a proxy, or to a host itself.
+/// A connection to a proxy or to the host itself.
 #[derive(Debug)]
 struct Connection<T> {
     inner: T,
-    /// What changes at the start of a request to a proxy.
+    /// What to change at the start of a request to a proxy.
     start: Option<Start>,
 }
 
@@ -125,7 +125,7 @@ struct Connection<T> {
 struct Start {
     /// Scheme and host.
     origin: String,
-    /// The line that says who asks.
+    /// The header with the credentials.
     authorization: Option<String>,
 }
 
@@ -178,7 +178,7 @@ mod tests {
     use std::sync::mpsc::{self, Receiver};
     use std::thread;
 
-    /// A server that answers each request with the next of `answers`, and tells the lines that it was asked with.
+    /// A server that answers each request with the next of `answers`, and reports the lines of the requests.
     fn server(answers: Vec<String>) -> (String, Receiver<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -217,7 +217,7 @@ mod tests {
     fn a_proxy_is_asked_for_the_whole_url_and_not_to_connect() {
         let (address, requests) = server(vec![answer("200 OK", "", "the file")]);
         let proxies = proxies(&[("http_proxy", &format!("http://{address}"))]);
-        // Only the proxy could know such a host.
+        // Only a proxy could resolve such a host.
         assert_eq!(get(proxies, "http://mirror.invalid/mnist/file.gz?a=b").unwrap(), "the file");
         let request = requests.recv().unwrap();
         assert_eq!(request[0], "GET http://mirror.invalid/mnist/file.gz?a=b HTTP/1.1");

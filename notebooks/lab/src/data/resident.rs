@@ -1,12 +1,14 @@
+//! A split in the memory of a device.
+
 use super::Split;
 use candle_core::{DType, Device, Result, Tensor};
 
-/// Images and labels in the memory of a device, where batches of them are put together.
+/// Images and labels in the memory of a device, where batches are assembled.
 #[derive(Clone)]
 pub struct Resident {
-    /// `u8`, `[len, 784]`.
+    /// The pixels, `u8` `[len, 784]`.
     pixels: Tensor,
-    /// `u32`, `[len]`.
+    /// The labels, `u32` `[len]`.
     labels: Tensor,
 }
 

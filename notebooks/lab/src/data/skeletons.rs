@@ -1,14 +1,14 @@
-//! How the ten digits are written: the strokes, in a box that reaches from (0, 0) at the top left to (1, 1).
+//! How the ten digits are written: their strokes, in a box from (0, 0) at the top left to (1, 1).
 
 pub type Point = (f32, f32);
 
-/// The points a pen passes on its way; one that stands there twice is a corner.
+/// The points that a pen passes through; a point that is listed twice is a corner.
 pub type Stroke = &'static [Point];
 
 /// One way to write a digit.
 pub type Skeleton = &'static [Stroke];
 
-/// For each digit the ways in which people write it; one that stands there twice is twice as common.
+/// For each digit the ways in which people write it; one that is listed twice is twice as common.
 pub const SKELETONS: [&[Skeleton]; 10] = [
     &[ZERO_ROUND, ZERO_OVERLAPPING],
     &[ONE_LINE, ONE_LINE, ONE_FLAG, ONE_BASE],

@@ -1,16 +1,18 @@
+//! The places where MNIST is looked for.
+
 use super::{Dataset, Error, Known, MNIST, cache, drawn, from_dir};
 use crate::check_interrupt;
 use std::env;
 use std::path::PathBuf;
 
-/// Handwritten digits, 60,000 to train on and 10,000 to test with: MNIST, or digits that this crate draws where
-/// there is neither MNIST nor a network, which one printed line says. `name` tells which.
+/// Handwritten digits, 60,000 to train on and 10,000 to test on: MNIST, or digits that this crate draws where there is neither
+/// MNIST nor a network, which one printed line says. `name` tells which.
 ///
-/// Looks in the folder `MNIST_DIR`, if that is set, else in the user's cache, else downloads, from the proxy that
-/// `http_proxy` or `all_proxy` names unless `no_proxy` names the host; `TAPER_OFFLINE=1` forbids that.
+/// Looks in the folder `MNIST_DIR` if that is set, else in the user's cache, and else downloads MNIST, through the proxy that
+/// `http_proxy` or `all_proxy` names unless `no_proxy` names the host. `TAPER_OFFLINE=1` forbids downloads.
 ///
 /// # Errors
-/// When `MNIST_DIR` is set but its files are not as they should be, or the user interrupts.
+/// When `MNIST_DIR` is set but its files are missing or invalid, or the user interrupts.
 pub fn mnist() -> Result<Dataset, Error> {
     Source::from_env().load()
 }
@@ -18,18 +20,18 @@ pub fn mnist() -> Result<Dataset, Error> {
 /// Where [`mnist`] looks.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// A folder that must have the data; no other place is tried when it is set.
+    /// A folder that must have the data. If it is set, no other place is tried.
     pub dir: Option<PathBuf>,
     /// The folder that keeps what was downloaded.
     pub cache: Option<PathBuf>,
-    /// Where to download from: what stands before a file's name. Empty forbids it.
+    /// The URLs to download from, up to the name of the file. If there are none, nothing is downloaded.
     pub mirrors: Vec<String>,
-    /// What the cache is to hold: images and labels to train on, images and labels to test with.
+    /// The files that the cache is to hold: images and labels to train on, images and labels to test on.
     pub files: [Known; 4],
 }
 
 impl Source {
-    /// As the environment has it: `MNIST_DIR`, `TAPER_OFFLINE`, and the place of caches on this system.
+    /// From the environment: `MNIST_DIR`, `TAPER_OFFLINE`, and the folder for caches on this system.
     pub fn from_env() -> Self {
         let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
@@ -40,7 +42,7 @@ impl Source {
             xdg.or_else(|| home.map(|home| home.join(".cache")))
         };
         let offline = env::var("TAPER_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
-        // Plain HTTP is enough, for the files are checked against checksums that stand in this crate.
+        // Plain HTTP is enough, since the files are compared with checksums in this crate.
         let mirrors = [
             "http://ossci-datasets.s3.amazonaws.com/mnist/",
             "http://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -56,7 +58,7 @@ impl Source {
     /// See [`mnist`].
     ///
     /// # Errors
-    /// When `dir` is set but its files are not as they should be, or the user interrupts.
+    /// When `dir` is set but its files are missing or invalid, or the user interrupts.
     pub fn load(&self) -> Result<Dataset, Error> {
         if let Some(dir) = &self.dir {
             return from_dir(dir);

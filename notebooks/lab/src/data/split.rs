@@ -1,33 +1,35 @@
+//! The training set or the test set, and batches of it.
+
 use super::resident::Resident;
 use crate::check_interrupt;
-use crate::ops::arch;
-use crate::random::Random;
+use ::ops::arch;
+use ::ops::random::Random;
 use candle_core::{Device, Result, Tensor, bail};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The numbers from 0 to `n` - 1 in an order that `seed` decides, the one in which [`Split::batches`] shows its images.
+/// The numbers from 0 to `n` - 1 in an order that follows from `seed`, in which [`Split::batches`] shows its images.
 pub fn shuffled(n: usize, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     Random::new(seed, 0).shuffle(&mut order);
     order
 }
 
-/// Half of a data set: `len` images of 28 x 28 grey pixels, 0 being the background, and their labels, 0 to 9.
+/// The training set or the test set: `len` images of 28 x 28 grey pixels, where 0 is the background, and their labels, 0 to 9.
 #[derive(Clone)]
 pub struct Split {
     name: String,
-    /// The first of its images within `pixels`.
+    /// The index of its first image within `pixels`.
     start: usize,
     len: usize,
     pixels: Arc<Vec<u8>>,
     classes: Arc<Vec<u8>>,
-    /// All of it once more, on the device that asked for it last.
+    /// A copy of all of it on the device that asked for it last.
     resident: Arc<Mutex<Option<Resident>>>,
 }
 
 impl Split {
-    /// Rows, and columns, of an image.
+    /// The number of rows, and of columns, of an image.
     pub const SIDE: usize = 28;
     pub(super) const AREA: usize = Self::SIDE * Self::SIDE;
 
@@ -42,22 +44,22 @@ impl Split {
         &self.name
     }
 
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no image.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The first `n` images, or all where there are fewer.
+    /// The first `n` images, or all if there are fewer.
     pub fn take(&self, n: usize) -> Self {
         Self { len: n.min(self.len), ..self.clone() }
     }
 
-    /// The first `n` images, and the others, as `slice::split_at` does; where there are fewer, the second is empty.
+    /// The first `n` images, and the others, like `slice::split_at`. If there are fewer, the second part is empty.
     pub fn split_at(&self, n: usize) -> (Self, Self) {
         let first = self.take(n);
         let (start, len) = (self.start + first.len, self.len - first.len);
@@ -77,7 +79,7 @@ impl Split {
     /// The 784 pixels of one image.
     ///
     /// # Panics
-    /// Like a slice, when there is no image `index`.
+    /// When there is no image `index`, like a slice.
     pub fn image(&self, index: usize) -> &[u8] {
         &self.pixels()[index * Self::AREA..][..Self::AREA]
     }
@@ -93,7 +95,7 @@ impl Split {
     }
 
     /// Batches of (images, labels) as in [`images`](Self::images) and [`labels`](Self::labels), every image once,
-    /// in an order that `seed` decides. The last batch may be smaller. Give each epoch a seed of its own.
+    /// in an order that follows from `seed`. The last batch may be smaller. Give each epoch a seed of its own.
     pub fn batches(&self, batch_size: usize, seed: u64, device: &Device) -> Batches {
         Batches { order: shuffled(self.len, seed), ..self.batches_in_order(batch_size, device) }
     }
@@ -122,14 +124,14 @@ impl Split {
     }
 }
 
-/// Without the pixels, which would drown a cell that ends in a data set.
+/// Without the pixels, which would flood the output of a cell that ends in a data set.
 impl fmt::Debug for Split {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Split").field("name", &self.name).field("len", &self.len).finish_non_exhaustive()
     }
 }
 
-/// Iterates over the batches of a [`Split`]; a batch becomes tensors only when it is asked for, and an error when the
+/// An iterator over the batches of a [`Split`]. A batch is put into tensors only when it is asked for; it is an error when the
 /// user has interrupted the cell.
 pub struct Batches {
     split: Split,
@@ -143,8 +145,8 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Whether batches are put together on the device, from images that were copied there once, a byte a pixel. That is
-    /// the default on a GPU, where nothing is copied then but the order of an epoch.
+    /// Whether to assemble batches on the device, from images that are copied there once, a byte per pixel. That is the default
+    /// on a GPU; then only the order of an epoch is copied.
     #[must_use]
     pub fn on_device(self, on_device: bool) -> Self {
         Self { on_device, ..self }
@@ -201,7 +203,7 @@ fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, 
 /// From the pixels of `len` images, in pieces.
 fn to_images<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize, device: &Device) -> Result<Tensor> {
     let mut values = Vec::with_capacity(len * Split::AREA);
-    // So that the compiler has all vectors of this machine for it.
+    // Compiled for the vector instructions of this processor.
     arch().dispatch(
         #[inline(always)]
         || {

@@ -1,22 +1,22 @@
 //! Shows the value of a cell's final expression.
 //!
-//! A value that has a method `evcxr_display` shows itself by it, also behind a pointer; any other is shown in its `Debug`
-//! form. evcxr finds out which it is by compiling the cell once or twice. The kernel writes `__show_result!(…);` in its
-//! place, which chooses by itself.
+//! A value that has a method `evcxr_display` is shown by it, also through a pointer; any other value is shown in its `Debug`
+//! form. evcxr finds out which it is by compiling the cell once or twice. The kernel replaces the expression by
+//! `__show_result!(…);`, which chooses by itself.
 
 use super::{control, flush};
-use crate::display::format::Event;
+use messages::Event;
 use std::cell::{Ref, RefMut};
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-/// Shows a value as it shows itself, by a method `evcxr_display`, or else in its `Debug` form.
+/// Shows a value by its method `evcxr_display`, or else in its `Debug` form.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __show_result {
     ($value:expr) => {{
-        // A type's own method goes first. The trait is declared here, where rustc cannot propose it for other code.
+        // A type's own method takes precedence. The trait is declared here so that rustc does not suggest it elsewhere.
         trait __ShowDebug {
             fn evcxr_display(&self)
             where
@@ -26,7 +26,7 @@ macro_rules! __show_result {
             }
         }
         impl<T: ?Sized> __ShowDebug for T {}
-        // As in `panic!()`, which has no value.
+        // Such as `panic!()`, which has no value.
         #[allow(unreachable_code)]
         match &$value {
             value => {
@@ -39,19 +39,23 @@ macro_rules! __show_result {
     }};
 }
 
-/// A value that may be a pointer: [`Behind`] is chosen for those, [`Itself`] for all others, because the method of the
-/// first takes one reference less.
+/// A value that may be a pointer. Method resolution chooses [`Behind`] for pointers and [`Itself`] for all others, because
+/// the method of the first needs one reference less.
 pub struct Value<'a, T: ?Sized>(pub &'a T);
 
 /// What a pointer points to.
 pub trait Behind<'a> {
+    /// The type of what it points to.
     type Target: ?Sized;
+    /// What it points to.
     fn behind(&self) -> &'a Self::Target;
 }
 
-/// A value that is no pointer.
+/// A value that is not a pointer.
 pub trait Itself<'a> {
+    /// Its own type.
     type Target: ?Sized;
+    /// The value itself.
     fn behind(&self) -> &'a Self::Target;
 }
 
@@ -91,15 +95,14 @@ pub fn show_debug(value: &dyn Debug) {
     show_text(format!("{value:?}"));
 }
 
-/// Shows a text as the value of the cell. It does not travel on the standard output, which a thread of the user's may have
-/// locked; what has been printed before goes first.
+/// Shows a text as the value of the cell, after what has been printed before. It does not go through the standard output,
+/// which a thread of the user's may have locked.
 pub fn show_text(text: String) {
     flush::flush();
     control::send(&Event::Result { data: [("text/plain".to_owned(), text.into())].into_iter().collect() });
 }
 
-/// The type of a value as `:types` shows it, in front of the value: `: Option<String> = `, without the paths that lead to
-/// the names.
+/// The type of a value as `:types` shows it before the value: `: Option<String> = `, without the paths of the names.
 pub fn type_name<T: ?Sized>(_: &T) -> String {
     let mut shortened = String::new();
     for part in

@@ -1,15 +1,15 @@
 //! The variables of a session, from one cell to the next.
 //!
-//! A cell takes those that it names out of the store, and gives them back whether it succeeds or fails. What it defines
-//! it puts in at its end, in the place of what had the same name before.
+//! A cell takes the variables that it names out of the store, and gives them back whether it succeeds or fails. At its end it
+//! puts in those that it defines, which replace those of the same name.
 
 use super::{control, quietly};
-use crate::display::format::Event;
+use messages::Event;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The values of the variables that no cell uses just now.
+/// The values of the variables that no cell is using.
 #[derive(Default)]
 pub struct Store {
     variables: HashMap<String, Box<dyn Any>>,
@@ -23,7 +23,7 @@ impl Store {
         self.has_of(name, TypeId::of::<T>())
     }
 
-    /// The value, which is no longer kept.
+    /// Takes the value out of the store.
     ///
     /// # Panics
     /// If there is none, or it is of another type.
@@ -31,7 +31,7 @@ impl Store {
         *self.take_boxed(name).downcast().unwrap_or_else(|_| missing(name))
     }
 
-    /// Gives a value back that was taken. It is not kept if the cell has put another one in its place.
+    /// Gives back a value that was taken. It is dropped if the cell has put another one in its place.
     pub fn restore<T: 'static>(&mut self, name: &str, value: T) {
         self.restore_boxed(name, Box::new(value));
     }
@@ -41,7 +41,7 @@ impl Store {
         self.put_boxed(name, Box::new(value));
     }
 
-    /// The value of this name that all cells share, which is made if there is none of this type.
+    /// The value of this name that all cells share, which is created if there is none of this type.
     pub fn shared<T: 'static>(&mut self, name: &str, create: impl FnOnce() -> T) -> Arc<T> {
         if let Some(value) = self.variables.get(name).and_then(|value| value.downcast_ref::<Arc<T>>()) {
             return Arc::clone(value);
@@ -51,7 +51,7 @@ impl Store {
         value
     }
 
-    /// The cell is over: what it has put in becomes what is kept. Returns the names of that.
+    /// Keeps what the cell that is over has put in. Returns the names of that.
     pub(super) fn commit(&mut self) -> Vec<String> {
         let new = std::mem::take(&mut self.new);
         let names = new.keys().cloned().collect();
@@ -62,7 +62,7 @@ impl Store {
         names
     }
 
-    // What does not depend on a type is compiled here, once.
+    // The parts that do not depend on a type, compiled once.
 
     fn has_of(&self, name: &str, wanted: TypeId) -> bool {
         let has = self.variables.get(name).is_some_and(|value| (**value).type_id() == wanted);

@@ -1,17 +1,18 @@
+//! Loading of weights, all or none.
+
 use candle_core::{Device, Result, Tensor, bail, safetensors};
 use candle_nn::VarMap;
 use std::path::Path;
 
-/// Sets all variables of `weights` to the tensors of their names in a safetensors file, such as `VarMap::save` writes.
-/// Floating-point numbers of another type are converted. The network must have been built before: building it makes the
-/// variables.
+/// Sets all variables of `weights` to the tensors of the same names in a safetensors file, such as `VarMap::save` writes.
+/// Floating-point numbers of another type are converted. Build the network first, which creates the variables.
 ///
-/// candle's own `VarMap::load` does nothing, without an error, when there are no variables yet; it passes over tensors that
-/// have no variable; and where a shape is wrong it may have set others already. Here each of these is an error.
+/// candle's own `VarMap::load` does nothing, without an error, when there are no variables yet; it ignores tensors without a
+/// variable; and when a shape is wrong it may already have set other variables. Here each of these is an error.
 ///
 /// # Errors
-/// When the file cannot be read, there are no variables, or the names, shapes or types of variables and tensors are not the
-/// same. Then no variable has changed.
+/// When the file cannot be read, there are no variables, or names, shapes or types of variables and tensors differ. Then no
+/// variable has changed.
 pub fn load(weights: &VarMap, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let file = path.display();
@@ -53,7 +54,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.join(", ")
 }
 
-/// A backtrace may follow.
+/// The error without the backtrace that may follow.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_string()
 }

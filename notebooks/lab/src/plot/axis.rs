@@ -1,10 +1,10 @@
-//! Axes for any finite values: all zero, all the same, as small or as large as an `f64` can be.
+//! Axes for any finite values: all zero, all equal, as small or as large as an `f64` can be.
 
-/// The part of a range that is added at either end.
+/// The fraction of a range that is added at each end.
 const MARGIN: f64 = 0.03;
-/// Values that differ by less than this part of the largest are the same: labels that told them apart would be too long.
+/// Values that differ by less than this fraction of the largest count as equal: labels that told them apart would be too long.
 const SAME: f64 = 1e-9;
-/// Steps are at most 2.5 times as long as they would be if they were not round, so one of four ends on the axis.
+/// Rounding makes a step at most 2.5 times as long, so an axis of four steps has at least one label.
 const ENOUGH: usize = 4;
 
 /// A range of values, from `start` to a larger `end`.
@@ -15,18 +15,18 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From `start` to `end`; where they are the same, a little more in both directions.
+    /// From `start` to `end`, or a little further in both directions if they are equal.
     pub fn new(start: f64, end: f64) -> Self {
         let most = start.abs().max(end.abs());
         if end / 2.0 - start / 2.0 > SAME * most && end - start >= f64::MIN_POSITIVE {
             return Self { start, end };
         }
-        // What is too small to be divided is 0 here.
+        // Values that are too small to be divided become 0 here.
         let room = if most / 10.0 >= f64::MIN_POSITIVE { most / 10.0 } else { 1.0 };
         Self { start: (start - room).max(f64::MIN), end: (end + room).min(f64::MAX) }
     }
 
-    /// From the smallest value to the largest, and a little beyond; 0 to 1 where there is no value.
+    /// From the smallest value to the largest, and a little beyond; 0 to 1 if there are no values.
     pub fn around(values: impl Iterator<Item = f64> + Clone) -> Self {
         let low = values.clone().fold(f64::INFINITY, f64::min);
         let high = values.fold(f64::NEG_INFINITY, f64::max);
@@ -37,14 +37,14 @@ impl Axis {
         Self::new((low - margin).max(f64::MIN), (high + margin).min(f64::MAX))
     }
 
-    /// Where a value lies: 0 at the start, 1 at the end.
+    /// The position of a value: 0 at the start, 1 at the end.
     pub fn share(self, value: f64) -> f64 {
-        // Halves, as the difference of two large values may be infinite.
+        // Halves, since the difference of two large values may be infinite.
         (value / 2.0 - self.start / 2.0) / (self.end / 2.0 - self.start / 2.0)
     }
 
-    /// Round values that lie on it, each with its label: `most` + 1 at most, unless there is none among so few. They lie on
-    /// whole numbers if only those have a meaning.
+    /// Round values on the axis, each with its label: at most `most` + 1, unless there would be none. They are whole numbers if
+    /// only those have a meaning.
     pub fn ticks(self, most: usize, whole: bool) -> Vec<(f64, String)> {
         let step = round_up(self.end / most as f64 - self.start / most as f64);
         let step = if whole { step.max(1.0) } else { step };
@@ -54,7 +54,7 @@ impl Axis {
         if ticks.is_empty() && most < ENOUGH { self.ticks(most + 1, whole) } else { ticks }
     }
 
-    /// With as many digits as tell multiples of `step` apart.
+    /// The value with as many digits as tell multiples of `step` apart.
     fn label(self, value: f64, step: f64) -> String {
         let most = self.start.abs().max(self.end.abs());
         let place = |value: f64| value.log10().floor();
@@ -68,7 +68,7 @@ impl Axis {
     }
 }
 
-/// The next number that is 1, 2 or 5 with zeros.
+/// The next number of the form 1, 2 or 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0]

@@ -1,3 +1,5 @@
+//! Bar charts.
+
 use super::axis::Axis;
 use super::rows::{Rows, mean};
 use crate::{Result, display::Display};
@@ -7,17 +9,17 @@ use anyhow::ensure;
 /// `data` the name of the data set, `unit` what follows the number: `" %"`, `" s"`, ….
 ///
 /// # Errors
-/// When there is no bar, or a value that is negative or no finite number.
+/// When there are no bars, or a value is negative or not finite.
 pub fn bars(title: &str, data: &str, unit: &str, values: &[(impl AsRef<str>, f64)]) -> Result<Display> {
     let runs: Vec<(&str, Vec<f64>)> =
         values.iter().map(|(name, value)| (name.as_ref(), vec![*value])).collect();
     bars_of_runs(title, data, unit, &runs)
 }
 
-/// [`bars`] for values that were measured several times: a bar ends at their mean, and a line at its end goes from the
-/// smallest to the largest. After it stand the mean and the standard deviation of the single run.
+/// [`bars`] for values that were measured several times: a bar ends at their mean, and a line at its end goes from the smallest
+/// to the largest. The mean and the standard deviation of a single run are written after it.
 ///
-/// Where names have a colon, what stands in front of it decides the colour.
+/// If names have a colon, the part before it decides the colour.
 ///
 /// # Errors
 /// As [`bars`], and when a bar has no values.
@@ -37,7 +39,7 @@ pub fn bars_of_runs(
     }
     let rows = Rows::new(title, data, unit, runs);
     let largest = runs.iter().flat_map(|(_, values)| values).fold(0.0, |most: f64, value| most.max(*value));
-    // Bars begin at 0, be they all 0.
+    // Bars start at 0, even if all of them are 0.
     let end = if largest >= f64::MIN_POSITIVE { largest } else { 1.0 };
     rows.draw(Axis::new(0.0, end), |row, values| {
         row.bar(mean(values))?;

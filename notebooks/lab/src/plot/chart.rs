@@ -1,3 +1,5 @@
+//! Curves between two axes.
+
 use super::axis::Axis;
 use super::rows::shorten;
 use super::svg::{Area, COLORS, INK, drawing_error, text};
@@ -13,7 +15,7 @@ pub struct Chart<'a> {
     /// What x and y mean.
     pub axes: [&'a str; 2],
     pub curves: &'a [Curve],
-    /// What the x axis shows, if not just the values there are: steps, whose numbers are whole.
+    /// The range of the x axis, if it is not that of the values: steps, which are whole numbers.
     pub x: Option<Range<f64>>,
     pub legend: bool,
 }
@@ -23,7 +25,7 @@ impl Chart<'_> {
         let Chart { axes, curves, x, legend } = self;
         let longest = curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
         let steps = x.as_ref().map_or(longest, |x| (x.end - x.start) as usize);
-        // As many labels as there are steps where those are few, and as have room.
+        // A label for each step if there are few of them, and no more than have room.
         let most = steps.clamp(1, if area.dim_in_pixel().0 < 1000 { 4 } else { 7 });
         let whole = x.is_some() || points(curves).all(|point| point.0.fract() == 0.0);
         let x = x
@@ -75,7 +77,7 @@ impl Chart<'_> {
     }
 }
 
-/// Pixels of the drawing: of a letter of a label at most, and of a dot from its centre to its edge.
+/// In pixels of the drawing: the largest letters of a label, and the radius of a dot.
 const LETTER: u32 = 15;
 const RADIUS: i32 = 8;
 
@@ -83,7 +85,7 @@ fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {
     curves.iter().flat_map(|curve| curve.points.iter().copied())
 }
 
-/// The labels of an axis, by their places from 0 to 1: an axis of plotters, whose own have none for the largest and the
+/// The labels of an axis, by their positions from 0 to 1. The axes of plotters itself have no labels for the largest and the
 /// smallest values.
 struct Ticks(Vec<(f64, String)>);
 

@@ -1,3 +1,5 @@
+//! Curves with a legend.
+
 use super::{chart::Chart, svg};
 use crate::number::fixed;
 use crate::{Result, display::Display};
@@ -13,18 +15,18 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Values one after the other, the first at step 1.
+    /// A line through values, the first at step 1.
     pub fn new(name: &str, values: &[f32]) -> Self {
         let points = values.iter().enumerate().map(|(at, &value)| ((at + 1) as f64, f64::from(value)));
         Self { name: name.into(), points: points.collect(), joined: true }
     }
 
-    /// Points (x, y), for lines with steps of their own.
+    /// A line through points (x, y).
     pub fn at(name: &str, points: &[(f64, f64)]) -> Self {
         Self { name: name.into(), points: points.into(), joined: true }
     }
 
-    /// Points (x, y) that no line joins.
+    /// Points (x, y) without a line.
     pub fn dots(name: &str, points: &[(f64, f64)]) -> Self {
         Self { joined: false, ..Self::at(name, points) }
     }
@@ -34,7 +36,7 @@ impl Curve {
 /// x and y mean.
 ///
 /// # Errors
-/// When there is no curve, a curve without points, or a value that is no finite number.
+/// When there are no curves, a curve has no points, or a value is not finite.
 pub fn curves(title: &str, data: &str, axes: [&str; 2], curves: &[Curve]) -> Result<Display> {
     ensure!(!curves.is_empty(), "no curves to draw in \"{title}\"");
     for Curve { name, points, .. } in curves {

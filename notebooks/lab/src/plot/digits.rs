@@ -1,3 +1,5 @@
+//! Digits with captions.
+
 use super::sheet::{Caption, MAX, Sheet};
 use crate::{Result, data::Split, display::Display};
 use anyhow::ensure;
@@ -6,15 +8,15 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 /// The images of `split` at `indices`, each over its label.
 ///
 /// # Errors
-/// When there is no index, or more than 1,000, or one beyond the end.
+/// When there are no indices or more than 1,000, or one is out of range.
 pub fn digits(split: &Split, indices: impl IntoIterator<Item = usize>) -> Result<Display> {
     let indices = checked(split, indices)?;
     let label = |&index: &usize| Caption { text: split.classes()[index].to_string(), framed: false };
     draw(split, &indices, split.name(), indices.iter().map(label).collect(), Sheets::Small)
 }
 
-/// The images of `split` at `indices`, each over what was predicted for it; a wrong prediction is framed, and the
-/// right label added. `predicted` has a digit for each image of the split, shown or not.
+/// The images of `split` at `indices`, each over its prediction; a wrong prediction is framed, and the right label is
+/// added. `predicted` has a digit for each image of the split, shown or not.
 ///
 /// # Errors
 /// As [`digits`], and when the number of predictions is not the number of images.
@@ -36,7 +38,7 @@ pub fn predictions(
     draw(split, &indices, &title, captions, Sheets::Small)
 }
 
-/// The images of `split` at `indices`, as large as fits, each over a caption of your own, which may have several lines.
+/// The images of `split` at `indices`, as large as they fit, each over a caption of your own, which may have several lines.
 /// `title` is what they show.
 ///
 /// # Errors

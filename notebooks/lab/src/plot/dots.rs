@@ -1,13 +1,16 @@
+//! Dot charts.
+
 use super::axis::Axis;
 use super::rows::{Rows, mean};
 use crate::{Result, display::Display};
 use anyhow::ensure;
 
-/// A row for each named set of values, a dot for each value, and a line for their mean. The axis spans the values and need not
-/// begin at 0: dots show differences that bars, which must, hide. Otherwise as [`bars_of_runs`](super::bars_of_runs).
+/// A row for each named set of values, with a dot for each value and a line for their mean. The axis spans the values and need
+/// not start at 0, as that of bars must, so it shows differences that bars hide. Otherwise like
+/// [`bars_of_runs`](super::bars_of_runs).
 ///
 /// # Errors
-/// When there is no row, or one without values or with a value that is no finite number.
+/// When there are no rows, a row has no values, or a value is not finite.
 pub fn dots(title: &str, data: &str, unit: &str, runs: &[(impl AsRef<str>, Vec<f64>)]) -> Result<Display> {
     ensure!(!runs.is_empty(), "no dots to draw in \"{title}\"");
     for (name, values) in runs {

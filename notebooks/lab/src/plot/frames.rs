@@ -1,3 +1,5 @@
+//! Frames for animations of feature maps.
+
 use super::maps::Maps;
 use super::palette::Palette;
 use super::sheet::{Caption, GAP, Sheet};
@@ -6,12 +8,12 @@ use anyhow::ensure;
 use candle_core::Tensor;
 use image::{Rgb, RgbImage};
 
-/// A frame of an animation for each tensor of `steps`: its maps `[n, height, width]`, on black, each over a bar as long as
-/// its norm, the root of the sum of its squares. Colours, as in [`maps`](super::maps), and bars have one scale in all
-/// frames. `title` is what errors call them.
+/// A frame of an animation for each tensor of `steps`: its maps `[n, height, width]` on black, each over a bar whose length is
+/// its norm, the root of the sum of its squares. Colours (those of [`maps`](super::maps)) and bars have the same scale in all
+/// frames. Errors name them by `title`.
 ///
 /// # Errors
-/// As [`maps`](super::maps), and when there is no step, or one has another shape than the first.
+/// As of [`maps`](super::maps), and when there are no steps, or their shapes differ.
 pub fn frames(title: &str, steps: &[Tensor]) -> Result<Vec<RgbImage>> {
     ensure!(!steps.is_empty(), "no steps to draw in \"{title}\"");
     let first = steps[0].dims();
@@ -34,7 +36,7 @@ const TRACK: [u8; 3] = [0x40; 3];
 const BAR: [u8; 3] = [0xdd; 3];
 
 fn frame(maps: &Maps, palette: Palette, longest: f64) -> RgbImage {
-    // The bars stand where a sheet has captions.
+    // The bars take the place of the captions of a sheet.
     let room: Vec<Caption> = maps.each().map(|_| Caption { text: "-".into(), framed: false }).collect();
     let sheet = Sheet::fitting(maps.size, &room);
     let (width, height) = sheet.size();
@@ -60,7 +62,7 @@ fn frame(maps: &Maps, palette: Palette, longest: f64) -> RgbImage {
     frame
 }
 
-/// In `f64`, as the square of a large `f32` is infinite in its own type.
+/// The norm, computed in `f64`, since the square of a large `f32` overflows.
 fn norm(map: &[f32]) -> f64 {
     map.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
 }

@@ -1,3 +1,5 @@
+//! Matrices as small images: filters, feature maps and heat maps.
+
 use super::palette::Palette;
 use super::sheet::{self, Caption, MAX, Sheet};
 use super::svg::FONT;
@@ -6,23 +8,23 @@ use anyhow::{Context, bail, ensure};
 use candle_core::{DType, Tensor};
 
 /// The matrices of `maps` `[n, height, width]` as small images, each over its caption: filters, feature maps, …. All have
-/// one scale, which stands below them. Where values are negative, it goes both ways from 0, which is the colour of the page:
-/// orange above, blue below; else from dark violet at 0 to yellow. `title` is what they show, `data` the name of the
-/// data set, and `captions` has one for each, of one line or more, or none at all.
+/// one scale, which is drawn below them. If a value is negative, the scale goes both ways from 0, which is transparent: orange
+/// above, blue below; else it goes from dark violet at 0 to yellow. `title` is what they show, `data` the name of the data
+/// set, and `captions` has one for each, of one or more lines, or none at all.
 ///
 /// # Errors
-/// When the tensor has another shape, no values or more than 1,000 maps, a value that is no finite number, or the number
-/// of captions is neither 0 nor n.
+/// When the tensor has another shape, no values or more than 1,000 maps, a value is not finite, or the number of captions is
+/// neither 0 nor n.
 pub fn maps(title: &str, data: &str, maps: &Tensor, captions: &[String]) -> Result<Display> {
     let maps = Maps::new(title, maps)?;
     draw(title, data, &maps, Palette::of(&maps.values), captions, |_| String::new())
 }
 
 /// A heat map over each digit: `heat` and `digits` are `[n, height, width]`. Heat is orange above 0 and blue below, as in
-/// [`maps`]; of a digit the outline is drawn, around what is at least half as bright as the brightest it holds.
+/// [`maps`]. The outline of the digit is drawn around the pixels that are at least half as bright as its brightest.
 ///
 /// # Errors
-/// As [`maps`], and when the shapes are not the same.
+/// As of [`maps`], and when the shapes differ.
 pub fn heat(title: &str, data: &str, heat: &Tensor, digits: &Tensor, captions: &[String]) -> Result<Display> {
     let shapes = (heat.dims(), digits.dims());
     ensure!(shapes.0 == shapes.1, "heat {:?} over digits {:?} in \"{title}\"", shapes.0, shapes.1);
@@ -38,7 +40,7 @@ pub fn heat(title: &str, data: &str, heat: &Tensor, digits: &Tensor, captions: &
     draw(title, data, &heat, Palette::signed(&heat.values), captions, outlines)
 }
 
-/// Matrices of one size, checked.
+/// Matrices of one size, with finite values.
 pub struct Maps {
     pub values: Vec<f32>,
     /// Width and height of each.
@@ -100,13 +102,13 @@ fn draw(
     Ok(sheet.display(&title, &alt, &png, &captions, &over, ((300, 30), &scale(palette)?)))
 }
 
-/// The colours from one end of the palette to the other, between their values; 300 x 30 CSS pixels.
+/// The scale: the colours of the palette between the values of its ends, in 300 x 30 CSS pixels.
 fn scale(palette: Palette) -> Result<String> {
     const STEPS: usize = 101;
     const WIDTH: usize = 180;
     let (low, high) = palette.range();
     let share = |at| at as f32 / (STEPS - 1) as f32;
-    // Not the part of their difference, which may be infinite.
+    // Not by their difference, which may be infinite.
     let value = |at| low * (1.0 - share(at)) + high * share(at);
     let places = (0..STEPS).map(|at| palette.place(value(at))).collect();
     let png = palette.png((STEPS as u32, 1, places))?;
@@ -123,7 +125,7 @@ fn scale(palette: Palette) -> Result<String> {
     ))
 }
 
-/// Two digits that mean something, with a true minus.
+/// The number with two significant digits and a true minus sign.
 fn number(value: f32) -> String {
     let decimals = match value.abs() {
         0.0 => return "0".into(),
@@ -137,7 +139,7 @@ fn number(value: f32) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
-/// The border of what is at least half as bright as the brightest of `image`, as a path.
+/// The outline of the pixels that are at least half as bright as the brightest of `image`, as a path.
 fn outline(image: &[f32], width: usize, (left, top, zoom): (usize, usize, usize)) -> String {
     let height = image.len() / width;
     let brightest = image.iter().fold(0.0, |most: f32, &value| most.max(value));

@@ -1,14 +1,17 @@
+//! Confusion matrices.
+
 use super::svg::{self, FONT, escape};
 use crate::{Result, display::Display};
 use anyhow::ensure;
 use std::fmt;
 
-/// A confusion matrix: `counts[row][column]` of what belongs to `names[row]` and was taken for `names[column]`. `axes`
-/// says what rows and columns are, `title` what is counted, `data` the name of the data set. The more there are of a
-/// mistake, the more orange; what is right, on the diagonal, is framed and has no colour, for it would drown them.
+/// A confusion matrix: `counts[row][column]` is the number of examples of class `names[row]` that were predicted as
+/// `names[column]`. `axes` says what rows and columns are, `title` what is counted, `data` the name of the data set. The more
+/// frequent a mistake, the more orange; the correct predictions, on the diagonal, are framed but not coloured, since their
+/// numbers would outshine the others.
 ///
 /// # Errors
-/// When there is no name, or not a row and a column for each.
+/// When there are no names, or not a row and a column for each.
 pub fn matrix(
     title: &str,
     data: &str,
@@ -61,7 +64,7 @@ pub fn matrix(
         let style = match (row == column, count) {
             (true, _) => "fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"".to_string(),
             (false, 0) => continue,
-            // Up to an opacity that leaves the number readable on light and on dark pages.
+            // Up to an opacity at which the number is still readable on light and on dark pages.
             (false, _) => {
                 format!("fill=\"#d55e00\" fill-opacity=\"{:.2}\"", 0.1 + 0.6 * count as f64 / most as f64)
             }
@@ -88,6 +91,6 @@ pub fn matrix(
     Ok(svg::display(width, (width, height as u32), alt.trim_end_matches("; "), &body))
 }
 
-/// CSS pixels: of a row, and of what stands above the first.
+/// In CSS pixels: the height of a row, and that of what is above the first.
 const ROW: usize = 30;
 const TOP: usize = 84;

@@ -1,10 +1,12 @@
+//! Two charts side by side.
+
 use super::chart::Chart;
 use super::{Curve, svg};
 use crate::{Result, display::Display};
 use std::ops::Range;
 
-/// Two charts side by side, each with what its y axis means and its curves; points that are no finite numbers are left
-/// out. They share the x axis, which means and shows `x`. `title` stands over both, `alt` tells what they show.
+/// Two charts side by side, each with the meaning of its y axis and its curves; points that are not finite are left out. Both
+/// have the x axis `x`, its meaning and its range. `title` is written over both, `alt` describes them in words.
 pub fn pair(
     title: &str,
     alt: &str,

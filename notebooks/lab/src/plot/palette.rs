@@ -1,10 +1,12 @@
+//! Colours for values.
+
 use crate::Result;
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
 
 /// Colours for values up to `most`, which is not negative.
 #[derive(Clone, Copy)]
 pub enum Palette {
-    /// Orange above 0, blue below, and the more transparent the nearer to 0: there the page shows, light or dark.
+    /// Orange above 0, blue below, and the more transparent the nearer to 0, where the page shows through, light or dark.
     Signed { most: f32 },
     /// From dark violet at 0 to bright yellow.
     Rising { most: f32 },
@@ -19,16 +21,16 @@ const BELOW: [u8; 3] = [0x00, 0x72, 0xb2];
 const VIRIDIS: [u32; 9] =
     [0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962, 0xaddc30, 0xfde725];
 
-/// Steps of a scale to either side, and the place of 0.
+/// The number of steps of a scale on either side of 0, and so the index of 0.
 const STEPS: f32 = 100.0;
 const ZERO: u8 = 101;
 
-/// The opacity is this power of the share of the largest value. In proportion, small values could not be told from none on
+/// The opacity is the value's fraction of the largest, to this power. A linear opacity would make small values invisible on
 /// dark pages.
 const OPACITY: f32 = 0.7;
 
 impl Palette {
-    /// The one that suits the values: signed if one of them is negative.
+    /// The palette for the values: signed if one of them is negative.
     pub fn of(values: &[f32]) -> Self {
         let most = values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
         if values.iter().any(|&value| value < 0.0) { Self::Signed { most } } else { Self::Rising { most } }
@@ -38,7 +40,7 @@ impl Palette {
         Self::Signed { most: values.iter().fold(0.0, |most: f32, value| most.max(value.abs())) }
     }
 
-    /// Where its scale begins and ends.
+    /// The ends of its scale.
     pub fn range(self) -> (f32, f32) {
         match self {
             Self::Signed { most } => (-most, most),
@@ -46,10 +48,10 @@ impl Palette {
         }
     }
 
-    /// The place of what is transparent in [`png`](Self::png).
+    /// The index of the transparent colour in [`png`](Self::png).
     pub const BLANK: u8 = 0;
 
-    /// The place of the colour of a value: one of a hundred steps to either side of 0, so that a byte can tell them apart.
+    /// The index of the colour of a value: one of a hundred steps on either side of 0, which fit into a byte.
     pub fn place(self, value: f32) -> u8 {
         let (_, most) = self.range();
         let share = if most > 0.0 { (value / most).clamp(-1.0, 1.0) } else { 0.0 };
@@ -62,8 +64,8 @@ impl Palette {
         mixed(background, [r, g, b], f32::from(opacity) / 255.0)
     }
 
-    /// A file with these places as its pixels, a byte each. Neighbours in it say little of each other: no filter makes it
-    /// smaller.
+    /// A PNG file with these indices as its pixels, a byte each. No filter: the differences of neighbouring indices do not
+    /// compress better.
     pub fn png(self, (width, height, places): (u32, u32, Vec<u8>)) -> Result<Vec<u8>> {
         let last = places.iter().copied().max().unwrap_or(Self::BLANK);
         let colors: Vec<[u8; 4]> = (0..=last).map(|place| self.color(place)).collect();
@@ -81,7 +83,7 @@ impl Palette {
         Ok(file)
     }
 
-    /// Red, green, blue and opacity at a place.
+    /// Red, green, blue and opacity of an index.
     fn color(self, place: u8) -> [u8; 4] {
         let share = (f32::from(place) - f32::from(ZERO)) / STEPS;
         match self {

@@ -1,3 +1,5 @@
+//! Rows over one axis, which bar and dot charts are made of.
+
 use super::axis::Axis;
 use super::svg::{self, Area, COLORS, INK, drawing_error, text};
 use crate::number::significant;
@@ -6,20 +8,20 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::HashSet;
 
-/// Named rows over one horizontal axis, each with a text behind it.
+/// Named rows over one horizontal axis, each with a text after it.
 pub struct Rows {
     title: String,
     alt: String,
     rows: Vec<(String, Vec<f64>)>,
     texts: Vec<String>,
     colors: Vec<RGBColor>,
-    /// What follows the numbers of the axis, if it has any.
+    /// The unit after the numbers of the axis, if it has numbers.
     ticks: Option<String>,
 }
 
 impl Rows {
-    /// Behind a row stand its mean and, if there are several values, their standard deviation, in `unit`. Where all are single
-    /// whole numbers, they are written as such.
+    /// The mean is written after a row and, if there are several values, their standard deviation, in `unit`. If each row has
+    /// one value and all are whole numbers, they are written as such.
     pub fn new(title: &str, data: &str, unit: &str, rows: &[(impl AsRef<str>, Vec<f64>)]) -> Self {
         let title = format!("{title} ({data})");
         let counts = rows.iter().all(|(_, values)| matches!(values[..], [count] if count.fract() == 0.0));
@@ -37,12 +39,12 @@ impl Rows {
         Self { title, alt, rows, texts, colors, ticks: None }
     }
 
-    /// Writes numbers below the axis, with `unit` behind them.
+    /// Writes numbers below the axis, followed by `unit`.
     pub fn with_ticks(self, unit: &str) -> Self {
         Self { ticks: Some(unit.into()), ..self }
     }
 
-    /// Draws each row by `draw` over `axis`.
+    /// Draws each row with `draw` over `axis`.
     pub fn draw(&self, axis: Axis, draw: impl Fn(&Row, &[f64]) -> Result<()>) -> Result<Display> {
         let below = if self.ticks.is_some() { ROW as u32 } else { 0 };
         let (width, height) = (640, 50 + (ROW as u32 * self.rows.len() as u32 + below) / 2);
@@ -98,7 +100,7 @@ impl Row<'_, '_> {
         line(self.area, [(x, self.top + 4), (x, self.top + ROW - GAP - 4)], INK, 3)
     }
 
-    /// A dot at each value; one for those at the same place.
+    /// A dot at each value; values at the same position share one.
     pub fn dots(&self, values: &[f64]) -> Result<()> {
         let mut drawn = HashSet::new();
         let places = values.iter().map(|value| self.scale.at(*value)).filter(|x| drawn.insert(*x));
@@ -113,13 +115,13 @@ impl Row<'_, '_> {
         self.top + (ROW - GAP) / 2
     }
 
-    /// Where the text behind the values begins.
+    /// The position of the text after the values.
     fn end(&self, values: &[f64]) -> i32 {
         self.scale.at(fold(values, f64::max))
     }
 }
 
-/// From values to places on the horizontal axis.
+/// Maps values to positions on the horizontal axis.
 struct Scale {
     left: i32,
     right: i32,
@@ -187,7 +189,7 @@ pub fn shorten(name: &str) -> String {
     }
 }
 
-/// The mean with the standard deviation of a single value after it; a value alone just as it is.
+/// The mean followed by the standard deviation of a single value; just the value if there is only one.
 fn mean_and_deviation(values: &[f64]) -> String {
     let mean = mean(values);
     let decimals = decimals(mean);
@@ -202,7 +204,7 @@ fn mean_and_deviation(values: &[f64]) -> String {
     }
 }
 
-/// After the point, so that four digits mean something: `97.53`, `0.0812`, `60000`.
+/// How many digits after the point give four significant digits: `97.53`, `0.0812`, `60000`.
 fn decimals(value: f64) -> usize {
     match value.abs() {
         value if value >= 1_000.0 => 0,
@@ -223,7 +225,8 @@ pub fn mean(values: &[f64]) -> f64 {
 /// The standard deviation of a sample (divided by n - 1), if there are two values or more.
 fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values);
-    // The square of a large distance may be infinite, that of a small one 0; not so of their ratio to the largest.
+    // The square of a large deviation may overflow, and that of a small one be 0; those of their ratios to the largest do
+    // neither.
     let most = values.iter().map(|value| (value - mean).abs()).fold(0.0, f64::max);
     let ratio = |value: &f64| if most > 0.0 { (value - mean) / most } else { 0.0 };
     let squares: f64 = values.iter().map(|value| ratio(value).powi(2)).sum();

@@ -1,3 +1,5 @@
+//! Many small images in one picture.
+
 use super::svg::{self, FONT, escape};
 use crate::display::Display;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -10,7 +12,7 @@ pub struct Sheet {
     cell: (usize, usize),
     count: usize,
     columns: usize,
-    /// CSS pixels for each pixel of an image.
+    /// How many CSS pixels a pixel of an image takes.
     zoom: usize,
 }
 
@@ -45,7 +47,7 @@ impl Sheet {
         Self { image, cell: (width, height), count: captions.len(), columns, zoom }
     }
 
-    /// As large as fits: eight in a row, or fewer where images or captions are wide, and rows of about equal length.
+    /// As large as they fit: eight in a row, or fewer if images or captions are wide, and rows of about equal length.
     pub fn fitting(image: (usize, usize), captions: &[Caption]) -> Self {
         let longest = Self::new((0, 0), 1, 1, captions).cell.0;
         let most = (WIDTH / longest.max(image.0 + GAP)).clamp(1, 8);
@@ -71,7 +73,7 @@ impl Sheet {
         (at % self.columns * self.cell.0 + margin, at / self.columns * self.cell.1)
     }
 
-    /// Left and top of an image in CSS pixels, without the title, and how many of them its pixels have.
+    /// Left and top of an image in CSS pixels, without the title, and the size of its pixels.
     pub fn place(&self, at: usize) -> (usize, usize, usize) {
         let (left, top) = self.corner(at);
         (left * self.zoom, top * self.zoom, self.zoom)
@@ -135,7 +137,7 @@ impl Sheet {
         }
         let bottom = TITLE + height;
         body += &format!("</g>\n</g>\n<g transform=\"translate(0,{bottom})\">{}</g>", footer.1);
-        // A short row leaves the title and the footer more room than its images need.
+        // The title and the footer need more room than a short row of images.
         let width = width.max(title.chars().count() * 9).max(footer.0.0) as u32;
         svg::display(width, (width, (bottom + footer.0.1) as u32), alt, &body)
     }

@@ -1,3 +1,5 @@
+//! SVG drawings.
+
 use crate::{Result, display::Display};
 use anyhow::anyhow;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -5,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// Stands for the text colour of the page, which plotters has no name for.
+/// Stands for the text colour of the page, which plotters cannot name.
 pub const INK: RGBColor = RGBColor(1, 2, 3);
 
 /// Colours of lines and bars. Each has a contrast of at least 3:1 to white and to #111111; the first four are from
@@ -21,8 +23,8 @@ pub const COLORS: [RGBColor; 6] = [
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A drawing by plotters, `width` x `height` CSS pixels. `draw` has twice as many, for plotters places everything on
-/// whole pixels.
+/// A drawing by plotters of `width` x `height` CSS pixels. `draw` has twice as many, since plotters puts everything on whole
+/// pixels.
 pub fn draw(
     (width, height): (u32, u32),
     title: &str,
@@ -32,7 +34,7 @@ pub fn draw(
     let size = (2 * width, 2 * height);
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    // A letter is a little wider than half its height; a long title gets smaller ones.
+    // A letter is a little wider than half its height; a long title gets smaller letters.
     let fits = size.0 as usize * 9 / 5 / title.chars().count().max(1);
     let top = text(fits.clamp(16, 34) as u32, HPos::Center, VPos::Top);
     area.draw_text(title, &top, (size.0 as i32 / 2, 10)).map_err(drawing_error)?;
@@ -51,7 +53,7 @@ pub const FONT: &str = "system-ui,sans-serif";
 
 /// Text of `size` pixels of the drawing in the colour of the page.
 pub fn text(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
-    // plotters writes a size 1.24 times smaller than it is told.
+    // plotters makes text 1.24 times smaller than it is told.
     let font = ("sans-serif", f64::from(size) * 1.24).into_font();
     font.color(&INK).pos(Pos::new(horizontal, vertical))
 }
@@ -62,11 +64,11 @@ pub fn drawing_error(error: impl std::fmt::Display) -> anyhow::Error {
 }
 
 /// Wraps the elements of an SVG drawing whose coordinates span `size`, to be shown `width` CSS pixels wide, or
-/// narrower on a narrow page. `alt` tells what it shows to those who cannot see it.
+/// narrower on a narrow page. `alt` describes it to those who cannot see it.
 ///
-/// It is shown as an image, not as a part of the page: notebooks that are not trusted yet may hold images, and the text
-/// of an image follows the theme of the page around it (`color-scheme`) all the same. Exported pages are white and do not
-/// say so: there it follows the reader's system, and has to bring its dark background along.
+/// It is shown as an image, not as a part of the page: notebooks that are not trusted yet may show images, and the text of an
+/// image follows the theme of the page around it (`color-scheme`) all the same. Exported pages are white without declaring it:
+/// there the image follows the reader's system, so it brings its own dark background.
 pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -> Display {
     let label = escape(alt);
     let svg = format!(
@@ -75,7 +77,7 @@ pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -
          <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee;background:#111}}}}</style>\n{}\n</svg>",
         body.trim()
     );
-    // With its height a page keeps the place while it loads the image, and nothing below jumps when it is replaced.
+    // With a height the page reserves the space while it loads the image, so nothing below jumps.
     let height = width * bottom / right.max(1);
     let image = format!(
         "<img alt=\"{label}\" width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\" \
@@ -85,7 +87,7 @@ pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -
     Display::svg(&svg).with("text/html", &image).alt(alt)
 }
 
-/// Text that may stand in an element or an attribute.
+/// The text, escaped for an element or an attribute.
 pub fn escape(text: &str) -> String {
     let legal: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     legal.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

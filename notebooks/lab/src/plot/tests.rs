@@ -1,5 +1,4 @@
-//! What is drawn of data that no one hopes for: nothing but zeros, one value, numbers as large and as small as can be,
-//! 100,000 of them.
+//! Drawings of awkward data: all zeros, a single value, numbers as large and as small as possible, 100,000 of them.
 
 use super::{Curve, bars, bars_of_runs, curves, dots, frames, heat, maps, matrix, pair};
 use crate::display::Display;

@@ -1,15 +1,15 @@
-//! Leaves out points that would be drawn over each other, so that a picture of 100,000 is no larger than it needs to be.
+//! Leaves out points that would be drawn over each other, so that a picture of 100,000 points stays small.
 
 use std::collections::HashSet;
 
-/// As many points are drawn as they are.
+/// Up to this number, all points are drawn.
 const FEW: usize = 1_000;
-/// No line has more.
+/// The most points that a line may have.
 const MOST: usize = 10_000;
 
-/// The points of a line that make a difference, for coordinates in 0 to 1 on an area of `width` pixels: of those one after
-/// the other in one column of pixels the first, the lowest, the highest and the last. Of a scribble that goes back and forth
-/// too often for that, every second, third, … point.
+/// The points of a line that make a visible difference, for coordinates in 0 to 1 on an area of `width` pixels: of consecutive
+/// points in one column of pixels the first, the lowest, the highest and the last. If a line goes back and forth too often for
+/// that to suffice, every second, third, … point.
 pub fn line(points: &[(f64, f64)], width: usize) -> Vec<(f64, f64)> {
     if points.len() <= FEW {
         return points.into();

@@ -1,10 +1,12 @@
+//! The files of the records.
+
 use super::{FORMAT, Record, machine};
 use crate::{Result, whole_file};
 use anyhow::{Context, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook, or in the folder above if it is there.
+/// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook, or in the parent folder if it exists there.
 pub fn folder() -> PathBuf {
     if let Some(path) = std::env::var_os("LAB_SCORES").filter(|path| !path.is_empty()) {
         return path.into();
@@ -13,11 +15,11 @@ pub fn folder() -> PathBuf {
     if !here.exists() && above.exists() { above } else { here }
 }
 
-/// All records in [`folder`], in the order of their files' names. A file that is damaged, or in another format, is named in
-/// a printed line and left alone.
+/// All records in [`folder`], ordered by file name. A file that is damaged or in another format is named in a printed line and
+/// skipped.
 ///
 /// # Errors
-/// When there is no such folder, or it cannot be read.
+/// When the folder does not exist or cannot be read.
 pub fn read() -> Result<Vec<Record>> {
     let folder = folder();
     let entries = fs::read_dir(&folder).with_context(|| {
@@ -53,8 +55,8 @@ fn parse(path: &Path) -> Result<Record> {
 }
 
 impl Record {
-    /// Writes the record, with the peak of memory until now, into [`folder`], in one step: nobody ever reads half of it.
-    /// The file's name tells framework, style, data and seed, so it replaces that of an earlier run of the same training.
+    /// Writes the record, with the peak memory until now, into [`folder`], in one step: nobody ever reads half of it. The file
+    /// is named after framework, style, data and seed, so it replaces that of an earlier run of the same training.
     /// Returns its path.
     ///
     /// # Errors
@@ -87,7 +89,7 @@ impl Record {
     }
 }
 
-/// Small letters and digits; a dash for each run of anything else.
+/// The text in lower case, with a dash for each run of anything but letters and digits.
 fn slug(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")

@@ -1,14 +1,16 @@
+//! The lines of code of a notebook or a program.
+
 use crate::Result;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// How many lines of code there are in a notebook in Rust (`.ipynb`), or in a program in Python, without empty lines and those
-/// that are comments only.
+/// The number of lines of code in a Rust notebook (`.ipynb`) or in a Python program, without empty lines and lines with
+/// comments only.
 ///
 /// # Errors
-/// When the file cannot be read, or is no notebook.
+/// When the file cannot be read, or is not a notebook.
 pub fn lines_of_code(path: impl AsRef<Path>) -> Result<usize> {
     let path = path.as_ref();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,6 +1,8 @@
+//! What a record says of the machine, and the date.
+
 use std::fs;
 
-/// The model of the processor, as the system calls it.
+/// The model of the processor, as the system names it.
 pub fn cpu() -> String {
     let linux = || {
         let info = fs::read_to_string("/proc/cpuinfo").ok()?;
@@ -16,9 +18,9 @@ pub fn cpu() -> String {
     found.unwrap_or_else(|| std::env::consts::ARCH.into())
 }
 
-/// The most memory that this process has taken, in MiB; 0 where the system does not tell.
+/// The peak memory of this process in MiB; 0 if the system does not tell.
 pub fn peak_memory_mib() -> f64 {
-    // Not `getrusage`, which on Linux also counts the process that has started this one.
+    // Not `getrusage`, which on Linux includes the peak of the process that started this one.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());

@@ -1,3 +1,5 @@
+//! The training loop.
+
 use super::history::{History, Score};
 use super::panel::Panel;
 use crate::data::Split;
@@ -5,30 +7,31 @@ use crate::ops::{accuracy, cross_entropy};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::Optimizer;
 
-/// Images of a batch whose gradient is not needed.
+/// The size of a batch whose gradient is not needed.
 const EVALUATION_BATCH: usize = 500;
 
 /// How [`fit`] trains.
 #[derive(Clone, Debug)]
 pub struct Settings<'a> {
-    /// What the panel calls the training.
+    /// The title of the panel.
     pub title: &'a str,
-    /// How often all images are shown.
+    /// How many times the network sees all images.
     pub epochs: usize,
-    /// Images of a step, but for the last one of an epoch, which may have fewer.
+    /// The number of images in a batch; the last batch of an epoch may have fewer.
     pub batch_size: usize,
-    /// Decides the order of the images: `seed` in the first epoch, `seed + 1` in the second, ….
+    /// The seed of the order of the images: `seed` in the first epoch, `seed + 1` in the second, ….
     pub seed: u64,
-    /// Where the weights are, and batches are put.
+    /// The device of the weights, to which batches are moved.
     pub device: &'a Device,
 }
 
-/// Trains with cross-entropy, and shows it in a [`Panel`]. `forward` takes images `[batch, 1, 28, 28]`, and whether this
-/// is training, to logits `[batch, 10]`. After each epoch the network is tested on `validation`, if there is one.
+/// Trains with cross-entropy, and shows the training in a [`Panel`]. `forward` computes logits `[batch, 10]` from images
+/// `[batch, 1, 28, 28]`; its second argument says whether this is training. After each epoch the network is tested on
+/// `validation`, if there is one.
 ///
 /// # Errors
-/// When there are no images to learn from, the forward pass or the optimizer fails, or the user interrupts; what the
-/// network has learnt by then stays.
+/// When there are no images to train on, the forward pass or the optimizer fails, or the user interrupts. The network keeps
+/// what it has learnt until then.
 pub fn fit(
     forward: impl Fn(&Tensor, bool) -> Result<Tensor>,
     optimizer: &mut impl Optimizer,
@@ -71,7 +74,7 @@ pub fn evaluate(
     for batch in split.batches_in_order(EVALUATION_BATCH, device) {
         let (images, labels) = batch?;
         let logits = forward(&images, false)?;
-        // The last batch may be smaller, and then counts for less.
+        // The last batch may be smaller, and then weighs less.
         let weight = labels.elem_count() as f64;
         loss += weight * f64::from(scalar(&cross_entropy(&logits, &labels)?)?);
         right += weight * f64::from(accuracy(&logits, &labels)?);
@@ -80,7 +83,7 @@ pub fn evaluate(
     Ok(Score { loss: mean(loss), accuracy: mean(right) })
 }
 
-/// The value of a loss, of whichever type the network computes in.
+/// The value of a loss, of any type that the network computes in.
 fn scalar(loss: &Tensor) -> Result<f32> {
     loss.to_dtype(DType::F32)?.to_scalar()
 }

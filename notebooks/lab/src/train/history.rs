@@ -1,26 +1,28 @@
+//! The scores of a training, step by step and epoch by epoch.
+
 use crate::number::fixed;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How well a network does.
+/// How well a network performs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Score {
-    /// Mean over the examples; for cross-entropy in nats.
+    /// The mean loss of an example; cross-entropy is in nats.
     pub loss: f32,
-    /// Part of the predictions that are right, 0 to 1.
+    /// The fraction of correct predictions, 0 to 1.
     pub accuracy: f32,
 }
 
-/// What is known of one epoch.
+/// The scores of an epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     /// The number of its last step, counted from 1 through all epochs.
     pub last_step: usize,
-    /// Mean over its steps, while the weights changed.
+    /// The mean over its steps, while the weights changed.
     pub training: Score,
-    /// Measured at its end, if at all.
+    /// The score on the validation images at its end, if there are any.
     pub validation: Option<Score>,
-    /// How long it took, validation included.
+    /// Its duration, including validation.
     pub seconds: f64,
 }
 
@@ -37,7 +39,7 @@ impl History {
         &self.steps
     }
 
-    /// The epochs that were completed.
+    /// The completed epochs.
     pub fn epochs(&self) -> &[Epoch] {
         &self.epochs
     }
@@ -52,7 +54,7 @@ impl History {
         self.steps.iter().map(|score| score.accuracy).collect()
     }
 
-    /// How long the completed epochs took, validation included.
+    /// The duration of the completed epochs, including validation.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.seconds).sum()
     }
@@ -63,7 +65,7 @@ impl History {
     }
 }
 
-/// Without the single steps, which would drown a cell that ends in a history.
+/// Without the single steps, which would flood the output of a cell that ends in a history.
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let steps = format_args!("{} scores", self.steps.len());
@@ -72,7 +74,7 @@ impl fmt::Debug for History {
 }
 
 impl Score {
-    /// The mean; not a number if there is none, or if one of them is not.
+    /// The mean; NaN if there are no scores, or if one of them is NaN.
     pub(super) fn mean(scores: &[Self]) -> Self {
         let mean = |value: fn(Self) -> f32| {
             let sum: f64 = scores.iter().map(|score| f64::from(value(*score))).sum();

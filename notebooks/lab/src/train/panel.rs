@@ -1,3 +1,5 @@
+//! The panel that shows a training live.
+
 use super::history::{Epoch, History, Score};
 use super::report::{Report, State};
 use crate::live::{Live, Place};
@@ -7,44 +9,46 @@ use std::time::{Duration, Instant};
 
 /// The time between two redraws.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Where nothing can be redrawn there is a line for so many steps, or for a tenth of an epoch if that is more.
+/// Where nothing can be redrawn, a line is written after so many steps, or after a tenth of an epoch if that is more.
 const LINE_STEPS: usize = 50;
 
-/// Shows a training while it goes on: the curves of loss and accuracy, how far it is, how fast, and how long it will
-/// still take, in one output that changes in place. A loop reports each of its steps and epochs:
+/// Shows a training while it runs: the curves of loss and accuracy, how far it is, how fast, and how long it will still take,
+/// in one output that changes in place. A loop reports each of its steps and epochs:
 ///
-/// ```no_run
+/// ```
 /// # fn train_on_batch() -> (f32, f32) { (0.5, 0.9) }
 /// # fn main() -> lab::Result<()> {
-/// let mut panel = lab::train::Panel::new("Training", "MNIST", 5, 469);
-/// for epoch in 0..5 {
-///     for batch in 0..469 {
+/// let mut panel = lab::train::Panel::new("Training", "MNIST", 2, 3);
+/// for epoch in 0..2 {
+///     for batch in 0..3 {
 ///         let (loss, accuracy) = train_on_batch();
 ///         panel.step(loss, accuracy)?;
 ///     }
 ///     panel.epoch(None)?;
 /// }
 /// let history = panel.finish();
+/// assert_eq!((history.epochs().len(), history.steps().len()), (2, 6));
+/// assert_eq!(history.epochs()[1].training.loss, 0.5);
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Where output cannot change in place, it writes lines instead, and shows the curves at the end. If it is dropped
-/// before [`finish`](Self::finish), because an error or an interrupt ends the cell, it says that too.
+/// Where output cannot change in place, it writes lines instead, and shows the curves at the end. If it is dropped before
+/// [`finish`](Self::finish), because an error or an interrupt ends the cell, it says so.
 pub struct Panel {
     report: Report,
     history: History,
     live: Live,
     start: Instant,
-    /// When the epoch began.
+    /// When the current epoch began.
     epoch_start: Instant,
     /// When the last state was drawn.
     ended: Option<Instant>,
 }
 
 impl Panel {
-    /// `title` is what is trained, `data` the name of the data set; `epochs` and the steps of each say how long it
-    /// will be. The clock starts now.
+    /// A panel for a training named `title` on the data set named `data`, of `epochs` epochs with so many steps each. The clock
+    /// starts now.
     pub fn new(title: &str, data: &str, epochs: usize, steps_per_epoch: usize) -> Self {
         let start = Instant::now();
         let report = Report { title: format!("{title} ({data})"), epochs, steps_per_epoch };
@@ -52,8 +56,8 @@ impl Panel {
         Self { report, history, live: Live::new(INTERVAL), start, epoch_start: start, ended: None }
     }
 
-    /// Reports a step: its loss, and its accuracy from 0 to 1, both on the batch that it learnt from. Values that are
-    /// no finite numbers are kept in the history, left out of the curves, and told of.
+    /// Reports a step: its loss, and its accuracy from 0 to 1, both on its batch. Values that are not finite are kept in the
+    /// history, left out of the curves, and pointed out.
     ///
     /// # Errors
     /// When the user has interrupted the cell.
@@ -101,8 +105,8 @@ impl Panel {
         matches!(self.live.place, Place::Display(_))
     }
 
-    /// Draws at once when the user has interrupted: a panel may outlive the cell that used it, and go on in another
-    /// one. There it needs an output of its own.
+    /// Draws at once when the user has interrupted. A panel may outlive its cell and go on in another one, where it needs an
+    /// output of its own.
     fn check_interrupt(&mut self) -> Result<(), Interrupted> {
         check_interrupt().inspect_err(|_| self.end(State::Interrupted))?;
         if let Some(end) = self.ended.take() {

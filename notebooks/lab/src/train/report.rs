@@ -1,3 +1,5 @@
+//! A training in pictures and words.
+
 use super::history::{History, Score};
 use crate::display::Display;
 use crate::number::fixed;
@@ -5,12 +7,12 @@ use crate::plot::{self, Curve, escape};
 use crate::{pace, progress};
 use std::time::Duration;
 
-/// Points of a curve at most; where there are more steps, each is the mean of some of them.
+/// The most points of a curve; if there are more steps, each point is the mean of several.
 const POINTS: usize = 200;
-/// Steps whose mean is the current score.
+/// The number of steps whose mean is the current score.
 const RECENT: usize = 50;
 
-/// Puts a training into pictures and words.
+/// Describes a training in pictures and words.
 pub struct Report {
     /// With the name of the data set.
     pub title: String,
@@ -18,7 +20,7 @@ pub struct Report {
     pub steps_per_epoch: usize,
 }
 
-/// Whether it still goes on, or how it has ended.
+/// Whether the training still runs, or how it has ended.
 #[derive(Clone, Copy, PartialEq)]
 pub enum State {
     Running,
@@ -28,7 +30,7 @@ pub enum State {
 }
 
 impl Report {
-    /// Curves, and below them what there is to say.
+    /// The curves, and the text below them.
     pub fn display(&self, history: &History, state: State, time: Duration) -> Display {
         let (place, score) = (self.place(history), score(history));
         let pace = self.pace(history, state, time);
@@ -57,7 +59,7 @@ impl Report {
         format!("{}: {done}; {}{bad}", self.place(history), self.pace(history, State::Running, time))
     }
 
-    /// The curves as HTML. Nobody wants a training to fail because it cannot be drawn.
+    /// The curves as HTML. A training must not fail because it cannot be drawn.
     fn curves(&self, history: &History, state: State) -> String {
         let curves = |value: fn(Score) -> f32| {
             let validation = history
@@ -71,7 +73,7 @@ impl Report {
             }
             curves
         };
-        // The curves grow into the room that the whole training will need.
+        // The axis has room for the whole training, into which the curves grow.
         let steps = history.steps().len();
         let end = if state == State::Running { steps.max(self.total()) } else { steps };
         let charts =
@@ -131,7 +133,7 @@ impl Report {
     }
 }
 
-/// The current score, on the batches learnt from and on the validation images.
+/// The current score, on the training batches and on the validation images.
 fn score(history: &History) -> String {
     let steps = history.steps();
     let recent = &steps[steps.len().saturating_sub(RECENT)..];
@@ -164,7 +166,7 @@ fn bad_losses(history: &History) -> Option<String> {
     })
 }
 
-/// The points of a curve: means over groups of steps that are as equal as can be, of the finite values only.
+/// The points of a curve: means of the finite values over groups of steps of about equal size.
 fn thinned(steps: &[Score], value: fn(Score) -> f32) -> Vec<(f64, f64)> {
     let count = steps.len().min(POINTS);
     let point = |at: usize| {

@@ -1,0 +1,134 @@
+//! The forward pass of the convolution.
+
+use super::size::Size;
+use super::tile::{self, Sums, Taps, Tile};
+use crate::aligned::Aligned;
+use crate::output::Output;
+use crate::processor::arch;
+use crate::threads;
+use crate::transpose::transpose;
+use pulp::{Scalar, Simd, WithSimd, bytemuck};
+use std::borrow::Cow;
+
+/// Computes `y` `[batch, c_out, rows, columns]` from `x` `[batch, c_in, height, width]`; with `relu`, negative values become 0.
+pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], relu: bool, size: &Size) -> Vec<f32> {
+    let arch = arch();
+    let block = tile::block_here(arch);
+    let weights = pack(weight, size.c_out, size.kernel(), block);
+    let bias = pack(bias, size.c_out, 1, block);
+    let (places, taps) = (corners(size), taps(size));
+    let mut y = Output::new(size.batch * size.output());
+    threads::for_each(y.chunks(size.output()).zip(x.chunks(size.image())), |(y, x)| {
+        let (x, y) = (&pad(x, size), y.filled(0.0));
+        let (places, taps, weights, bias) = (&places, &taps, &weights, &bias);
+        arch.dispatch(Image { x, places, taps, weights, bias, relu, y });
+    });
+    y.finish()
+}
+
+/// The index in a channel of the padded image where the kernel starts, for each place of the output, row by row.
+pub fn corners(size: &Size) -> Vec<usize> {
+    let (width, stride) = (size.padded_width(), size.stride);
+    let row = |row| (0..size.columns).map(move |column| (row * width + column) * stride);
+    (0..size.rows).flat_map(row).collect()
+}
+
+/// The indices of the values under a kernel `[c_in, k_h, k_w]` in the padded image, relative to its corner.
+pub fn taps(size: &Size) -> Taps {
+    let (height, width) = (size.padded_height(), size.padded_width());
+    let at = |at| {
+        let (channel, row, column) = (at / (size.k_w * size.k_h), at / size.k_w % size.k_h, at % size.k_w);
+        (channel * height + row * size.dilation) * width + column * size.dilation
+    };
+    Taps::new((0..size.kernel()).map(at).collect())
+}
+
+/// Rearranges `[channels, taps]` as `[channels / block, taps, block]`, with zeros where the last block is not full.
+pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Aligned {
+    let mut packed = Aligned::zeros(channels.div_ceil(block) * taps * block);
+    for (packed, weight) in packed.chunks_exact_mut(taps * block).zip(weight.chunks(taps * block)) {
+        transpose(Scalar, (weight, taps), (packed, block), weight.len() / taps, taps);
+    }
+    packed
+}
+
+/// The image `[c_in, height, width]` with its padding, or the image itself if there is none.
+fn pad<'a>(x: &'a [f32], size: &Size) -> Cow<'a, [f32]> {
+    let Size { padding, height, width, .. } = *size;
+    if padding == 0 {
+        return x.into();
+    }
+    let (padded_height, padded_width) = (size.padded_height(), size.padded_width());
+    let mut image = vec![0.0; size.c_in * padded_height * padded_width];
+    for (padded, plane) in image.chunks_exact_mut(padded_height * padded_width).zip(x.chunks(height * width))
+    {
+        let rows = padded[padding * padded_width + padding..].chunks_mut(padded_width);
+        for (padded, row) in rows.zip(plane.chunks_exact(width)) {
+            padded[..width].copy_from_slice(row);
+        }
+    }
+    image.into()
+}
+
+/// The convolution of one image.
+struct Image<'a> {
+    x: &'a [f32],
+    places: &'a [usize],
+    taps: &'a Taps,
+    /// `[channels / block, taps, block]`.
+    weights: &'a [f32],
+    /// `[channels / block, block]`.
+    bias: &'a [f32],
+    relu: bool,
+    /// `[channels, places]`.
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Image<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, places, taps, weights, bias, relu, y } = self;
+        let block = tile::block::<S>();
+        let mut sums = [[simd.splat_f32s(0.0); tile::VECTORS]; tile::KEPT];
+        let weights = tile::as_sums::<S>(weights).chunks_exact(taps.len());
+        let count = places.len();
+        for ((y, weights), bias) in y.chunks_mut(block * count).zip(weights).zip(tile::as_sums::<S>(bias)) {
+            for (first, places) in (0..).step_by(tile::KEPT).zip(places.chunks(tile::KEPT)) {
+                let (bias, channels, sums) = (*bias, y.len() / count, &mut sums);
+                tile::each::<S>(places, &mut Convolution { simd, x, taps, weights, bias, relu, sums });
+                let sums = bytemuck::cast_slice(sums);
+                transpose(simd, (sums, block), (&mut y[first..], count), places.len(), channels);
+            }
+        }
+    }
+}
+
+/// The convolution for a block of channels.
+struct Convolution<'a, S: Simd> {
+    simd: S,
+    x: &'a [f32],
+    taps: &'a Taps,
+    weights: &'a [Sums<S>],
+    bias: Sums<S>,
+    relu: bool,
+    /// One for each place.
+    sums: &'a mut [Sums<S>],
+}
+
+impl<S: Simd> Tile for Convolution<'_, S> {
+    #[inline(always)]
+    fn tile<const P: usize>(&mut self, first: usize, places: [usize; P]) {
+        let mut sums = tile::sums(self.simd, self.x, places, self.taps, self.weights, self.bias);
+        if self.relu {
+            let zero = self.simd.splat_f32s(0.0);
+            for sum in sums.as_flattened_mut() {
+                // NaN must propagate: it is not at most 0.
+                let is_low = self.simd.less_than_or_equal_f32s(*sum, zero);
+                *sum = self.simd.select_f32s(is_low, zero, *sum);
+            }
+        }
+        self.sums[first..][..P].copy_from_slice(&sums);
+    }
+}
