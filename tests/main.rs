@@ -35,13 +35,10 @@ mod interrupt;
 mod jupyterlab;
 mod life;
 mod numbers;
+mod on_stock;
 mod ops;
 mod output;
-#[path = "../notebooks/lab/src/pace.rs"]
-mod pace;
 mod pages;
-#[path = "../notebooks/lab/src/ops/parallel.rs"]
-mod parallel;
 mod peers;
 mod plots;
 mod progress;
