@@ -36,7 +36,7 @@ pub fn warn(line: Arguments) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Prints a line on standard output like `println!`, but returns an error if that fails. See [`print`].
+/// Prints a line on standard output like `println!`, but returns an error if that fails. See [`print()`].
 macro_rules! say {
     ($($format:tt)*) => { $crate::terminal::print(format_args!($($format)*)) };
 }

@@ -70,7 +70,7 @@ fn the_notebook_and_its_solutions_run() {
     }
 }
 
-/// What the notebook says when there is something wrong with its frames; it is run up to the cell that reads them.
+/// What the notebook prints when its frames are faulty. It is run up to the cell that reads them.
 #[test]
 fn a_frame_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();

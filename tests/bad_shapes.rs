@@ -1,4 +1,4 @@
-//! What the operations cannot take is an error that names them, what they expected and what they got.
+//! Operations refuse what they cannot compute, with an error that names the operation, what it expected and what it got.
 
 use lab::candle_core::{DType, Device, Module, Result, Tensor};
 use lab::nn::{self, Conv2dConfig, ConvBlock, Dropout, MaxPool2d, VarBuilder, VarMap};
@@ -14,11 +14,11 @@ fn f32(shape: &[usize]) -> Tensor {
     zeros(shape, DType::F32)
 }
 
-/// Fails unless it is an error with all these words.
+/// Asserts that the result is an error whose message contains all these words.
 #[track_caller]
 fn assert_error(result: Result<Tensor>, words: &[&str]) {
     let error = result.expect_err("it cannot be computed").to_string();
-    // What follows is the backtrace, if one is asked for.
+    // The lines after the first are the backtrace, if one was requested.
     let message = error.lines().next().unwrap_or_default();
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} in {message}");
 }
@@ -52,7 +52,7 @@ fn convolutions_name_what_does_not_fit() {
         let result = conv2d_relu_max_pool2d(&x, &weight, None, window);
         assert_error(result, &["conv2d_relu_max_pool2d", "expected", "6 x 5", &got]);
     }
-    // No sum of sizes may overflow.
+    // Sums of sizes must not overflow.
     let huge = usize::MAX;
     assert_error(conv2d(&x, &weight, None, 1, huge), &["conv2d"]);
     assert!(conv2d(&x, &weight, None, huge, 0).is_ok_and(|y| y.dims() == [2, 4, 1, 1]));
@@ -125,7 +125,9 @@ fn layers_pass_on_the_errors_of_their_operations() -> Result<()> {
     assert_error(Dropout::new(1.0, 1).forward(&x, true), &["dropout", "expected", "1"]);
     for (channels, out, groups) in [(0, 4, 1), (3, 4, 2), (3, 3, 0)] {
         let config = Conv2dConfig { groups, ..Default::default() };
-        assert!(nn::conv2d(channels, out, 3, config, weights.pp("none")).is_err());
+        let refused = nn::conv2d(channels, out, 3, config, weights.pp("none"));
+        let expected = format!("conv2d: expected channels in {groups} groups, got {channels} to {out}");
+        assert!(refused.unwrap_err().to_string().starts_with(&expected));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::python::Workplace;
 use crate::support::root;
 
-/// Text, a result, a picture and, at the end, an error.
+/// Cells with text, a result, a picture, an error, and one more after the error.
 const CELLS: [&str; 5] = [
     "const STEPS: usize = 3;",
     "println!(\"{STEPS} steps\");\nSTEPS * 2",
@@ -12,7 +12,7 @@ const CELLS: [&str; 5] = [
     "println!(\"after the error\");",
 ];
 
-/// What they show, up to the error.
+/// The outputs of [`CELLS`] up to the error.
 const OUTPUTS: [&str; 4] = [
     "2 stdout: 3 steps\n",
     "2 result 2: 6",
@@ -54,7 +54,7 @@ fn nbconvert_runs_a_notebook_and_renders_it() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    // As a program of its own it has the file extension of the language.
+    // Exported as a script it has the file extension of the language.
     let (good, text) = workplace.run("jupyter", &["nbconvert", "--to=script", "in.nbconvert.ipynb"]);
     assert!(good, "{text}");
     let script = std::fs::read_to_string(workplace.path().join("in.nbconvert.rs")).unwrap();
@@ -71,7 +71,7 @@ fn papermill_stops_at_the_error_and_names_it() {
     assert!(text.contains("panic: index out of bounds: the len is 2 but the index is 7"), "{text}");
     // Papermill adds a note on top of what it has run.
     let outputs = workplace.outputs("out.ipynb");
-    assert_eq!(outputs, OUTPUTS, "the cell behind the error has not run");
+    assert_eq!(outputs, OUTPUTS, "the cell after the error has not run");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn jupytext_runs_a_program_as_a_notebook() {
     let (good, text) = workplace.run("jupytext", &arguments);
     assert!(good, "{text}");
     assert_eq!(workplace.outputs("program.ipynb"), ["2 stdout: from a program\n", "2 result 2: 21"]);
-    // And back.
+    // The way back: from the notebook to a program.
     let (good, text) = workplace.run("jupytext", &["--to", "rs:percent", "program.ipynb", "--output", "-"]);
     assert!(good && text.contains("// %%\nlet x = 20;"), "{text}");
 }

@@ -177,7 +177,7 @@ fn the_fused_block_is_its_parts_in_all_sizes() -> Result<()> {
     Ok(())
 }
 
-/// All values of the convolution are 1 here, or 0, or -1: the first of each window gets the gradient, or none does.
+/// All values of the convolution are 1, 0 or -1, so each window has ties: the first value gets the gradient, or none does.
 #[test]
 fn the_fused_block_treats_ties_and_zeros_as_its_parts_do() -> Result<()> {
     for value in [1.0, 0.0, -1.0] {
@@ -209,7 +209,7 @@ fn the_fused_block_carries_what_is_no_number() -> Result<()> {
 
 #[test]
 fn no_gradient_times_infinity_is_no_number() -> Result<()> {
-    // ReLU makes 0 of all, so that no place has a gradient. As with PyTorch, 0 times infinity is no number.
+    // ReLU turns everything into 0, so no position has a gradient. As in PyTorch, 0 times infinity is NaN.
     let infinite = Tensor::new(&[[[[f32::INFINITY, 1.], [2., 3.]]]], &Device::Cpu)?;
     let finite = Tensor::new(&[[[[4f32, 1.], [2., 3.]]]], &Device::Cpu)?;
     let layered = |t: &[Tensor]| ops::max_pool2d(&ops::relu(&ops::conv2d(&t[0], &t[1], None, 1, 0)?)?, 2);
@@ -248,7 +248,7 @@ fn windows_may_overlap_or_leave_gaps() -> Result<()> {
     Ok(())
 }
 
-/// Bit for bit: threads share the work in another way each time, but add up in one order.
+/// Equal bit for bit: threads share the work differently each time, but sums are always taken in the same order.
 #[test]
 fn gradients_are_the_same_each_time() -> Result<()> {
     let arguments = [random(&[37, 3, 12, 12], 1)?, random(&[20, 3, 3, 3], 2)?, random(&[20], 3)?];

@@ -10,7 +10,7 @@ fn jupyters_own_tests_of_kernels_pass() {
     assert!(good, "{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.iter().any(|line| line.starts_with("Ran 17 tests in")), "{text}");
-    // A pager shows text in a part of the window of its own, which is IPython's invention.
+    // The kernel has no pager: it is an extension of IPython's.
     let skipped: Vec<&&str> = lines.iter().filter(|line| line.contains("skipped '")).collect();
     assert!(matches!(skipped[..], [pager] if pager.starts_with("test_pager ")), "{text}");
     assert_eq!(*lines.last().unwrap(), "OK (skipped=1)");

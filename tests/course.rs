@@ -1,14 +1,11 @@
 //! The whole course, small: every notebook and every solution runs on this kernel, and the scores come together in a chart.
 
-use crate::python::say;
-use crate::support::{installed, note, root, taper};
+use crate::support::{installed, root, taper};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
-use wire::Client;
 
 /// The notebooks of a folder of the repository, in order.
-fn notebooks(folder: &str) -> Vec<PathBuf> {
+pub fn notebooks(folder: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root().join(folder)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut found: Vec<_> =
@@ -32,8 +29,8 @@ fn run(notebooks: &[PathBuf], out: &Path, scores: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The cells of an executed notebook that hold code.
-fn code(path: &Path) -> Vec<Value> {
+/// The cells of a notebook that hold code.
+pub fn code(path: &Path) -> Vec<Value> {
     let notebook: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cells = notebook["cells"].as_array().unwrap().iter();
     cells.filter(|cell| cell["cell_type"] == "code").cloned().collect()
@@ -118,53 +115,4 @@ fn each_notebook_has_its_parts_and_its_solutions() {
         }
         assert!(solutions.contains(&name), "{name:?} has no solutions");
     }
-}
-
-/// Every notebook runs on the stock kernel too. It compiles candle first, and Burn, for minutes each: only with
-/// TAPER_SLOW_TESTS.
-#[tokio::test]
-async fn the_course_runs_on_the_stock_kernel() {
-    if std::env::var_os("TAPER_SLOW_TESTS").is_none() {
-        return;
-    }
-    let scores = tempfile::tempdir().unwrap();
-    for path in notebooks("notebooks") {
-        let mut kernel = stock(scores.path()).await;
-        let start = Instant::now();
-        let mut pictures = 0;
-        for cell in code(&path) {
-            let lines: String = cell["source"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            let small = lines
-                .replace("60_000", "640")
-                .replace("10_000", "200")
-                .replace("EPOCHS: usize = 5", "EPOCHS: usize = 1");
-            let small = small.replace("DATA: &str = \"MNIST\"", "DATA: &str = \"drawn digits\"");
-            let mut messages = Vec::new();
-            let good = kernel.run(&small, |message| note(&mut messages, message)).await.unwrap();
-            assert!(good, "{}: {small}\n{messages:?}", path.display());
-            // There a picture is the result of its cell, or a display.
-            let is_shown = |message: &String| message.starts_with("result") || message.starts_with("display");
-            pictures += usize::from(messages.iter().any(is_shown));
-        }
-        kernel.shut_down().await.unwrap();
-        let (name, seconds) = (path.file_name().unwrap(), start.elapsed().as_secs());
-        say(&format!("{name:?} on the stock kernel: {pictures} cells show something, {seconds} s"));
-        assert!(pictures > 0, "{name:?} shows nothing");
-    }
-    assert_eq!(std::fs::read_dir(scores.path()).unwrap().count(), 6, "a score of each style");
-}
-
-/// The stock kernel, with a cache for what it has compiled, of its own.
-async fn stock(scores: &Path) -> Client {
-    let stock = Path::new(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("stock");
-    let mut command = std::process::Command::new(stock);
-    command.arg("--control_file").current_dir(root().join("notebooks"));
-    command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores);
-    // So that only the first notebook has to wait for candle.
-    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("stock"));
-    // cargo makes libraries of its own build known to tests, another `lab` among them.
-    command.env_remove("LD_LIBRARY_PATH").env_remove("DYLD_FALLBACK_LIBRARY_PATH");
-    let mut kernel = Client::start(&mut command).await.unwrap();
-    assert!(kernel.run(":cache 4000", |_| Ok(())).await.unwrap());
-    kernel
 }

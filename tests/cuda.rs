@@ -1,5 +1,5 @@
-//! The kernel for GPUs, without a GPU: what is checked, and said to be missing; and, where `TAPER_CUDA_TESTS` is set, a
-//! build with NVIDIA's compiler that runs on a driver of our own, which has no GPU.
+//! The kernel for GPUs on a machine without one: what is checked beforehand and reported as missing and, with
+//! `TAPER_CUDA_TESTS`, a build by NVIDIA's compiler that runs on a driver of our own, which finds no GPU.
 
 use crate::python::say;
 use crate::support::{kernel_command, root, run, taper};
@@ -23,7 +23,7 @@ fn outcome(command: &mut Command) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-/// Makes a library of some C.
+/// Compiles C code to a shared library.
 fn library(path: &Path, code: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let source = path.with_extension("c");
@@ -33,15 +33,15 @@ fn library(path: &Path, code: &str) {
     );
 }
 
-/// Writes a program. A process of its own does, or another thread's new process might hold the file open, and it could
-/// not be run.
+/// Writes an executable script. A separate process writes it: were it this one, a process that another thread starts could
+/// inherit the open file, and the script could not be executed.
 fn program(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod +x \"$0\"";
     step(Command::new("sh").args(["-c", write]).arg(path).arg(script));
 }
 
-/// The program, on a machine that has a driver, and nothing else of CUDA but what `variables` name.
+/// taper on a machine that has a driver, and of the rest of CUDA only what `variables` name.
 fn on_machine(folder: &Path, variables: &[(&str, &Path)]) -> Command {
     let driver = folder.join("driver/libcuda.so.1");
     if !driver.exists() {
@@ -127,7 +127,7 @@ fn what_is_missing_is_said_before_anything_is_written() {
         assert_eq!(text, format!("taper: CUDA cannot be used yet:\n- {line}\n"));
         assert!(!prefix.exists() && !cache.exists(), "something was written");
     }
-    // What nvidia-smi says counts where the user says nothing.
+    // Without CUDA_COMPUTE_CAP, what nvidia-smi says counts.
     program(&folder.join("programs/nvidia-smi"), "echo 5.2");
     let mut command = on_machine(&folder, &[("CUDA_HOME", &whole)]);
     let (good, text) = outcome(command.args(["install", "--cuda", "--prefix"]).arg(&prefix));
@@ -193,13 +193,11 @@ fn driver_without_gpu(header: &Path) -> String {
     code
 }
 
-/// The whole way, but for a GPU: NVIDIA's compiler, the kernels of candle, the environment, the kernel, its cells, and
-/// the example. It loads 600 MB and compiles for half an hour: only with TAPER_CUDA_TESTS.
+/// The whole way except for a GPU: NVIDIA's compiler, candle's kernels, the environment, the kernel, its cells, and the
+/// example. It downloads 600 MB and compiles for half an hour.
+#[needs::time_for_cuda]
 #[tokio::test]
 async fn the_kernel_for_gpus_builds_links_and_computes_on_the_cpu_where_there_is_none() {
-    if std::env::var_os("TAPER_CUDA_TESTS").is_none() {
-        return;
-    }
     let start = Instant::now();
     let done = |what: &str| say(&format!("{:4.0} s: {what}", start.elapsed().as_secs_f64()));
     let folder = tempfile::tempdir().unwrap();

@@ -1,3 +1,5 @@
+//! MNIST's files, good and damaged.
+
 use flate2::{Compression, write::GzEncoder};
 use lab::candle_core::{DType, Device, Result};
 use lab::data::{Dataset, from_dir};
@@ -70,8 +72,8 @@ fn a_folder_of_plain_or_gzip_files_is_a_data_set() -> Result<()> {
     Ok(())
 }
 
-/// Reads the small set with `bytes` under `name` in place of file number `at`: the error must start with the path of
-/// that file and contain `fault`.
+/// Reads the small set with file number `at` replaced by `bytes`: the error must start with the path of that file and
+/// contain `fault`.
 fn check(case: &str, at: usize, name: &str, bytes: Option<&[u8]>, fault: &str) {
     let dir = folder(&format!("damaged/{case}"));
     for (name, bytes) in NAMES.iter().zip(small_files()) {
@@ -126,13 +128,11 @@ fn a_folder_that_is_not_there_is_an_error() {
     assert!(error.contains("deeper: no such folder"), "{error}");
 }
 
-/// Needs the true files, which are not in the repository.
+/// The real files are not in the repository.
+#[needs::mnist]
 #[test]
 fn mnist_is_known_by_its_checksums() {
-    let Some(dir) = std::env::var_os("MNIST_DIR") else {
-        return;
-    };
-    let digits = from_dir(dir).expect("MNIST_DIR is good");
+    let digits = from_dir(std::env::var_os("MNIST_DIR").unwrap()).unwrap();
     assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("MNIST", 60_000, 10_000));
     assert_eq!(digits.train.classes()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
 }

@@ -1,12 +1,12 @@
-//! What choosing a device does for the tensors to come.
+//! Choosing a device sets up the allocator for the tensors that follow.
 
 use crate::display::printed;
 use lab::device;
 use std::hint::black_box;
 
-/// Pages that this process got from the system so far.
+/// How many pages the system has given this process so far.
 fn page_faults() -> i64 {
-    // SAFETY: All zeros are a usage, and the call fills it in.
+    // SAFETY: `rusage` is plain integers, for which zeros are valid, and the call only writes to it.
     unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &mut usage), 0);

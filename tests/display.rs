@@ -1,3 +1,5 @@
+//! What displays print, for taper, for the stock kernel and for a terminal.
+
 use lab::display::{self, Display, format};
 use serde_json::{Map, Value, json};
 use std::env;
@@ -5,8 +7,8 @@ use std::io::Write;
 use std::os::fd::IntoRawFd;
 use std::process::{Command, exit};
 
-/// What `act` prints in a process of its own, which has `environment` and nothing else that `lab` looks at.
-/// The process is this very test, called `name`, once more.
+/// What `act` prints in a separate process, which has `environment` and no other variable that `lab` looks at.
+/// The process is the calling test, `name`, started once more.
 pub fn printed(name: &str, environment: &[(&str, &str)], act: fn()) -> String {
     const CHILD: &str = "LAB_TEST_CHILD";
     const START: &str = "<act>\n";
@@ -26,7 +28,7 @@ pub fn printed(name: &str, environment: &[(&str, &str)], act: fn()) -> String {
     acted.to_string()
 }
 
-/// What marks the requests of the session.
+/// The word that marks requests to the kernel in this session.
 pub const WORD: &str = "1";
 
 fn requests(lines: &str) -> Vec<format::Request> {
@@ -168,7 +170,7 @@ fn threads_do_not_mix_their_displays() {
     }
 }
 
-/// A prompt must be seen before its question. Without the flush it would be lost here, with the process.
+/// A prompt must be seen before its question. Without the flush it would be lost when this process ends.
 #[test]
 fn a_question_hands_on_an_unfinished_line() {
     let out = printed("display::a_question_hands_on_an_unfinished_line", &[], || {

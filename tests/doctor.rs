@@ -1,9 +1,9 @@
-//! `taper doctor` on this machine, and on one where much is missing.
+//! `taper doctor` on this machine, and on one that lacks most of what taper needs.
 
 use crate::support::{installed, taper};
 use std::process::Command;
 
-/// Its exit code and what it prints.
+/// The exit code of `taper doctor`, and what it prints.
 fn doctor(command: &mut Command) -> (bool, String) {
     let output = command.arg("doctor").output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
@@ -52,7 +52,7 @@ fn where_something_is_missing_it_says_what_to_do() {
     ] {
         assert!(line(&text, name).contains(expected), "{text}");
     }
-    // Without any program on the path.
+    // With an empty PATH.
     let (good, text) =
         doctor(taper().env("PATH", folder.path()).env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR"));
     assert!(!good, "{text}");

@@ -1,3 +1,5 @@
+//! The download of MNIST, from a server that the tests run.
+
 use crate::data::{NAMES, check_small, folder, gzip, small_files};
 use crate::display::printed;
 use lab::candle_core::Result;
@@ -29,7 +31,7 @@ fn mirror(files: Vec<(String, Vec<u8>)>) -> String {
             };
             let head =
                 format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            // A client that has seen enough may hang up.
+            // A client that has read enough may close the connection.
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         }
     });
@@ -40,7 +42,7 @@ fn zipped(files: [Vec<u8>; 4]) -> Vec<(String, Vec<u8>)> {
     NAMES.iter().zip(files).map(|(name, bytes)| (format!("{name}.gz"), gzip(&bytes))).collect()
 }
 
-/// As the true one, but with the small files for MNIST's.
+/// The real source, with the small files in place of MNIST's.
 fn source(cache: &Path, mirrors: Vec<String>) -> Source {
     let files = small_files();
     let mut at = 0;
@@ -126,7 +128,7 @@ fn a_download_that_is_stuck_can_be_interrupted() {
     assert_eq!(out, "interrupted\n");
 }
 
-/// What `data::mnist` prints, with the name of what it gives, or its error, in the last line.
+/// What `data::mnist` prints; the last line is the name of the data set or the error.
 fn print_mnist() {
     match lab::data::mnist() {
         Ok(digits) => println!("{}", digits.name),

@@ -59,7 +59,7 @@ fn trained() -> Result<(nn::VarMap, Net)> {
     Ok((weights, net))
 }
 
-/// A drawing on a pad, and what the page said of it.
+/// A drawing on a pad, and the page's answer.
 #[derive(Deserialize)]
 struct Seen {
     digit: usize,
@@ -68,9 +68,9 @@ struct Seen {
     image: Vec<f32>,
     probabilities: Vec<f32>,
     maps: [Vec<f32>; 2],
-    /// What is read out.
+    /// The text that screen readers announce.
     heard: String,
-    /// The numbers behind the bars.
+    /// The numbers that the bars show.
     percents: Vec<String>,
 }
 
@@ -81,9 +81,9 @@ fn assert_near(what: &str, page: &[f32], native: &[f32]) {
     }
 }
 
+#[needs::chromium]
 #[test]
 fn a_page_computes_what_lab_does() {
-    let Some(chromium) = chromium("the pad") else { return };
     let (weights, net) = trained().unwrap();
     let pad = pad(&weights).unwrap();
     let pad = pad.content("text/html").unwrap();
@@ -95,7 +95,7 @@ fn a_page_computes_what_lab_does() {
     let [path, answers] = ["pad.html", "pad.json"].map(|name| folder.join(name));
     fs::write(&path, page).unwrap();
     let script = root().join("tests/draw.py");
-    let output = program("python").arg(script).args([&chromium, &path, &answers]).output().unwrap();
+    let output = program("python").arg(script).args([chromium(), &path, &answers]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let seen: Vec<Seen> = serde_json::from_slice(&fs::read(answers).unwrap()).unwrap();
@@ -131,7 +131,7 @@ fn measured(image: &[f32]) -> ([usize; 4], [f32; 2]) {
     (range, [mean(|at| at / 28), mean(|at| at % 28)])
 }
 
-/// Within a pixel, as in MNIST.
+/// Equal within a pixel, as in MNIST.
 fn assert_in_the_middle(center: [f32; 2]) {
     assert!(center.iter().all(|at| (13.999..15.0).contains(at)), "the centre of mass is at {center:?}");
 }
@@ -226,7 +226,7 @@ fn the_page_says_something_where_it_cannot_compute() {
     assert!(colors.len() == 606 && colors.starts_with("440154") && colors.ends_with("fde725"), "{colors}");
 }
 
-/// What is committed was made from the sources that are.
+/// The committed module was built from the committed sources.
 #[test]
 fn the_compiled_module_is_up_to_date() {
     let script = root().join("notebooks/draw/build.sh");

@@ -1,3 +1,5 @@
+//! The digits that `lab` draws: the same for the same seed, and like those that people write.
+
 use crate::display::printed;
 use lab::data::{Split, drawn_sized};
 use sha2::{Digest, Sha256};
@@ -7,7 +9,7 @@ fn sha256(split: &Split) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Changes only when the digits are meant to change: then so do the accuracies that the course states.
+/// This changes only when the digits are meant to change; then the accuracies that the course states change too.
 const FIRST_THOUSAND: &str = "6c11cd257be99d68029470fd33e25d9a300dfc4f840d5ec166f72094e553306d";
 
 #[test]
@@ -61,8 +63,8 @@ fn every_image_is_dark_around_and_bright_within() {
     }
 }
 
-/// The nearest of ten mean images classifies MNIST with 82 %: labels and images belong together, but the digits are
-/// not to be told apart without learning more than their means.
+/// Choosing the nearest of ten mean images classifies 82 % of MNIST. The drawn digits must be like that: labels and images
+/// belong together, but the means alone do not tell the digits apart.
 #[test]
 fn means_tell_most_digits_apart_but_far_from_all() {
     let digits = drawn_sized(0, 5_000, 1_000).unwrap();

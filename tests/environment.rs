@@ -1,4 +1,4 @@
-//! The warm environment unfinished, damaged, removed: cells say so, and `taper install` mends it.
+//! When the warm environment is unfinished, damaged or removed, cells say so and `taper install` repairs it.
 
 use crate::support::{
     assert_untouched, command_with_cache, kernel_command, run, sessions, taper, users_folder, wait_until,
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wire::Client;
 
-/// Copies the environment of all tests into another folder, without the last step of its build; returns the copy.
+/// Copies the environment that all tests share, without the last step of its build, into a folder; returns the copy.
 pub async fn unfinished_environment(environments: &Path) -> PathBuf {
     let shared = tempfile::tempdir().unwrap();
     let kernel = Client::start(&mut command_with_cache(shared.path())).await.unwrap();
@@ -26,13 +26,13 @@ pub async fn unfinished_environment(environments: &Path) -> PathBuf {
     copy
 }
 
-/// Where the link of the one session in a cache leads.
+/// The target of the link in the only session of a cache.
 fn linked_lab(cache: &Path) -> Option<PathBuf> {
     let sessions = fs::read_dir(cache.join("sessions")).ok()?.flatten();
     sessions.filter_map(|session| fs::read_link(session.path().join("liblab")).ok()).next()
 }
 
-/// The first file in a folder whose name starts and ends so.
+/// The first file in a folder with this prefix and suffix.
 fn file(folder: &Path, start: &str, end: &str) -> PathBuf {
     let files = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     let is_it = |path: &PathBuf| {
@@ -90,14 +90,14 @@ async fn an_environment_that_is_unfinished_damaged_or_removed_is_told_of_and_men
     assert_untouched(users.path());
 }
 
-/// Replaces a file by its first half. The process that has loaded it goes on with the whole one.
+/// Replaces a file by its first half. A process that has loaded it keeps the whole one.
 fn cut_short(path: &Path) {
     let bytes = fs::read(path).unwrap();
     fs::remove_file(path).unwrap();
     fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
 }
 
-/// The target that this machine is.
+/// The target triple of this machine.
 fn host() -> String {
     let version = Command::new("rustc").arg("-vV").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();

@@ -1,41 +1,6 @@
 //! A cell that failed says so, and says why.
 
-use crate::support::{completions, kernel, run};
-use jupyter_protocol::{ErrorOutput, JupyterMessageContent as Content, ReplyStatus};
-
-/// Runs a cell that fails; its error must be the same in the message and in the reply.
-async fn failure(kernel: &mut wire::Client, code: &str) -> ErrorOutput {
-    let id = kernel.execute(code).await.unwrap();
-    let mut errors = Vec::new();
-    let collect = |message: &jupyter_protocol::JupyterMessage| {
-        if let Content::ErrorOutput(error) = &message.content {
-            errors.push(error.clone());
-        }
-        Ok(())
-    };
-    kernel.until_idle(&id, collect).await.unwrap();
-    let Content::ExecuteReply(reply) = kernel.reply_to(&id).await.unwrap().content else {
-        panic!("no reply")
-    };
-    assert_eq!((reply.status, errors.len()), (ReplyStatus::Error, 1), "{code}");
-    let (in_reply, error) = (reply.error.unwrap(), errors.remove(0));
-    assert_eq!(
-        (&in_reply.ename, &in_reply.evalue, &in_reply.traceback),
-        (&error.ename, &error.evalue, &error.traceback)
-    );
-    assert!(!error.traceback.is_empty());
-    error
-}
-
-/// What an error shows, without its colours.
-fn text(error: &ErrorOutput) -> String {
-    let mut text = error.traceback.join("\n");
-    while let Some(start) = text.find('\u{1b}') {
-        let end = start + text[start..].find('m').unwrap();
-        text.replace_range(start..=end, "");
-    }
-    text
-}
+use crate::support::{completions, failure, kernel, run, traceback};
 
 #[tokio::test]
 async fn a_compile_error_shows_the_line() {
@@ -49,9 +14,9 @@ async fn a_compile_error_shows_the_line() {
   |        ---   ^^^^^ expected `i32`, found `&str`
   |        |
   |        expected due to this"#;
-    assert_eq!(text(&error), expected);
+    assert_eq!(traceback(&error), expected);
     assert!(error.traceback[0].contains("\u{1b}["), "no colours");
-    // Nothing of the cell has happened.
+    // No part of the cell has run.
     assert_eq!(failure(&mut kernel, "a").await.evalue, "cannot find value `a` in this scope");
     let error = failure(&mut kernel, "let ü = \"ä\"; ü.foo()").await;
     assert!(error.evalue.contains("no method named `foo`"), "{}", error.evalue);
@@ -70,9 +35,9 @@ async fn a_panic_is_an_error_and_keeps_the_variables() {
   |
 1 | let index = 7; kept[index]
   |                    ^";
-    assert_eq!(text(&error), drawn);
+    assert_eq!(traceback(&error), drawn);
     assert_eq!(run(&mut kernel, "kept.len()").await[2], "result 3: 3");
-    // One that is caught is no failure of the cell.
+    // A caught panic does not fail the cell.
     let messages =
         run(&mut kernel, "let caught = std::panic::catch_unwind(|| panic!(\"inside\")).is_err(); caught")
             .await;
@@ -89,7 +54,7 @@ async fn a_question_mark_that_meets_an_error_is_an_error() {
     let error =
         failure(&mut kernel, "let number: i32 = \"twelve\".parse()?;\nprintln!(\"not reached\");").await;
     assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("Error", "invalid digit found in string"));
-    // The user's own lines on the standard error stay what they are.
+    // Lines that the user prints to standard error are passed on unchanged.
     let messages = run(&mut kernel, "let error = 5; eprintln!(\"{}\", error); eprintln!(\"{error}\");").await;
     assert_eq!(messages, ["busy", "input 2", "stderr: 5\n5\n", "idle"]);
     kernel.shut_down().await.unwrap();
@@ -106,8 +71,8 @@ loop { all.push(Vec::<u8>::with_capacity(1 << 26)) }";
 async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
     let mut kernel = kernel().await;
     run(&mut kernel, "let lost = 1;").await;
-    // With the analyzer there: a process that outlives the child must not keep its pipes open.
-    assert!(!completions(&mut kernel, "std::pro").await.is_empty());
+    // The analyzer is started first: a process that outlives the child must not keep its pipes open.
+    assert_eq!(completions(&mut kernel, "std::process::ExitC").await, ["ExitCode"]);
     let cases = [
         ("println!(\"last words\"); std::process::abort()", "it aborted", "The variable `lost` is gone;"),
         (
@@ -165,7 +130,7 @@ async fn a_variable_that_cannot_be_kept_says_what_to_do() {
     );
     let error = failure(&mut kernel, "let even = vec![1, 2].into_iter().filter(|x| x % 2 == 0);").await;
     assert!(error.evalue.contains("`even`"), "{}", error.evalue);
-    // Types that rust-analyzer could not name are no problem.
+    // Types that rust-analyzer cannot name are kept too.
     let code = "use lab::{candle_core::{DType, Device}, candle_nn::{VarBuilder, VarMap}};
 let map = VarMap::new();
 let weights = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
@@ -194,24 +159,24 @@ help: consider giving `all` an explicit type
   |
 2 | let all: Vec<_> = names.iter().map(|n| n.len()).collect();
   |        ++++++++";
-    assert_eq!(text(&error), expected);
+    assert_eq!(traceback(&error), expected);
     let error = failure(&mut kernel, "let map: HashMap<u8, u8> = Default::default();").await;
     assert!(
-        text(&error)
+        traceback(&error)
             .ends_with("= help: consider importing this struct\n            use std::collections::HashMap;"),
         "{}",
-        text(&error)
+        traceback(&error)
     );
     let error = failure(&mut kernel, "use std::colections::HashMap;").await;
     assert!(
-        text(&error).starts_with("error[E0432]: unresolved import `std::colections`\n --> [3]:1:10"),
+        traceback(&error).starts_with("error[E0432]: unresolved import `std::colections`\n --> [3]:1:10"),
         "{}",
-        text(&error)
+        traceback(&error)
     );
     // An item of an earlier cell is shown as that cell's.
     run(&mut kernel, "struct Point { x: i32 }").await;
     let error = failure(&mut kernel, "let p = Point { x: 1 };\np").await;
-    let shown = text(&error);
+    let shown = traceback(&error);
     assert!(shown.starts_with("error[E0277]: `Point` doesn't implement `Debug`\n --> [5]:2:1"), "{shown}");
     assert!(shown.contains(" --> [4]:1:1\n  |\n1 + #[derive(Debug)]\n"), "{shown}");
     for generated in ["evcxr", "Evcxr", "run_user_code", "TAPER_"] {
@@ -230,7 +195,7 @@ async fn warnings_are_shown_once_and_fail_nothing() {
     );
     assert_eq!(messages[3..], ["result 1: 2", "idle"]);
     assert_eq!(run(&mut kernel, "two()").await, ["busy", "input 2", "result 2: 2", "idle"]);
-    // Variables may stay unused, and what is generated around a cell is not warned of.
+    // Variables may stay unused, and there are no warnings about generated code.
     let code = "let mut quiet = 1; let later: Result<i32, String> = Ok(1);";
     assert_eq!(run(&mut kernel, code).await, ["busy", "input 3", "idle"]);
     kernel.shut_down().await.unwrap();
@@ -246,25 +211,25 @@ fn depth(n: u32) -> u32 {
 }";
     assert_eq!(run(&mut kernel, code).await, ["busy", "input 1", "idle"]);
     let error = failure(&mut kernel, "let n = 3;\nlet result = depth(n);\nprintln!(\"{result}\");").await;
-    let shown = text(&error);
+    let shown = traceback(&error);
     assert!(
         shown.starts_with("panic: a vector: unexpected rank, expected: 1, got: 2 ([2, 2])\n --> [1]:4:"),
         "{shown}"
     );
     assert!(shown.ends_with("\n  in depth ([1], line 4), 4 times\n  in the cell [2], line 2"), "{shown}");
-    // One in `lab` names the line of the cell all the same.
+    // A panic in `lab` names the line of the cell too.
     let error =
         failure(&mut kernel, "let few = lab::data::drawn_sized(0, 2, 1)?;\nfew.train.image(7);").await;
-    let shown = text(&error);
+    let shown = traceback(&error);
     assert!(shown.contains("--> [3]:2:11") && shown.contains("\n  at lab/src/data/split.rs:"), "{shown}");
     assert!(shown.ends_with("in lab::data::split::Split::image\n  in the cell [3], line 2"), "{shown}");
-    // Closures run code of the cell that made them.
+    // A closure runs code of the cell that made it.
     run(&mut kernel, "let check: Box<dyn Fn(i32)> = Box::new(|x|\n    assert!(x < 3, \"too large\"));").await;
     let error = failure(&mut kernel, "check(1);\ncheck(5);").await;
     assert!(
-        text(&error).contains("--> [4]:2:5") && text(&error).ends_with("in the cell [5], line 2"),
+        traceback(&error).contains("--> [4]:2:5") && traceback(&error).ends_with("in the cell [5], line 2"),
         "{}",
-        text(&error)
+        traceback(&error)
     );
     kernel.shut_down().await.unwrap();
 }
@@ -281,7 +246,7 @@ async fn a_question_mark_shows_its_line_and_what_led_to_the_error() {
     let error =
         failure(&mut kernel, "let one = read(\"1\")?;\nlet two = read(\"zwei\").context(\"no sum\")?;").await;
     assert_eq!(error.evalue, "no sum: no number: invalid digit found in string");
-    let shown = text(&error);
+    let shown = traceback(&error);
     let drawn = "Error: no sum
  --> [3]:2:11
   |
@@ -305,7 +270,7 @@ async fn a_variable_that_borrows_says_what_to_do() {
     run(&mut kernel, "let numbers = vec![1, 2, 3];").await;
     let error = failure(&mut kernel, "let part = &numbers[1..];").await;
     assert_eq!(error.evalue, "`part` borrows from another variable, so it cannot outlive the cell");
-    let shown = text(&error);
+    let shown = traceback(&error);
     assert!(
         shown.contains("--> [2]:1:13")
             && shown.contains("`.to_vec()`, or do all that needs it within braces"),

@@ -16,7 +16,7 @@ async fn a_cell_goes_from_busy_over_input_and_output_to_idle() {
     );
     assert_eq!(run(&mut kernel, "let x = 40;").await, ["busy", "input 2", "idle"]);
     assert_eq!(run(&mut kernel, "x + 2").await, ["busy", "input 3", "result 3: 42", "idle"]);
-    // Nothing is not a result.
+    // A cell that ends in `()` has no result.
     assert_eq!(run(&mut kernel, "println!(\"two\")").await, ["busy", "input 4", "stdout: two\n", "idle"]);
     kernel.shut_down().await.unwrap();
 }
@@ -89,7 +89,7 @@ Card.evcxr_display(); println!("then"); Card"#;
 }
 
 #[tokio::test]
-async fn the_cells_behind_a_failing_one_are_aborted() {
+async fn the_cells_after_a_failing_one_are_aborted() {
     let mut kernel = kernel().await;
     let ids = [
         kernel.execute("panic!(\"stop\")").await.unwrap(),
@@ -172,7 +172,7 @@ async fn a_silent_cell_leaves_no_trace_but_its_effect() {
     let (reply, published) = exchange(&mut kernel, "execute_request", failing).await;
     assert_eq!(kinds(&published), ["busy", "idle"]);
     assert_eq!((&reply.content["status"], &reply.content["evalue"]), (&json!("error"), &json!("quiet")));
-    // Also the output of what comes next is seen again.
+    // The next cell's output is published again.
     assert_eq!(
         run(&mut kernel, "println!(\"{x}\"); x").await,
         ["busy", "input 1", "stdout: 5\n", "result 1: 5", "idle"]
@@ -193,7 +193,7 @@ async fn expressions_are_answered_with_the_reply() {
     let bad = &answers["bad"];
     assert_eq!((&bad["status"], &bad["ename"]), (&json!("error"), &json!("CompileError")));
     assert!(bad["evalue"].as_str().unwrap().contains("no_such_name") && bad["traceback"].is_array(), "{bad}");
-    // They are no cells.
+    // Expressions are not counted as cells.
     assert_eq!(run(&mut kernel, "1").await[1], "input 2");
     // After a failure nothing is evaluated.
     let request = json!({ "code": "panic!()", "user_expressions": { "one": "1" } });
@@ -236,7 +236,7 @@ async fn a_user_who_cannot_be_asked_is_not() {
 #[tokio::test]
 async fn results_are_shown_as_they_show_themselves_or_as_the_user_has_set() {
     let mut kernel = kernel().await;
-    // With an import in the cell, where rustc could propose others.
+    // The cell has an import, next to which rustc could suggest others.
     let shown = "use std::collections::BTreeMap;\nlet map = BTreeMap::from([(1, \"one\")]);\nmap";
     assert_eq!(run(&mut kernel, shown).await[2], "result 1: {1: \"one\"}");
     let card = "struct Card;\nimpl Card { fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/plain\\nace\\nEVCXR_END_CONTENT\") } }\nCard";

@@ -1,6 +1,6 @@
-//! What may go wrong around a kernel: its processes killed, output without end, a full disk, a home that cannot be written, a
-//! clock that jumps. After each the next cell works, or says why not, and nothing is left behind. (What cells do to their own
-//! process is in errors.rs, nonsense on the sockets in sockets.rs, a damaged environment in environment.rs.)
+//! Failures around a kernel: killed processes, endless output, a full disk, a read-only home, a clock that jumps. After each
+//! the next cell works or says why not, and no process or file remains. (What cells do to their own process is in errors.rs,
+//! nonsense on the sockets in sockets.rs, a damaged environment in environment.rs.)
 
 use crate::support::{
     assert_untouched, command_with_cache, is_alive, kernel, run, runner, sessions, users_folder, wait_until,
@@ -119,7 +119,7 @@ async fn a_clock_that_is_set_back_changes_nothing() {
     kernel.shut_down().await.unwrap();
 }
 
-/// Sets the time of change of everything in a folder.
+/// Sets the modification time of everything in a folder.
 fn set_times(folder: &Path, time: SystemTime) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let kind = entry.file_type().unwrap();
@@ -132,6 +132,7 @@ fn set_times(folder: &Path, time: SystemTime) {
     }
 }
 
+#[needs::own_mounts]
 #[tokio::test]
 async fn a_full_disk_is_told_of_and_nothing_is_lost() {
     let (cache, users) = (tempfile::tempdir().unwrap(), users_folder());
@@ -139,14 +140,9 @@ async fn a_full_disk_is_told_of_and_nothing_is_lost() {
     command.current_dir(users.path());
     let disk = cache.path().join("sessions");
     fs::create_dir(&disk).unwrap();
-    // A disk of 2 MiB, which only the kernel sees.
+    // A disk of 2 MiB that only the kernel sees.
     let mount = format!("mount -t tmpfs -o size=2m,mode=700 none {disk:?} && exec \"$@\"");
     let wrapper = ["unshare", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
-    let possible = within(&wrapper, Command::new("true").current_dir("/")).status();
-    if !possible.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: this system does not let `unshare` make a small disk");
-        return;
-    }
     let mut kernel = Client::start(&mut within(&wrapper, &command)).await.unwrap();
     run(&mut kernel, "let kept = 1; fn f() -> i32 { 2 }").await;
     let filler = PathBuf::from(format!("/proc/{}/root{}/filler", kernel.process().id(), disk.display()));
@@ -193,7 +189,7 @@ async fn a_home_that_cannot_be_written_is_no_hindrance() {
     command.env("CARGO_HOME", of_user("CARGO_HOME", ".cargo"));
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o555)).unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o555)).unwrap();
-    // The administrator may write everywhere, unless told otherwise.
+    // Root may write everywhere unless it gives up that capability.
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     let wrapper = ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override"];
     let mut command = if is_root { within(&wrapper, &command) } else { command };

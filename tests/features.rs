@@ -1,7 +1,7 @@
-//! `:dep lab` with features: the cells are linked with another `lab`. Here it is the one with Burn, which the first of these
-//! tests compiles, for minutes, unless that has been done before.
+//! `:dep lab` with features links the cells with another `lab`. Here it is the one with Burn, which the first of these tests
+//! compiles, for minutes, unless that has been done before.
 
-use crate::support::{kernel, note, root, run};
+use crate::support::{kernel, root, run, until_idle};
 use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use wire::Client;
 
@@ -11,7 +11,7 @@ const BURN: &str = ":dep lab = { path = \"lab\", features = [\"burn\"] }\nuse la
 async fn kernel_with_burn() -> Client {
     let mut kernel = kernel().await;
     let messages = run(&mut kernel, BURN).await;
-    // A build is told of, to all who wait for it.
+    // Everybody who waits for a build sees its progress.
     let others =
         messages.iter().filter(|message| *message != "display text/plain" && !message.starts_with("update"));
     assert_eq!(others.collect::<Vec<_>>(), ["busy", "input 1", "idle"]);
@@ -29,7 +29,7 @@ device.seed(42);
 let net = Net { dense: LinearConfig::new(3, 2).init(&device) };
 net.num_params()";
     assert_eq!(run(&mut kernel, module).await[2], "result 2: 8");
-    // What one cell seeds, another one draws from: all cells share one Burn.
+    // One cell seeds, another draws: all cells share one Burn.
     let seeded = "device.seed(7);";
     let draw =
         "Tensor::<1>::random([2], burn::tensor::Distribution::Default, &device).into_data().to_string()";
@@ -40,7 +40,7 @@ net.num_params()";
         drawn.push(result.split_once(": ").expect("a result").1.to_owned());
     }
     assert_eq!(drawn[0], drawn[1]);
-    // Those who want less are served too.
+    // A `:dep` line without the feature is accepted too.
     let plain = ":dep lab = { path = \"lab\" }\nlab::candle_core::Tensor::new(&[1f32, 2.], &lab::candle_core::Device::Cpu)?.rank()";
     assert_eq!(run(&mut kernel, plain).await[2], "result 7: 1");
     kernel.shut_down().await.unwrap();
@@ -54,8 +54,7 @@ async fn what_is_exchanged_is_the_lab_of_the_whole_process() {
     let id = kernel.execute("println!(\"running\"); loop { lab::check_interrupt()?; }").await.unwrap();
     while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
     kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
-    let mut messages = Vec::new();
-    kernel.until_idle(&id, |message| note(&mut messages, message)).await.unwrap();
+    let messages = until_idle(&mut kernel, &id).await;
     let kept = "the cell was interrupted and has ended; the variables of earlier cells are kept";
     assert!(messages.contains(&format!("error Interrupted: {kept}")), "{messages:?}");
     assert_eq!(run(&mut kernel, "kept.len()").await[2], "result 4: 3");
@@ -64,7 +63,7 @@ async fn what_is_exchanged_is_the_lab_of_the_whole_process() {
     kernel.shut_down().await.unwrap();
 }
 
-/// Not the one that the kernel has brought along and loaded, although its library has the same name.
+/// The kernel's own `lab` is not used, although its library has the same name.
 #[tokio::test]
 async fn a_lab_that_is_being_worked_on_is_the_one_that_runs() {
     let folder = tempfile::tempdir().unwrap();

@@ -134,7 +134,7 @@ fn assert_same(what: &str, inputs: &[Tensor], f: Operation, reference: Operation
     Ok(())
 }
 
-/// Numbers so coarse that sums of their products are exact: equal values in a pool are equal however they are summed.
+/// Numbers so coarse that sums of their products are exact, so that ties in a pool do not depend on the order of the sums.
 fn coarse(seed: u64, shape: impl Into<Shape>) -> Result<Tensor> {
     (random(seed, shape)? * 8.0)?.round()? / 8.0
 }

@@ -1,6 +1,6 @@
 //! Cells that ask the user something.
 
-use crate::support::{kernel, note, run};
+use crate::support::{kernel, run, until_idle};
 use jupyter_protocol::{InputReply, JupyterMessage, JupyterMessageContent as Content, ReplyStatus};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -9,7 +9,7 @@ use wire::Client;
 /// Runs a cell and answers its questions; returns the questions, and what the cell showed.
 async fn answer(kernel: &mut Client, code: &str, answers: &[&str]) -> (Vec<String>, Vec<String>) {
     let id = kernel.ask_and_execute(code).await.unwrap();
-    let (mut questions, mut messages) = (Vec::new(), Vec::new());
+    let mut questions = Vec::new();
     for answer in answers {
         let question =
             timeout(Duration::from_secs(30), kernel.stdin.read()).await.expect("no question").unwrap();
@@ -18,8 +18,7 @@ async fn answer(kernel: &mut Client, code: &str, answers: &[&str]) -> (Vec<Strin
         let reply = InputReply { value: (*answer).into(), status: ReplyStatus::Ok, error: None };
         kernel.stdin.send(JupyterMessage::new(reply, Some(&question))).await.unwrap();
     }
-    kernel.until_idle(&id, |message| note(&mut messages, message)).await.unwrap();
-    (questions, messages)
+    (questions, until_idle(kernel, &id).await)
 }
 
 #[tokio::test]
@@ -62,10 +61,7 @@ while !std::path::Path::new({done:?}).exists() {{ std::thread::yield_now(); }}"
     let id = kernel.ask_and_execute(&code).await.unwrap();
     let question = timeout(Duration::from_secs(30), kernel.stdin.read()).await.expect("no question").unwrap();
     std::fs::write(done, "").unwrap();
-    let mut messages = Vec::new();
-    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(30), until_idle).await.expect("the cell waits for an answer").unwrap();
-    assert_eq!(messages, ["busy", "input 2", "idle"]);
+    assert_eq!(until_idle(&mut kernel, &id).await, ["busy", "input 2", "idle"]);
     let late = InputReply { value: "late".into(), status: ReplyStatus::Ok, error: None };
     kernel.stdin.send(JupyterMessage::new(late, Some(&question))).await.unwrap();
     assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");

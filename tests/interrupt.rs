@@ -1,6 +1,6 @@
 //! The stop button: what ends, what stays, and what the user is told.
 
-use crate::support::{completions, kernel, note, run};
+use crate::support::{completions, kernel, note, run, until_idle, wait_until};
 use environment::processes::descendants;
 use jupyter_protocol::{ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::process::Command;
@@ -38,7 +38,7 @@ async fn work_that_looks_for_interrupts_ends_and_all_variables_stay() {
     let mut kernel = kernel().await;
     run(&mut kernel, "let kept = vec![1, 2, 3]; let mut steps = 0u64; let process = std::process::id();")
         .await;
-    // A loop of the user's own.
+    // A loop that the user wrote.
     let code = "steps += 1; println!(\"running\"); loop { lab::check_interrupt()?; steps += 1; }";
     let error = interrupted(&mut kernel, code, false).await;
     assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("Interrupted", KEPT));
@@ -56,7 +56,7 @@ loop {
     }
 }";
     assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
-    // The flag of one cell is none for the next.
+    // The interrupt of one cell does not reach the next.
     let code = "lab::check_interrupt()?; (digits.train.len(), std::process::id() == process)";
     assert_eq!(run(&mut kernel, code).await[2], "result 7: (1000, true)");
     kernel.shut_down().await.unwrap();
@@ -86,7 +86,7 @@ let mut losses: Vec<f32> = Vec::new();";
     }
 }";
     assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
-    // What was learnt so far is there, and can be gone on with.
+    // What was learnt so far is kept, and training can continue.
     let code = "(losses.len() >= 3, losses.iter().all(|loss| loss.is_finite()), map.all_vars().len())";
     assert_eq!(run(&mut kernel, code).await[2], "result 3: (true, true, 2)");
     kernel.shut_down().await.unwrap();
@@ -127,14 +127,10 @@ async fn while_a_cell_is_compiled_the_compiler_is_ended_and_the_session_stays_as
     while messages.last().is_none_or(|message| message != "input 2") {
         note(&mut messages, &kernel.iopub.read().await.unwrap()).unwrap();
     }
-    messages.clear();
-    let started = std::time::Instant::now();
-    while !is_compiling(kernel.process().id()) {
-        assert!(started.elapsed() < Duration::from_secs(20), "no compiler has started");
-    }
+    let process = kernel.process().id();
+    wait_until("no compiler has started", || is_compiling(process)).await;
     interrupt(&mut kernel).await;
-    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(60), until_idle).await.expect("the compiler goes on").unwrap();
+    let mut messages = until_idle(&mut kernel, &id).await;
     let expected = "error Interrupted: the cell was interrupted before it ran; everything is as it was";
     // The kernel says that it is busy once more after the idle status of the interrupt, and after that of the completion if
     // it comes as late as that.
@@ -157,9 +153,7 @@ if std::io::stdin().read_line(&mut line)? == 0 { lab::check_interrupt()?; }";
     let question = timeout(Duration::from_secs(20), kernel.stdin.read()).await.expect("no question").unwrap();
     assert!(matches!(question.content, Content::InputRequest(_)));
     interrupt(&mut kernel).await;
-    let mut messages = Vec::new();
-    let until_idle = kernel.until_idle(&id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(60), until_idle).await.expect("the cell goes on").unwrap();
+    let messages = until_idle(&mut kernel, &id).await;
     assert!(messages.contains(&format!("error Interrupted: {KEPT}")), "{messages:?}");
     assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 7");
     kernel.shut_down().await.unwrap();

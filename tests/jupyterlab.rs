@@ -3,35 +3,17 @@
 use crate::python::{Workplace, say};
 use crate::support::root;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What Chromium is called on the systems that have one.
-const CHROMIUM: [&str; 5] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-
-/// The browser for a test of something, which is skipped with a message where there is none.
-pub fn chromium(of: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let files = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found = files.into_iter().find(|file| file.is_file());
-    if found.is_none() {
-        let missing =
-            format!("there is no Chromium for the test of {of}: install the package `chromium`, or Chrome");
-        assert!(std::env::var_os("TAPER_REQUIRE_BROWSER").is_none(), "{missing}");
-        say(&format!("SKIPPED: {missing}"));
-    }
-    found
+/// The browser. Only tests that need one may ask.
+pub fn chromium() -> &'static Path {
+    const PROGRAM: Option<&str> = needs::chromium_program!();
+    Path::new(PROGRAM.expect("there is no Chromium: install the package `chromium`, or Chrome"))
 }
 
+#[needs::chromium]
 #[test]
 fn jupyterlab_shows_text_pictures_progress_questions_a_pad_and_errors() {
-    let Some(chromium) = chromium("JupyterLab") else { return };
     let workplace = Workplace::new();
     workplace.write_notebook(
         "live.ipynb",
@@ -44,13 +26,13 @@ fn jupyterlab_shows_text_pictures_progress_questions_a_pad_and_errors() {
             "let numbers = vec![1, 2];\nlet index = numbers.len() + 5;\nnumbers[index]",
         ],
     );
-    in_jupyterlab(&workplace, workplace.path(), "live_in_jupyterlab.py", &chromium);
+    in_jupyterlab(&workplace, workplace.path(), "live_in_jupyterlab.py");
 }
 
 /// What a person does with `01_first_light` and `03_architecture`, for five epochs on 6,000 digits that `lab` draws.
+#[needs::chromium]
 #[test]
 fn the_course_works_in_jupyterlab() {
-    let Some(chromium) = chromium("JupyterLab") else { return };
     let workplace = Workplace::new();
     let notebooks = workplace.path().join("notebooks");
     fs::create_dir(&notebooks).unwrap();
@@ -62,16 +44,16 @@ fn the_course_works_in_jupyterlab() {
         let notebook = small.iter().fold(notebook, |text, (from, to)| text.replace(from, to));
         fs::write(notebooks.join(name), notebook).unwrap();
     }
-    in_jupyterlab(&workplace, &notebooks, "course_in_jupyterlab.py", &chromium);
+    in_jupyterlab(&workplace, &notebooks, "course_in_jupyterlab.py");
 }
 
 /// Runs a script that uses JupyterLab on a folder, and leaves screenshots.
-fn in_jupyterlab(workplace: &Workplace, folder: &Path, script: &str, chromium: &Path) {
+fn in_jupyterlab(workplace: &Workplace, folder: &Path, script: &str) {
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     fs::create_dir_all(&screenshots).unwrap();
     let script = root().join("tests").join(script);
     let mut command = workplace.command("python");
-    command.args([script.as_path(), chromium, &screenshots]).current_dir(folder);
+    command.args([script.as_path(), chromium(), &screenshots]).current_dir(folder);
     let output = command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "see {} and\n{text}", screenshots.display());

@@ -1,4 +1,4 @@
-//! From the start of a kernel to its end, whoever ends it.
+//! The life of a kernel from its start to its end, whoever ends it.
 
 use crate::support::{
     command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, wait_until, within,
@@ -26,7 +26,7 @@ async fn two_kernels_do_not_touch_each_other() {
 #[tokio::test]
 async fn a_shutdown_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    // Paths with spaces and other letters are paths like any other.
+    // Paths may contain spaces and letters beyond ASCII.
     let cache = folder.path().join("with space größer");
     let mut kernel = Client::start(&mut command_with_cache(&cache)).await.unwrap();
     let runner = runner(&mut kernel).await;
@@ -44,7 +44,7 @@ async fn a_kernel_that_is_shut_down_while_it_gets_ready_leaves_nothing_behind() 
     let cache = tempfile::tempdir().unwrap();
     for _ in 0..5 {
         let kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
-        // It answers, but its first compilation goes on.
+        // It answers while its first compilation is still running.
         kernel.shut_down().await.unwrap();
         assert_eq!(sessions(cache.path()), 0);
     }
@@ -55,7 +55,7 @@ async fn a_killed_kernel_takes_its_runner_along_and_the_next_one_cleans_up() {
     let cache = tempfile::tempdir().unwrap();
     let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
     let runner = runner(&mut kernel).await;
-    // Even one that is busy and hears nothing.
+    // Also a kernel that is busy and cannot receive anything.
     kernel.execute("loop {}").await.unwrap();
     kernel.process().kill().unwrap();
     kernel.process().wait().unwrap();
@@ -87,7 +87,7 @@ async fn a_kernel_ends_with_its_parent() {
 
 #[tokio::test]
 async fn a_kernel_whose_port_is_taken_is_started_again() {
-    // The first start waits until a port that it was promised is somebody else's.
+    // The first start waits until somebody else has taken a port that it was promised.
     let folder = tempfile::tempdir().unwrap();
     let script = "[ -e promised ] || { for file; do :; done; cp \"$file\" new; mv new promised; \
                   until [ -e taken ]; do sleep 0.01; done; }; exec \"$@\"";
@@ -121,7 +121,7 @@ async fn without_an_environment_a_cell_says_what_to_do() {
 #[tokio::test]
 async fn programs_that_a_cell_has_started_do_not_hold_up_the_kernel() {
     let mut kernel = kernel().await;
-    // One that runs on when its cell's process dies keeps that process's output open.
+    // A program that survives its cell's process keeps the output of that process open.
     let start = "let program = std::process::Command::new(\"sleep\").arg(\"600\").spawn()?.id();\nprintln!(\"{program}\");";
     let program: u32 =
         run(&mut kernel, start).await[2].trim_start_matches("stdout: ").trim().parse().unwrap();

@@ -34,6 +34,7 @@ mod interrupt;
 mod jupyterlab;
 mod life;
 mod numbers;
+mod on_stock;
 mod ops;
 mod output;
 mod pages;

@@ -4,7 +4,7 @@ use crate::support::root;
 use lab::candle_core::{DType, Device, Result, Shape, Tensor, Var, safetensors};
 use std::collections::BTreeMap;
 
-/// The largest relative error that the tests allow.
+/// The largest relative error that the tests accept.
 pub const TOLERANCE: f64 = 1e-4;
 
 /// Numbers in -1 to 1 that follow from `seed`, as `f64`, which an `f32` holds exactly.
@@ -26,7 +26,7 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
 
 /// Fails where a value is further from the expected one than [`TOLERANCE`] times that one, or times the root mean
 /// square of all expected values where that is more: what is small among large numbers cannot be exact. Values that are
-/// infinite or no number must be just that in both.
+/// infinite or NaN must be so in both.
 #[track_caller]
 pub fn assert_close(what: &str, got: &Tensor, expected: &Tensor) {
     assert_eq!(got.dims(), expected.dims(), "{what}");
@@ -43,7 +43,7 @@ pub fn assert_close(what: &str, got: &Tensor, expected: &Tensor) {
     }
 }
 
-/// What an operation makes of its inputs.
+/// An operation: from its inputs to its output.
 pub type Operation<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
 
 /// The output, and the gradient of the sum of output times `projection` for each input.

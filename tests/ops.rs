@@ -1,4 +1,4 @@
-//! Operations, layers and first weights, on examples by hand.
+//! Operations, layers and initial weights, on examples worked out by hand.
 
 use crate::composed::{assert_as_composed, random};
 use lab::candle_core::{DType, Device, Result, Tensor, Var};
@@ -23,7 +23,7 @@ fn each_window_passes_on_its_whole_gradient() -> Result<()> {
             let windows = (n / window) * (n / window);
             let sum = gradient.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
             assert_eq!(sum, windows as f64, "{dtype:?}, window {window}, {n} x {n}");
-            // All of it lies where the input is as large as the maxima are in sum.
+            // The gradient lies at the maxima: there the input has the same sum as the maxima.
             let reached = (gradient * x.as_tensor())?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
             let maxima = max_pool2d(&x, window)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
             assert!(
@@ -38,7 +38,7 @@ fn each_window_passes_on_its_whole_gradient() -> Result<()> {
 #[rustfmt::skip]
 #[test]
 fn an_example_by_hand() -> Result<()> {
-    // The fifth row and column fill no window; 9 stands there to be left out.
+    // The fifth row and column fill no window, so the 9 in them must not appear.
     let x = Tensor::new(&[[[
         [1f32, 2., -1., -2., 9.],
         [  4., 3., -4., -3., 9.],
@@ -68,7 +68,7 @@ fn of_equal_values_the_first_gets_the_gradient() -> Result<()> {
     for (values, first) in [([1f32, 1., 1., 1.], 0), ([0., 1., 1., 0.], 1), ([0., 0., 1., 1.], 2)] {
         let mut expected = [0.; 4];
         expected[first] = 1.;
-        // One by our kernel, one composed from candle's operations.
+        // One is computed by our kernel, one composed from candle's operations.
         for dtype in [DType::F32, DType::F64] {
             let x = Tensor::new(&values, &Device::Cpu)?.reshape((1, 1, 2, 2))?.to_dtype(dtype)?;
             let gradient = gradient(&Var::from_tensor(&x)?, 2)?.to_dtype(DType::F32)?;
@@ -236,7 +236,8 @@ fn layers_have_candles_parameters() -> Result<()> {
     let theirs = candle_nn::conv2d(4, 8, 3, grouped, builder.pp("grouped"))?;
     let ours = nn::conv2d(4, 8, 3, grouped, builder.pp("grouped"))?;
     assert!(close(ours.forward(&x)?, theirs.forward(&x)?)?);
-    assert!(nn::conv2d(3, 8, 3, grouped, builder.pp("none")).is_err());
+    let refused = nn::conv2d(3, 8, 3, grouped, builder.pp("none")).unwrap_err().to_string();
+    assert!(refused.starts_with("conv2d: expected channels in 2 groups, got 3 to 8"), "{refused}");
 
     let dropout = nn::Dropout::new(0.5, 1);
     assert_eq!(dropout.forward_t(&x, false)?.id(), x.id());

@@ -1,4 +1,4 @@
-//! A lot of output, and output of every kind: nothing is lost, mixed up or held back.
+//! Large amounts and all kinds of output: nothing is lost, mixed up or held back.
 
 use crate::support::{kernel, run};
 use jupyter_protocol::{
@@ -125,7 +125,7 @@ async fn bytes_and_unfinished_lines_are_shown_as_they_come() {
 print!(\"10 %\\r\"); print!(\"20 %\\r\");
 std::io::stdout().write_all(b\"caf\\xc3\\xa9 \\xff\\xfe end\")?;";
     assert_eq!(printed(&mut kernel, code).await, "10 %\r20 %\rcafé \u{fffd}\u{fffd} end");
-    // What is flushed is seen while the cell goes on: it waits for this test to have seen it.
+    // Flushed text is published while the cell runs: the cell waits until this test has seen it.
     let folder = tempfile::tempdir().unwrap();
     let seen = folder.path().join("seen");
     let code = format!(

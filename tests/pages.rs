@@ -15,18 +15,18 @@ fn export(out: &Path, arguments: &[&str]) {
 }
 
 /// Has a browser read the pages in a folder.
-fn read(chromium: &Path, folder: &Path, more: &[&str]) {
+fn read(folder: &Path, more: &[&str]) {
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     fs::create_dir_all(&screenshots).unwrap();
     let mut python = program("python");
-    python.arg(root().join("tests/pages.py")).args([chromium, folder, &screenshots]).args(more);
+    python.arg(root().join("tests/pages.py")).args([chromium(), folder, &screenshots]).args(more);
     let output = python.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[needs::chromium]
 #[test]
 fn pages_are_for_everybody_and_need_no_network() {
-    let Some(chromium) = chromium("the exported pages") else { return };
     let out = tempfile::tempdir().unwrap();
     export(out.path(), &[]);
     let pages: Vec<_> = fs::read_dir(out.path()).unwrap().map(|page| page.unwrap()).collect();
@@ -35,12 +35,12 @@ fn pages_are_for_everybody_and_need_no_network() {
         let size = page.metadata().unwrap().len();
         assert!(size < 2_000_000, "{:?} has {size} bytes", page.path());
     }
-    read(&chromium, out.path(), &[]);
+    read(out.path(), &[]);
 }
 
+#[needs::chromium]
 #[test]
 fn plain_nbconvert_makes_them_too_where_it_is_to() {
-    let Some(chromium) = chromium("nbconvert's pages") else { return };
     let workplace = Workplace::new();
     let settings = workplace.jupyters("JUPYTER_CONFIG_DIR").join("jupyter_config.json");
     let others = r#"{"NbConvertApp":{"log_level":"ERROR"}}"#;
@@ -58,9 +58,9 @@ fn plain_nbconvert_makes_them_too_where_it_is_to() {
     let notebooks = names.map(|name| root().join("notebooks").join(name).with_extension("ipynb"));
     let [notebooks @ .., last] = &notebooks.map(|path| path.to_string_lossy().into_owned());
     convert(&["--to", "html", "--output-dir", ".", &notebooks[0], &notebooks[1], last]);
-    read(&chromium, workplace.path(), &["plain"]);
+    read(workplace.path(), &["plain"]);
 
-    // Slides, and what is not in Rust, stay as nbconvert has them.
+    // nbconvert's slides, and pages of notebooks in other languages, are unchanged.
     convert(&["--to", "slides", "--output-dir", ".", last]);
     let page = |name: &str| fs::read_to_string(workplace.path().join(name)).unwrap();
     assert!(page("10_inside_the_network.slides.html").contains("Reveal.initialize"));
@@ -71,7 +71,7 @@ fn plain_nbconvert_makes_them_too_where_it_is_to() {
     convert(&["--to", "html", "--template", "lab", "--output", "lab", "python.ipynb"]);
     assert!(page("python.html").contains("mathjax") && page("python.html") == page("lab.html"));
 
-    // With a cache of its own, for the others of the tests is used by them.
+    // With a separate cache, because other tests use the common one.
     let mut uninstall = workplace.taper();
     uninstall.arg("uninstall").env("TAPER_CACHE", workplace.path().join("cache"));
     assert!(uninstall.status().unwrap().success());

@@ -1,4 +1,4 @@
-//! The Python frameworks next door: the digits they get, the program that starts them, the notebook with and without them.
+//! The Python frameworks: the digits they get, the program that starts them, the notebook with and without them.
 
 use crate::interrupt::{KEPT, interrupted};
 use crate::run::{notebook, run as run_notebook, text_of};
@@ -17,7 +17,7 @@ const SCRIPTS: [&str; 5] =
 #[test]
 fn a_data_set_is_read_as_it_was_written() {
     let drawn = drawn_sized(3, 30, 20).unwrap();
-    // Neither begins nor ends where the whole does.
+    // A part that neither begins nor ends where the whole does.
     let (_, train) = drawn.train.take(25).split_at(5);
     let digits = Dataset { name: drawn.name, train, test: drawn.test };
     let folder = tempfile::tempdir().unwrap();
@@ -66,7 +66,7 @@ fn a_program_that_fails_is_an_error_with_what_it_wrote() {
     assert_eq!(error, "cannot start `/no/such/program`");
 }
 
-/// More than a pipe holds, on both at once.
+/// More than a pipe holds, on standard output and standard error at once.
 #[test]
 fn a_program_that_writes_much_is_not_held_up() {
     stream(&mut shell("seq 100000 >&2 & seq 1000; wait")).unwrap();
@@ -160,14 +160,12 @@ fn the_scripts_compile() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Trains with each script. Wants the frameworks, in the versions that requirements.txt has, in PEERS_PYTHON, and
-/// TAPER_SLOW_TESTS.
+/// Trains with each script, by the Python in PEERS_PYTHON, which must have the versions that requirements.txt pins.
+#[needs::peers]
+#[needs::time]
 #[test]
 fn each_framework_trains_and_writes_its_record() {
-    let (Some(python), Some(_)) = (std::env::var_os("PEERS_PYTHON"), std::env::var_os("TAPER_SLOW_TESTS"))
-    else {
-        return;
-    };
+    let python = std::env::var_os("PEERS_PYTHON").unwrap();
     let files = drawn_sized(5, 640, 200).unwrap().to_idx().unwrap();
     let scores = tempfile::tempdir().unwrap();
     for name in SCRIPTS {
@@ -182,7 +180,7 @@ fn each_framework_trains_and_writes_its_record() {
         ("tensorflow-native-functions", "TensorFlow: native functions", "tensorflow-cpu", 0),
         ("tensorflow-2-keras-layers-own-loop", "TensorFlow 2: Keras layers, own loop", "tensorflow-cpu", 0),
     ];
-    assert_eq!(fs::read_dir(scores.path()).unwrap().count(), expected.len(), "no part is left behind");
+    assert_eq!(fs::read_dir(scores.path()).unwrap().count(), expected.len(), "no partial file remains");
     for (file, name, package, validation) in expected {
         check_record(
             &scores.path().join(format!("{file}-drawn-digits-640x1-seed7.json")),
@@ -205,7 +203,7 @@ fn check_record(path: &Path, name: &str, package: &str, validation: usize) {
     let (epoch, mine) =
         (&record.epochs[0], Record::new(lab::scores::CANDLE, "", &one().train, &one().test, &cpu()));
     assert_eq!((record.cpu, record.cores, record.device), (mine.cpu, mine.cores, mine.device));
-    // Five steps do little: the loss is near that of a guess, ln 10.
+    // Five steps change little: the loss is still near that of guessing, ln 10.
     for score in [Some(epoch.train), epoch.test, epoch.validation].into_iter().flatten() {
         assert!(
             (2.0..2.5).contains(&score.loss) && (0.0..=0.7).contains(&score.accuracy),

@@ -1,8 +1,10 @@
+//! Plots, read as the SVG files that they are.
+
 use lab::data::drawn_sized;
 use lab::display::Display;
 use lab::plot::{self, Curve};
 
-/// The names of the elements, after checking that each one ends and that no text breaks out.
+/// The names of the elements, after checking that each is closed and that text is escaped.
 pub fn elements(svg: &str) -> Vec<&str> {
     let (mut all, mut open) = (Vec::new(), Vec::new());
     for tag in svg.split('<').skip(1) {
@@ -249,7 +251,7 @@ fn dots_lie_where_their_values_are() {
     assert_eq!(error(&[]), "no dots to draw in \"Score\"");
     assert_eq!(error(&[("a", vec![])]), "the row \"a\" has no values");
     assert_eq!(error(&[("a", vec![f64::NAN])]), "a value of the row \"a\" is NaN, not a finite number");
-    // All values alike are no reason to fail.
+    // Equal values make a plot too.
     assert!(plot::dots("Score", "MNIST", " %", &[("a", vec![0.0, 0.0])]).is_ok());
 }
 

@@ -6,7 +6,7 @@ use jupyter_protocol::{JupyterMessageContent as Content, MediaType};
 use lab::display::format::{self, Request};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A display as the kernel is asked for it.
+/// A request for a display, as the kernel gets it.
 pub struct Shown {
     pub id: String,
     pub update: bool,
@@ -14,7 +14,7 @@ pub struct Shown {
     pub text: String,
 }
 
-/// All displays in what was printed; there is nothing else in it.
+/// All displays in the printed text, which must consist of nothing else.
 pub fn shown(printed: &str) -> Vec<Shown> {
     let display = |line| match format::decode(line, WORD).unwrap() {
         Request::Display { data, display_id, update, .. } => Shown {

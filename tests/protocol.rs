@@ -18,7 +18,7 @@
 //! | execute, `silent` | only busy and idle on IOPub, neither counted nor stored | execution::a_silent_cell_leaves_no_trace_but_its_effect |
 //! | execute, `store_history: false` | runs and shows, neither counted nor stored | execution::a_cell_that_is_not_stored_is_not_counted |
 //! | execute, `user_expressions` | each answered by itself, without a trace on IOPub | execution::expressions_are_answered_with_the_reply |
-//! | execute, `stop_on_error: true` | the cells that wait are answered `aborted` | execution::the_cells_behind_a_failing_one_are_aborted |
+//! | execute, `stop_on_error: true` | the cells that wait are answered `aborted` | execution::the_cells_after_a_failing_one_are_aborted |
 //! | execute, `stop_on_error: false` | the cells that wait are run | execution::cells_that_may_go_on_after_a_failure_do |
 //! | execute, `allow_stdin: true` | input_request on stdin whenever a cell reads a line | execution::a_cell_can_ask_the_user |
 //! | execute, interrupt | a question that waits is withdrawn; a late answer to it is none | wire::stdin::who_asks_learns_that_the_question_was_withdrawn |

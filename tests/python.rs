@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// What is installed, and in which versions. Each is included by the next.
+/// The files that pin what is installed; each includes the one before.
 const REQUIREMENTS: [&str; 3] =
     ["notebooks/requirements.txt", "deploy/requirements.txt", "tests/requirements.txt"];
 
@@ -35,7 +35,7 @@ fn make_environment(folder: &Path) -> PathBuf {
     let (programs, complete) = (folder.join("bin"), folder.join("complete"));
     let cache = folder.parent().unwrap();
     fs::create_dir_all(cache).unwrap();
-    // Not in the folder, which venv empties.
+    // The lock is not in the folder itself, which venv empties.
     let lock = File::create(cache.join("tests.lock")).unwrap();
     lock.lock().unwrap();
     if !complete.exists() {
@@ -59,7 +59,7 @@ fn step(command: &mut Command) {
     );
 }
 
-/// Tells the user something even if the test passes, whose output cargo does not show.
+/// Prints a line even if the test passes, when cargo shows no other output.
 pub fn say(text: &str) {
     use std::io::Write;
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
@@ -72,7 +72,7 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// A folder in which Jupyter's programs find the kernel, and nothing of the user's.
+/// A folder in which Jupyter's programs find the kernel but nothing that belongs to the user.
 pub struct Workplace {
     /// Has the folder to work in, and those that Jupyter writes to.
     folder: TempDir,

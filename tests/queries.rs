@@ -1,4 +1,4 @@
-//! Requests that only ask: what the kernel is, what has been run, what could follow, what something is.
+//! Requests that change nothing: kernel_info, history, completion, inspection.
 
 use crate::support::{kernel, run};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn completion_knows_the_session_and_counts_characters() {
     });
     assert_eq!(reply, expected);
 
-    // The cursor is in the middle, with more behind it.
+    // The cursor is in the middle, with more text after it.
     let reply = ask(&mut kernel, "complete_request", complete("let n = 5u8.is_pow; n", 18)).await;
     assert_eq!(reply["matches"], json!(["is_power_of_two()"]));
     assert_eq!((&reply["cursor_start"], &reply["cursor_end"]), (&json!(12), &json!(18)));
@@ -124,7 +124,7 @@ async fn inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not() {
     // There is one level of detail.
     assert!(texts.iter().all(|text| *text == texts[0]));
 
-    // Behind the call, and of a variable of the same cell; of a macro, in its arguments.
+    // After the call, and for a variable of the same cell; for a macro, within its arguments.
     for (code, expected) in [
         ("let n = 5u8; n.is_power_of_two()", "Returns true if and only if self == 2^k"),
         ("let v = vec![1, ", "Creates a Vec containing the arguments"),

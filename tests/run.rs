@@ -15,7 +15,7 @@ pub fn run(arguments: &[&str], out: &Path, variables: &[(&str, &str)]) -> Output
         .arg("--out")
         .arg(out)
         .current_dir(root())
-        // Not those of the repository.
+        // Scores go to a folder of the test, not to the repository's.
         .env("LAB_SCORES", out.join("scores"))
         .envs(variables.iter().copied());
     command.output().unwrap()
@@ -174,7 +174,7 @@ std::process::Command::new(\"kill\").args([\"-9\", &run]).status()?; loop {}";
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "no temporary file is left");
 }
 
-/// Whoever lets notebooks train over night wants to find in the morning what there is to be had.
+/// One notebook that fails must not cost the others, perhaps after a night of training.
 #[test]
 fn what_goes_wrong_with_a_notebook_is_no_reason_to_lose_it_or_the_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn without_python_the_notebook_is_written_and_html_is_explained() {
             std::os::unix::fs::symlink(found, tools.join(name)).unwrap();
         }
     }
-    // And a cache without the Python environment that another test may have made.
+    // The cache must lack the Python environment that another test may have made.
     let cache = folder.path().join("cache");
     share_environments(&cache);
     let variables = [("PATH", tools.to_str().unwrap()), ("TAPER_CACHE", cache.to_str().unwrap())];

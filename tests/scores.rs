@@ -1,4 +1,4 @@
-//! Records of scores: what is written is read, in one step, and what is damaged is named and left alone.
+//! Records of scores: they are read as they were written, and damaged ones are named and left alone.
 
 use crate::support::root;
 use lab::candle_core::Device;
@@ -27,7 +27,7 @@ fn record(seed: u64, accuracies: &[f32]) -> Record {
     record
 }
 
-/// The folder comes from a variable, which only a process of its own can set: this test, started once more.
+/// The folder comes from an environment variable, so the test is started once more in a process that has it.
 fn in_folder(folder: &Path, test: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", test])

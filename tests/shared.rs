@@ -1,6 +1,6 @@
 //! `taper install --prefix`: one environment for all users of a machine, who read it and never write.
 //!
-//! It is made of a copy of the one that all tests have, so that only `lab` is compiled again.
+//! It starts from a copy of the environment that all tests share, so that only `lab` is compiled again.
 
 use crate::environment::unfinished_environment;
 use crate::support::{root, run, sessions, taper};
@@ -21,7 +21,7 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// A folder with a shared install in it, `prefix`, that only has to be completed.
+/// A folder with a shared install in `prefix` that lacks only its last step.
 pub async fn unfinished_install() -> tempfile::TempDir {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
@@ -29,7 +29,7 @@ pub async fn unfinished_install() -> tempfile::TempDir {
     folder
 }
 
-/// Runs taper with a mask that hides new files from others, as careful people have it.
+/// Runs taper with a umask that hides new files from other users.
 fn with_strict_mask(arguments: &[&str], cache: &Path) -> (bool, String) {
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(taper().get_program()).args(arguments);
@@ -37,13 +37,13 @@ fn with_strict_mask(arguments: &[&str], cache: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-/// A program as a user runs it who has neither Rust nor rights: another one if this is root, else this one where nothing can
-/// be written. The capability stands for a toolchain that all can read; it does not let anyone write.
+/// A program as a user without Rust and without rights runs it: `nobody` if this is root, else the current user in a folder
+/// that is read-only. The capability stands for a toolchain that everybody can read; it lets nobody write.
 fn as_user(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(if is_root() { Path::new("setpriv") } else { program });
     if is_root() {
         let user = NOBODY.to_string();
-        // Without the bit, access(2) would go by the user alone.
+        // Without this bit access(2) would judge by the user alone.
         command.args([
             "--reuid",
             &user,
@@ -71,7 +71,7 @@ fn home(folder: &Path, name: &str) -> PathBuf {
     home
 }
 
-/// What a folder holds: the mode, size and time of change of everything in it.
+/// The mode, size and modification time of everything in a folder.
 fn content(folder: &Path) -> BTreeMap<PathBuf, (u32, u64, SystemTime)> {
     let mut content = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -87,7 +87,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, (u32, u64, SystemTime)> {
     content
 }
 
-/// Takes the right to write from everybody, or gives it back to the owner.
+/// Makes a folder read-only for everybody, or writable by its owner again.
 fn set_writable(folder: &Path, writable: &str) {
     assert!(Command::new("chmod").args(["-R", writable]).arg(folder).status().unwrap().success());
 }

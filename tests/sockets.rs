@@ -1,4 +1,4 @@
-//! Whoever else may talk to a kernel: other users of the machine.
+//! What other users of the machine can reach of a kernel: nothing.
 
 use crate::support::{command_with_cache, run, runner};
 use std::fs;

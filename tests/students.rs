@@ -1,4 +1,4 @@
-//! `taper students`: what is given is there, and nothing of a solution is.
+//! `taper students`: the edition has all exercises and no part of a solution.
 
 use crate::python::say;
 use crate::run::notebook;
@@ -106,7 +106,7 @@ fn no_line_of_a_solution_is_left() {
                 given.append(&mut said(&cell));
             }
         }
-        // What the course itself says is no secret.
+        // What the course itself says may appear.
         cells(&root().join("notebooks").join(&name)).iter().for_each(|cell| given.append(&mut said(cell)));
     }
     let secret: BTreeSet<String> = solutions.difference(&given).cloned().collect();
@@ -115,7 +115,7 @@ fn no_line_of_a_solution_is_left() {
         let left: Vec<_> = lines(path).intersection(&secret).cloned().collect();
         assert!(left.is_empty(), "{}: {left:?}", path.display());
     }
-    // The same search finds every one of them where they are.
+    // The same search finds every solution in the teachers' notebooks.
     let found: BTreeSet<String> =
         names().iter().flat_map(|name| lines(&root().join("notebooks/solutions").join(name))).collect();
     assert!(found.is_superset(&secret), "{:?}", secret.difference(&found).next());
@@ -158,7 +158,7 @@ fn the_course_comes_along_without_its_solutions() {
     }
 }
 
-/// One that needs the frames of the animation, and one that needs the digits.
+/// One notebook needs the frames of the animation, the other the digits.
 #[test]
 fn students_can_run_what_they_get() {
     installed();
@@ -179,7 +179,7 @@ fn students_can_run_what_they_get() {
         };
         let executed = out.path().join(name);
         assert!(!strings(&notebook(&executed)).contains("stderr"), "{name}");
-        // So that nbgrader can grade what has been run.
+        // nbgrader needs these to grade what has been run.
         assert_eq!(marks(executed), marks(edition().join("notebooks/exercises").join(name)), "{name}");
     }
 }

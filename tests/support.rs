@@ -1,10 +1,15 @@
-//! Kernels for the tests, and what they say in short.
+//! What several tests need: kernels, folders, crates, and what cells publish.
 
-use anyhow::Result;
-use jupyter_protocol::{
-    CompleteRequest, ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media, MediaType,
-    Stdio,
+mod crates;
+mod messages;
+mod stock;
+
+pub use crates::{tiny_crate, write_crate};
+pub use messages::{
+    assert_outputs, completions, failure, note, output, outputs, plain, result, run, traceback, until_idle,
 };
+pub use stock::stock;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -32,7 +37,7 @@ pub fn installed() -> &'static Path {
     })
 }
 
-/// Makes `cache` a cache of its own but for the environments, which are those of all tests.
+/// Makes `cache` a separate cache that shares the environments of all tests.
 pub fn share_environments(cache: &Path) {
     installed();
     let own = std::env::var_os("TAPER_CACHE").map(PathBuf::from);
@@ -87,7 +92,7 @@ pub fn sessions(cache: &Path) -> usize {
     std::fs::read_dir(cache.join("sessions")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count()
 }
 
-/// A folder of the user's, where the kernel is started, with two files.
+/// A folder with two of the user's files, for a kernel to be started in.
 pub fn users_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
@@ -95,7 +100,7 @@ pub fn users_folder() -> tempfile::TempDir {
     folder
 }
 
-/// Sees to it that the folder is as it was.
+/// Asserts that the folder is as [`users_folder`] made it.
 pub fn assert_untouched(folder: &Path) {
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
@@ -105,74 +110,16 @@ pub fn assert_untouched(folder: &Path) {
     assert_eq!(std::fs::read_to_string(folder.join("Cargo.toml")).unwrap(), "[workspace]\n");
 }
 
+/// A kernel that is started in a folder, with the evcxr.toml of that folder at most.
+pub async fn kernel_in(folder: &Path) -> Client {
+    let mut command = kernel_command();
+    command.current_dir(folder).env("EVCXR_CONFIG_DIR", folder.join("no such folder"));
+    Client::start(&mut command).await.unwrap()
+}
+
 /// A kernel of its own.
 pub async fn kernel() -> Client {
     Client::start(&mut kernel_command()).await.unwrap()
-}
-
-/// Runs a cell and returns its messages in short.
-pub async fn run(kernel: &mut Client, code: &str) -> Vec<String> {
-    let mut messages = Vec::new();
-    kernel.run(code, |message| note(&mut messages, message)).await.unwrap();
-    messages
-}
-
-/// What code may go on with at its end.
-pub async fn completions(kernel: &mut Client, code: &str) -> Vec<String> {
-    let request = CompleteRequest { code: code.into(), cursor_pos: code.chars().count() };
-    let request = JupyterMessage::new(request, None);
-    let id = request.header.msg_id.clone();
-    kernel.shell.send(request).await.unwrap();
-    let reply = kernel.reply_to(&id).await.unwrap();
-    let Content::CompleteReply(reply) = reply.content else { panic!("{reply:?}") };
-    reply.matches
-}
-
-/// Adds a message in short; pieces of the same stream are put together, however they were cut.
-pub fn note(messages: &mut Vec<String>, message: &JupyterMessage) -> Result<()> {
-    let short = short(message);
-    match (messages.last_mut(), short.split_once(": ")) {
-        (Some(last), Some((stream @ ("stdout" | "stderr"), text))) if last.starts_with(stream) => {
-            last.push_str(text)
-        }
-        _ => messages.push(short),
-    }
-    Ok(())
-}
-
-fn short(message: &JupyterMessage) -> String {
-    match &message.content {
-        Content::Status(status) if status.execution_state == ExecutionState::Busy => "busy".into(),
-        Content::Status(status) if status.execution_state == ExecutionState::Idle => "idle".into(),
-        Content::ExecuteInput(input) => format!("input {}", input.execution_count.value()),
-        Content::StreamContent(stream) if matches!(stream.name, Stdio::Stdout) => {
-            format!("stdout: {}", stream.text)
-        }
-        Content::StreamContent(stream) => format!("stderr: {}", stream.text),
-        Content::ExecuteResult(result) => {
-            format!("result {}: {}", result.execution_count.value(), plain(&result.data))
-        }
-        Content::DisplayData(display) => format!("display {}", types(&display.data)),
-        Content::UpdateDisplayData(display) => format!("update {}", types(&display.data)),
-        Content::ClearOutput(clear) => format!("clear wait={}", clear.wait),
-        Content::ErrorOutput(error) => format!("error {}: {}", error.ename, error.evalue),
-        _ => message.message_type().to_owned(),
-    }
-}
-
-/// The plain text of some media.
-pub fn plain(media: &Media) -> &str {
-    let text = media.content.iter().find_map(|content| match content {
-        MediaType::Plain(text) => Some(text.as_str()),
-        _ => None,
-    });
-    text.unwrap_or_default()
-}
-
-fn types(media: &Media) -> String {
-    let mut types: Vec<&str> = media.content.iter().map(MediaType::mime_type).collect();
-    types.sort_unstable();
-    types.join(" ")
 }
 
 /// The command with another in front, which starts it: `unshare …`, `setpriv …`.

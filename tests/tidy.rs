@@ -28,16 +28,44 @@ fn files(extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Runs cargo, which must succeed.
+fn cargo(arguments: &[&str], variables: &[(&str, &str)]) {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).envs(variables.iter().copied()).current_dir(root());
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "`cargo {}`: {}{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[needs::fmt]
 #[test]
 fn the_code_is_formatted() {
-    let status =
-        Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]).current_dir(root()).status().unwrap();
-    assert!(status.success(), "run `cargo fmt --all`");
+    cargo(&["fmt", "--all", "--check"], &[]);
+}
+
+/// In the profile of the tests: what runs at compile time, procedural macros and build scripts, is then compiled already. Where
+/// nothing is checked yet, this and the next test take minutes; both share what they know of the dependencies.
+#[needs::clippy]
+#[test]
+fn clippy_finds_nothing() {
+    cargo(&["clippy", "--workspace", "--all-targets", "--release", "--locked", "--", "-Dwarnings"], &[]);
 }
 
 #[test]
+fn the_documentation_has_no_warnings() {
+    let arguments = ["doc", "--workspace", "--no-deps", "--release", "--locked"];
+    cargo(&arguments, &[("RUSTDOCFLAGS", "-Dwarnings")]);
+}
+
+/// What a machine lacks, the attributes of the crate `needs` say, and nobody else.
+#[test]
 fn no_test_is_ignored_and_nothing_is_left_to_do() {
-    for path in files("rs") {
+    for path in files("rs").into_iter().filter(|path| !path.ends_with("needs/src/lib.rs")) {
         let text = fs::read_to_string(&path).unwrap();
         for mark in [
             concat!("#[ign", "ore"),

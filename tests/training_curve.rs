@@ -96,7 +96,7 @@ fn fifty_losses_are_those_of_pytorch() -> Result<()> {
     Ok(())
 }
 
-/// A number that each bit of each parameter enters.
+/// A fingerprint that depends on every bit of every parameter.
 fn fingerprint(fused: bool) -> Result<u64> {
     let (_, map) = train(fused, 0.5, 12)?;
     let mut hasher = DefaultHasher::new();

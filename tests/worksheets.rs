@@ -1,4 +1,4 @@
-//! The notebooks with solutions hold the exercises of the course, and mark what only teachers get.
+//! The notebooks with solutions contain the exercises of the course and mark what only teachers get.
 
 use crate::run::notebook;
 use crate::support::root;
@@ -27,7 +27,7 @@ pub fn text(value: &Value) -> String {
     value.as_array().into_iter().flatten().map(|line| line.as_str().unwrap()).collect()
 }
 
-/// What nbgrader has noted on a cell.
+/// nbgrader's metadata of a cell.
 pub fn mark(cell: &Value) -> &Value {
     &cell["metadata"]["nbgrader"]
 }
@@ -37,12 +37,12 @@ pub fn is_solution(cell: &Value) -> bool {
     mark(cell)["solution"] == true
 }
 
-/// Whether students do not even get an empty place for it.
+/// Whether students get not even an empty cell for it.
 pub fn goes_altogether(cell: &Value) -> bool {
     cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.contains(&"instructor-only".into()))
 }
 
-/// Whether something is asked, other than by the operator `?` in code.
+/// Whether the text asks a question; the operator `?` in code does not count.
 fn asks(exercise: &str) -> bool {
     exercise.split('`').step_by(2).any(|prose| prose.contains('?'))
 }
@@ -97,7 +97,7 @@ fn each_exercise_of_the_course_is_there_word_for_word_with_its_points() {
     }
 }
 
-/// Forgotten marks would leave a solution: what stands unmarked among the exercises has been looked at.
+/// A forgotten mark would leave a solution to students: every unmarked cell among the exercises is on this list.
 #[test]
 fn hardly_anything_among_the_exercises_is_given() {
     for name in names() {

@@ -4,7 +4,6 @@
 //! 6,000 digits. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often all start, `REPEATS` (3) how often each
 //! kind of cell is run, `PAUSE` (10) how many seconds a learner looks at a result, half of it to half as much again.
 
-#[path = "measuring.rs"]
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
@@ -48,12 +47,12 @@ struct Measured {
     memory: [Vec<f64>; MOMENTS.len()],
 }
 
-/// How a class goes.
+/// The settings of a class.
 struct Class {
     learners: usize,
     repeats: usize,
     pause: f64,
-    /// Where all wait for each other.
+    /// Where all learners wait for each other.
     barrier: Barrier,
 }
 
@@ -102,7 +101,7 @@ impl Class {
         });
     }
 
-    /// What one learner does. The others wait for each who fails, so that is the end.
+    /// What one learner does. The others would wait for one who fails, so a failure ends the benchmark.
     fn learn(&self, learner: usize) -> Measured {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let learned =

@@ -1,4 +1,4 @@
-//! What the benchmarks measure processes with.
+//! Measurements of processes, for the benchmarks.
 
 use anyhow::{Context, Result};
 use std::env;

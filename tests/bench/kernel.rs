@@ -6,8 +6,6 @@
 //! `REPEATS` (5) how often it runs each kind of cell. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
 //! a Python with PyTorch, Keras and ipykernel.
 
-#[path = "measuring.rs"]
-#[allow(dead_code)]
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
@@ -50,7 +48,7 @@ const CELLS: [(&str, &str); 10] = [
     ("re-run", "rerun + 1"),
 ];
 
-/// What notebooks in Python say for the same, by the name of the framework.
+/// The same in Python, by the name of the framework.
 const PYTHON_FIRST_TENSOR: [(&str, &str); 2] = [
     ("PyTorch", "import torch\nt = torch.zeros((2, 3))\nprint(t)"),
     ("Keras", "import keras\nfrom keras import ops\nt = ops.zeros((2, 3))\nprint(t)"),
@@ -210,7 +208,7 @@ async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Re
     ensure!(client.run("1 + 1", |_| Ok(())).await?, "no cell after a restart");
     measured.restart.push(start.elapsed().as_secs_f64());
     client.shut_down().await?;
-    // The next kernel shall not have to share the machine with what this one leaves to do.
+    // Let this kernel's last processes end, so that they do not slow down the next one.
     tokio::time::sleep(Duration::from_millis(500)).await;
     Ok(())
 }

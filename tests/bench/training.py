@@ -1,8 +1,8 @@
-"""One measurement of `bench_training.rs`: the course's network on PyTorch or Keras.
+"""One measurement of `training.rs`: the course's network on PyTorch or Keras.
 
-    bench_training.py pytorch|keras IMAGES BATCH
+    training.py pytorch|keras IMAGES BATCH
 
-Reads MNIST's files in MNIST_DIR, computes on THREADS threads, and prints JSON as `bench_variants.rs` does.
+Reads MNIST's files in MNIST_DIR, computes on THREADS threads, and prints JSON as `variants.rs` does.
 """
 
 import gzip

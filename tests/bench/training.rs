@@ -9,9 +9,7 @@
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `MNIST_DIR`, as for the notebooks.
 
-#[path = "bench_peak.rs"]
 mod peak;
-#[path = "bench_variants.rs"]
 mod variants;
 
 use anyhow::{Context, Result, ensure};
@@ -25,7 +23,7 @@ use std::process::{Command, Stdio};
 
 const BATCH: usize = 128;
 const BATCHES: [usize; 4] = [32, 128, 256, 512];
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench_training.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
 
 /// A variant with the number of images and the batch.
 type Key = (&'static str, usize, usize);
@@ -120,7 +118,7 @@ impl Bench {
         [self.images / 4, self.images / 2, self.images]
     }
 
-    /// What is measured beyond the main keys.
+    /// The keys that are measured besides the main ones.
     fn growth_keys(&self) -> Vec<Key> {
         let sizes = self.parts().map(|images| (images, BATCH)).into_iter();
         let sizes = sizes.chain(BATCHES.map(|batch| (self.images, batch)));

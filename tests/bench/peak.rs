@@ -59,7 +59,7 @@ fn fma() -> usize {
     chains::<8>()
 }
 
-/// For the compiler to make vectors of.
+/// Written so that the compiler vectorizes it.
 #[inline(always)]
 fn chains<const WIDTH: usize>() -> usize {
     let (factor, term) = (black_box(0.5f32), black_box(1f32));

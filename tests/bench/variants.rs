@@ -1,4 +1,4 @@
-//! One measurement of `bench_training.rs`: the course's network in one of its variants.
+//! One measurement of `training.rs`: the course's network in one of its variants.
 
 use anyhow::{Context, Result};
 use lab::candle_core::{DType, Module, Tensor};
