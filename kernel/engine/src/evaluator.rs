@@ -24,6 +24,7 @@ use cell::code::Source;
 use cell::definitions::Definitions;
 use commands::Settings;
 use environment::program::this_program;
+use environment::warm::stored::Hold;
 use environment::{Cuda, Environment, Lab, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, EvalContext};
 use jupyter_protocol::{MediaType, ReplyError, Stdio};
@@ -77,6 +78,8 @@ pub struct Evaluator {
     lab: Lab,
     /// What cells are linked with.
     environment: Environment,
+    /// What must not be removed from the cache as long as this session lives.
+    held: Vec<Hold>,
     /// How often the user has interrupted the cell in progress.
     interrupts: Arc<AtomicUsize>,
     /// The link by which the child finds the environment's `lab`.
@@ -184,6 +187,7 @@ impl Evaluator {
             toolchain,
             cuda,
             lab: Lab::embedded(),
+            held: vec![environment.hold()],
             environment,
             interrupts: Arc::clone(interrupts),
             lab_link,

@@ -1,5 +1,6 @@
 //! From the plan of a cell to its library. Where rustc's errors say how, the plan is mended.
 
+use super::crates::TOKIO;
 use super::plan::Plan;
 use super::{Evaluator, Failed};
 use crate::compiler::Compiled;
@@ -8,9 +9,6 @@ use crate::glue::{Runtime, Show};
 use anyhow::anyhow;
 use cell::Dependency;
 use cell::code::Role;
-
-/// What cells with `.await` at their top level are linked with. It is as most notebooks ask for it themselves.
-const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
 
 /// Errors that rustc reports when a definition is in the way of another one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];

@@ -42,9 +42,7 @@ impl Evaluator {
 
     /// Has cells linked with these crates, and no others beside `lab`. `what` is being built, if anything is.
     fn link(&mut self, wanted: Vec<Dependency>, what: &str) -> Result<()> {
-        let table =
-            wanted.iter().filter_map(|wanted| Some((wanted.name.clone()?, wanted.config.clone().into())));
-        let table: Table = table.collect();
+        let table = as_table(&wanted);
         let environment =
             self.build(what, |evaluator, orders| evaluator.environment.with(&evaluator.lab, &table, orders))?;
         self.adopt(environment)?;
@@ -82,6 +80,8 @@ impl Evaluator {
         let changed: Vec<String> = self.environment.changed(&environment).map(str::to_owned).collect();
         self.forget_variables_of(&changed);
         self.environment = environment;
+        // What was linked before is loaded, and stays so.
+        self.held.push(self.environment.hold());
         self.compiler.flags = self.environment.rustflags();
         self.compiler.sets = self.environment.sets().map(str::to_owned).collect();
         if is_same_lab {
@@ -153,6 +153,26 @@ impl Evaluator {
     pub(super) fn unlink_crates(&mut self) -> Result<()> {
         self.link(Vec::new(), "")
     }
+}
+
+/// What cells with `.await` at their top level are linked with. It is as most notebooks ask for it themselves, and built when
+/// taper is installed.
+pub const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
+
+/// The dependency that a `:dep` line asks for, as the table of a manifest.
+///
+/// # Errors
+/// What is wrong with it, in a line.
+pub fn table(line: &str) -> Result<Table> {
+    let dependency = Dependency::parse(line).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
+    let dependency = resolve(dependency).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
+    Ok(as_table(&[dependency]))
+}
+
+/// Dependencies as the table of a manifest.
+fn as_table(dependencies: &[Dependency]) -> Table {
+    let named = |wanted: &Dependency| Some((wanted.name.clone()?, wanted.config.clone().into()));
+    dependencies.iter().filter_map(named).collect()
 }
 
 /// Whether it is the crate that the session has compiled already.
