@@ -81,7 +81,9 @@ async fn a_set_that_has_been_built_needs_neither_cargo_nor_a_network() {
     assert_eq!(outputs(&mut first, cell).await.last().unwrap(), "result 1: \"12\"");
     let listed = taper().arg("cache").output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let is_listed = |line: &str| line.ends_with(", in use: fixedbitset = { version = \"0.5\" }, hex = { version = \"0.4\" }");
+    let is_listed = |line: &str| {
+        line.ends_with(", in use: fixedbitset = { version = \"0.5\" }, hex = { version = \"0.4\" }")
+    };
     assert!(listed.lines().any(is_listed), "{listed}");
     let empty = tempfile::tempdir().unwrap();
     let mut second = without_downloads(empty.path()).await;
