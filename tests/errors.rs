@@ -303,10 +303,7 @@ async fn what_is_defined_anew_replaces_the_old_and_impl_cells_can_be_run_again()
     let messages = run(&mut kernel, "#[derive(Clone, Debug)]\nstruct Point { x: i32, y: i32 }\n1 + 1").await;
     assert_eq!(
         messages[2..4],
-        [
-            "stderr: `p` is gone: its type was defined anew. Run the cell that makes it again.\n",
-            "result 8: 2"
-        ]
+        ["stderr: `p` is gone: its type was redefined. Run the cell that creates it again.\n", "result 8: 2"]
     );
     assert_eq!(run(&mut kernel, "Point { x: 3, y: 4 }.scaled()").await[2], "result 9: 60");
     kernel.shut_down().await.unwrap();

@@ -83,7 +83,7 @@ impl Plan {
     pub fn announce(&self, iopub: &IoPub) {
         let mut texts: Vec<String> = self.warnings.iter().map(|warning| format!("{warning}\n")).collect();
         texts.extend(self.outdated.iter().map(|Variable { name, .. }| {
-            format!("`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n")
+            format!("`{name}` is gone: its type was redefined. Run the cell that creates it again.\n")
         }));
         texts.extend(self.nameless.iter().map(|reason| format!("{reason}\n")));
         texts.into_iter().for_each(|text| iopub.output(Output::Stream(Stdio::Stderr, text)));
