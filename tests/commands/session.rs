@@ -154,7 +154,7 @@ async fn a_session_starts_with_what_evcxr_toml_says() {
     let mut kernel = kernel_in(folder.path()).await;
     let messages = outputs(&mut kernel, "1 + 1").await;
     let line = format!(
-        "stderr: evcxr.toml was not taken over: {}, line 2: invalid type: integer `1`, expected a string\n",
+        "stderr: evcxr.toml was not loaded: {}, line 2: invalid type: integer `1`, expected a string\n",
         folder.path().canonicalize().unwrap().join("evcxr.toml").display()
     );
     assert_eq!(messages, [line.as_str(), "result 1: 2"]);

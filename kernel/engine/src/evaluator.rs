@@ -126,7 +126,7 @@ pub struct Ran {
     pub failure: Option<ReplyError>,
     /// The answers of its commands.
     pub commands: Data,
-    /// The value of its final expression, as it was shown.
+    /// What it displayed last, such as the value of its final expression.
     pub result: Option<Data>,
 }
 
