@@ -80,17 +80,13 @@ async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
             "(exit status: 3): it called `std::process::exit`",
             "The variable `x0` is gone;",
         ),
-        (
-            "unsafe { *(8 as *mut u8) = 1 }",
-            "it accessed memory that it must not",
-            "The variable `x1` is gone;",
-        ),
+        ("unsafe { *(8 as *mut u8) = 1 }", "it accessed invalid memory", "The variable `x1` is gone;"),
         (
             "fn deep(n: u64) -> u64 { std::hint::black_box([n; 64])[7] + deep(n + 1) } deep(0)",
-            "as when stack or memory run out",
+            "the stack overflowed, memory ran out",
             "The variable `x2` is gone;",
         ),
-        (ALL_MEMORY, "as when stack or memory run out", "The variable `x3` is gone;"),
+        (ALL_MEMORY, "the stack overflowed, memory ran out", "The variable `x3` is gone;"),
         ("std::process::exit(0)", "(exit status: 0): it called", "The variable `x4` is gone;"),
     ];
     for (number, (code, reason, lost)) in cases.into_iter().enumerate() {
@@ -273,7 +269,7 @@ async fn a_variable_that_borrows_says_what_to_do() {
     let shown = traceback(&error);
     assert!(
         shown.contains("--> [2]:1:13")
-            && shown.contains("`.to_vec()`, or do all that needs it within braces"),
+            && shown.contains("`.to_vec()`, or put everything that uses it within braces"),
         "{shown}"
     );
     assert_eq!(run(&mut kernel, "let part = numbers[1..].to_vec(); part.len()").await[2], "result 3: 2");
