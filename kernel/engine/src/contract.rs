@@ -1,5 +1,5 @@
-//! Tests of what this crate assumes about evcxr, with the real evcxr, a child that is a shell script, and the session's
-//! stand-ins for cargo, rustc and rustup. When a new version of evcxr behaves differently, one of them fails and says how.
+//! Tests of what this crate assumes about evcxr. They run the real evcxr with a shell script as its child, and with a session's
+//! stand-ins for cargo, rustc and rustup. If another version of evcxr behaves differently, they fail and say what has changed.
 
 use crate::analysis::{self, Answer, Question};
 use crate::cargo_for_evcxr::{self, LIBRARY, PROGRAM};
@@ -9,16 +9,17 @@ use crate::{errors, input};
 use environment::session_directory as directory;
 use environment::{stand_ins, toolchain};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext};
+use std::any::type_name;
 use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// Tells the process of a test, and the scripts below, which folder to use.
+/// The environment variable with the folder of a test, for its process and for the scripts below.
 const FOLDER: &str = "TAPER_CONTRACT";
 
-/// The child: writes down how it was started and what it is sent. What it does to run a cell is in the file `cell`.
+/// The child: records how it was started and the lines that it is sent. To run a cell, it runs the script in the file `cell`.
 const CHILD: &str = r#"#!/bin/sh
 log=$TAPER_CONTRACT/child.log
 echo "start $* $WORD" >> "$log"
@@ -28,9 +29,10 @@ while IFS= read -r line; do
     . "$TAPER_CONTRACT/cell"
     echo EVCXR_EXECUTION_COMPLETE
 done
+echo end >> "$log"
 "#;
 
-/// taper, as the stand-ins call it: does what `cargo_for_evcxr` does, and writes down how it was called.
+/// taper, as the stand-ins call it: does the same as `cargo_for_evcxr`, and records how it was called.
 const TAPER: &str = r#"#!/bin/sh
 [ "$1" = describe-cells ] && echo "$PWD" >> "$TAPER_CONTRACT/described.log" && exec cat "$TAPER_CONTRACT/description"
 echo "$PWD $*" >> "$TAPER_CONTRACT/cargo.log"
@@ -41,7 +43,7 @@ echo "$TAPER_LIBRARY" > "$to_run"
 printf %s "$to_run" > "$EVCXR_EXECUTION_SO_PATH"
 "#;
 
-/// rustc, as the rust-analyzer inside evcxr calls it.
+/// rustc, for the rust-analyzer inside evcxr: records how it was called, and calls the stand-in.
 const RUSTC: &str = r#"#!/bin/sh
 echo "$*" >> "$TAPER_CONTRACT/rustc.log"
 exec "$TAPER_CONTRACT/tools/rustc" "$@"
@@ -53,9 +55,8 @@ struct Session {
     context: CommandContext,
 }
 
-/// Runs the body of the test called `name` in a process of its own: evcxr reads environment variables, which no other test
-/// may see.
-fn in_session(name: &str, body: impl FnOnce(Session)) {
+/// Runs the body of a test in a process of its own, because evcxr reads environment variables that no other test may see.
+fn in_session<Body: FnOnce(Session)>(body: Body) {
     if let Some(folder) = env::var_os(FOLDER) {
         return body(Session::start(folder.into()));
     }
@@ -69,8 +70,10 @@ fn in_session(name: &str, body: impl FnOnce(Session)) {
     }
     fs::write(folder.join("cell"), "").unwrap();
     fs::write(folder.join("description"), cargo_for_evcxr::description(&evcxr).to_string()).unwrap();
+    // The name of the test, since `Body` is a closure in it.
+    let name = type_name::<Body>().trim_start_matches("engine::").trim_end_matches("::{{closure}}");
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("contract::{name}"), "--nocapture"])
+        .args(["--exact", name, "--nocapture"])
         .current_dir(&folder)
         .env(FOLDER, &folder)
         .env("CARGO", tools.join("cargo"))
@@ -99,18 +102,18 @@ impl Session {
         fs::read_to_string(self.folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
-    /// Says what the child does to run a cell, as lines of a shell script.
+    /// Sets the shell script with which the child runs cells.
     fn cells_do(&self, script: &str) {
         fs::write(self.folder.join("cell"), script).unwrap();
     }
 
-    /// The variables with which cargo was called last.
+    /// The value of an environment variable in the last call of cargo.
     fn cargo_variable(&self, name: &str) -> Option<String> {
         let start = format!("{name}=");
         self.read("cargo.env").lines().find_map(|line| Some(line.strip_prefix(&start)?.to_owned()))
     }
 
-    /// How often the child has been started.
+    /// How often the child was started with the right argument and variable.
     fn starts(&self) -> usize {
         self.read("child.log").lines().filter(|line| *line == "start argument word").count()
     }
@@ -132,7 +135,7 @@ impl Session {
 
 #[test]
 fn the_version_is_the_one_that_the_version_command_names() {
-    in_session("the_version_is_the_one_that_the_version_command_names", |mut session| {
+    in_session(|mut session| {
         let version = session.context.execute(":version").unwrap();
         let text = version.get("text/plain").unwrap();
         assert!(text.contains("0.22.0"), "evcxr is `{text}` now: change the text of taper's `:version`");
@@ -141,7 +144,7 @@ fn the_version_is_the_one_that_the_version_command_names() {
 
 #[test]
 fn the_child_is_the_given_program_and_knows_that_it_is_the_child() {
-    in_session("the_child_is_the_given_program_and_knows_that_it_is_the_child", |session| {
+    in_session(|session| {
         let log = session.read("child.log");
         assert_eq!(
             log.lines().next(),
@@ -157,7 +160,7 @@ fn the_child_is_the_given_program_and_knows_that_it_is_the_child() {
 
 #[test]
 fn evcxr_and_its_analyzer_call_the_stand_ins() {
-    in_session("evcxr_and_its_analyzer_call_the_stand_ins", |session| {
+    in_session(|session| {
         let folder = session.folder.join(directory::EVCXR);
         let cargo = session.read("cargo.log");
         for line in cargo.lines() {
@@ -182,7 +185,7 @@ fn evcxr_and_its_analyzer_call_the_stand_ins() {
 
 #[test]
 fn a_library_reaches_the_child_by_way_of_build_env_and_cargo() {
-    in_session("a_library_reaches_the_child_by_way_of_build_env_and_cargo", |mut session| {
+    in_session(|mut session| {
         let folder = session.folder.join("7 = 7");
         fs::create_dir(&folder).unwrap();
         let library = folder.join("libctx.so");
@@ -206,7 +209,7 @@ fn a_library_reaches_the_child_by_way_of_build_env_and_cargo() {
             "evcxr has changed: it loads another file than it is given"
         );
         assert!(!folder.join("to_run").exists(), "evcxr has changed: it copies the library now");
-        // Each is loaded under a name of its own, since loaders know libraries by their paths.
+        // Each library needs a new name, because the loader identifies libraries by their paths.
         session.run(&library).unwrap();
         assert_ne!(session.last_library(), loaded, "evcxr has changed: it uses a name again");
 
@@ -224,7 +227,7 @@ fn a_library_reaches_the_child_by_way_of_build_env_and_cargo() {
 
 #[test]
 fn a_cell_lasts_until_the_child_says_that_it_is_complete() {
-    in_session("a_cell_lasts_until_the_child_says_that_it_is_complete", |mut session| {
+    in_session(|mut session| {
         let done = session.folder.join("done");
         session.cells_do(&format!(
             "echo ' {COMPLETE}'; echo '{COMPLETE}D'; sleep 0.3; touch '{}'",
@@ -237,7 +240,7 @@ fn a_cell_lasts_until_the_child_says_that_it_is_complete() {
 
 #[test]
 fn requests_for_input_reach_the_reader_and_its_answers_the_child() {
-    in_session("requests_for_input_reach_the_reader_and_its_answers_the_child", |mut session| {
+    in_session(|mut session| {
         session.cells_do(&format!(
             "for request in '{QUESTION}:' '{QUESTION}:Your name?' '{QUESTION}_PASSWORD:Word'; do\n\
              echo \"$request\"; IFS= read -r answer; echo \"$answer\" >> \"$log\"; done"
@@ -292,7 +295,7 @@ fn the_end_of_the_child_is_told_with_its_status_and_followed_by_another_child() 
 
 #[test]
 fn a_child_that_has_ended_between_cells_is_noticed_by_the_next_one() {
-    in_session("a_child_that_has_ended_between_cells_is_noticed_by_the_next_one", |mut session| {
+    in_session(|mut session| {
         session.context.process_handle().lock().unwrap().kill().unwrap();
         let noticed = session.context.execute("();");
         assert!(
@@ -305,7 +308,7 @@ fn a_child_that_has_ended_between_cells_is_noticed_by_the_next_one() {
 
 #[test]
 fn restart_and_clear_start_the_same_program_and_keep_the_handle() {
-    in_session("restart_and_clear_start_the_same_program_and_keep_the_handle", |mut session| {
+    in_session(|mut session| {
         let handle = session.context.process_handle();
         let mut seen = vec![handle.lock().unwrap().id()];
         for command in [":restart", ":clear"] {
@@ -322,8 +325,20 @@ fn restart_and_clear_start_the_same_program_and_keep_the_handle() {
 }
 
 #[test]
+fn the_end_of_evcxr_is_the_end_of_the_childs_input() {
+    in_session(|Session { context, folder }| {
+        drop(context);
+        let log = fs::read_to_string(folder.join("child.log")).unwrap();
+        assert!(
+            log.ends_with("\nend\n"),
+            "evcxr has changed: it leaves its child alone when it ends: {log:?}"
+        );
+    });
+}
+
+#[test]
 fn evcxr_accepts_all_optimization_levels_of_the_opt_command() {
-    in_session("evcxr_accepts_all_optimization_levels_of_the_opt_command", |mut session| {
+    in_session(|mut session| {
         for level in ["0", "1", "2", "3", "s", "z"] {
             let set = session.context.execute(&format!(":opt {level}\n();"));
             set.unwrap_or_else(|error| panic!("evcxr has changed: it refuses `:opt {level}`: {error}"));
@@ -333,7 +348,7 @@ fn evcxr_accepts_all_optimization_levels_of_the_opt_command() {
 
 #[test]
 fn completion_and_help_answer_in_bytes_of_the_code_that_they_are_given() {
-    in_session("completion_and_help_answer_in_bytes_of_the_code_that_they_are_given", |mut session| {
+    in_session(|mut session| {
         // As `Session::with_definitions` does, begin with a statement: evcxr drops comments before the first one.
         let code = ";\n/// Weighs a pear.\nfn weigh_pear() {}\nlet ä = 1;\nwei + 1";
         let position = code.find("wei + 1").unwrap() + 3;
