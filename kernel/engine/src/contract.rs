@@ -264,33 +264,31 @@ fn requests_for_input_reach_the_reader_and_its_answers_the_child() {
 
 #[test]
 fn the_end_of_the_child_is_told_with_its_status_and_followed_by_another_child() {
-    in_session(
-        "the_end_of_the_child_is_told_with_its_status_and_followed_by_another_child",
-        |mut session| {
-            for (number, (script, told)) in [
-                ("kill -SEGV $$", "(signal: 11 (SIGSEGV)"),
-                ("kill -ABRT $$", "(signal: 6 (SIGABRT)"),
-                ("kill -KILL $$", "(signal: 9 (SIGKILL)): it was killed"),
-                ("echo last words; exit 7", "(exit status: 7): it called `std::process::exit`"),
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                session.cells_do(script);
-                let status = match session.context.execute("();") {
-                    Err(Error::SubprocessTerminated(status)) => status,
-                    Err(error) => panic!("evcxr has changed: it says `{error}` of {script}"),
-                    Ok(_) => panic!("evcxr has changed: it does not notice {script}"),
-                };
-                let error = errors::process_ended(&status, &[]).evalue;
-                let start = format!("the process that runs the cells has ended {told}");
-                assert!(error.starts_with(&start), "evcxr has changed: it says `{status}` of {script}");
-                session.cells_do("");
-                session.context.execute("();").expect("evcxr starts another child");
-                assert_eq!(session.starts(), number + 2, "evcxr has changed how it starts another child");
-            }
-        },
-    );
+    in_session(|mut session| {
+        let ends = [
+            ("kill -SEGV $$", "(signal: 11 (SIGSEGV)", "it accessed invalid memory"),
+            ("kill -ABRT $$", "(signal: 6 (SIGABRT)", "it aborted"),
+            ("kill -KILL $$", "(signal: 9 (SIGKILL))", "it was killed"),
+            ("echo last words; exit 7", "(exit status: 7)", "it called `std::process::exit`"),
+        ];
+        for (number, (script, status, reason)) in ends.into_iter().enumerate() {
+            session.cells_do(script);
+            let text = match session.context.execute("();") {
+                Err(Error::SubprocessTerminated(text)) => text,
+                Err(error) => panic!("evcxr has changed: it says `{error}` of {script}"),
+                Ok(_) => panic!("evcxr has changed: it does not notice {script}"),
+            };
+            let error = errors::process_ended(&text, &[]).evalue;
+            let start = format!("the process that runs the cells has ended {status}");
+            assert!(
+                error.starts_with(&start) && error.contains(reason),
+                "evcxr has changed: it says `{text}` of {script}, which is shown as `{error}`"
+            );
+            session.cells_do("");
+            session.context.execute("();").expect("evcxr starts another child");
+            assert_eq!(session.starts(), number + 2, "evcxr has changed how it starts another child");
+        }
+    });
 }
 
 #[test]
