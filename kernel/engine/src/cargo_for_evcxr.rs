@@ -17,7 +17,7 @@ const CRATE: &str = "ctx";
 const MANIFEST: &str = "Cargo.toml";
 const SOURCE: &str = "src/lib.rs";
 /// The environment variable in which evcxr names a file; it reads the path of the compiled library from that file.
-const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
+pub(crate) const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
 
 /// Answers `cargo build` and `cargo check` in the folder of evcxr's crate; returns the exit code.
 ///

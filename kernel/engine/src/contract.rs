@@ -2,7 +2,7 @@
 //! stand-ins for cargo, rustc and rustup. If another version of evcxr behaves differently, they fail and say what has changed.
 
 use crate::analysis::{self, Answer, Question};
-use crate::cargo_for_evcxr::{self, LIBRARY, PROGRAM};
+use crate::cargo_for_evcxr::{self, LIBRARY, PATH_FILE, PROGRAM};
 use crate::child::{COMPLETE, IS_CHILD, LOAD};
 use crate::output::QUESTION;
 use crate::{errors, input};
@@ -13,11 +13,15 @@ use std::any::type_name;
 use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::process::{self, Command};
+use std::time::Duration;
+use std::{env, fs, thread};
 
 /// The environment variable with the folder of a test, for its process and for the scripts below.
 const FOLDER: &str = "TAPER_CONTRACT";
+
+/// How long a test may wait for evcxr, which would otherwise wait forever for a line that it does not recognize.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The child: records how it was started and the lines that it is sent. To run a cell, it runs the script in the file `cell`.
 const CHILD: &str = r#"#!/bin/sh
@@ -27,7 +31,7 @@ env > "$TAPER_CONTRACT/child.env"
 while IFS= read -r line; do
     echo "$line" >> "$log"
     . "$TAPER_CONTRACT/cell"
-    echo EVCXR_EXECUTION_COMPLETE
+    echo "$COMPLETE"
 done
 echo end >> "$log"
 "#;
@@ -40,7 +44,8 @@ env > "$TAPER_CONTRACT/cargo.env"
 to_run=$PWD/nothing_to_run
 [ "$TAPER_LIBRARY" ] && to_run=$(dirname "$TAPER_LIBRARY")/to_run
 echo "$TAPER_LIBRARY" > "$to_run"
-printf %s "$to_run" > "$EVCXR_EXECUTION_SO_PATH"
+eval "path_file=\$$PATH_FILE"
+printf %s "$to_run" > "$path_file"
 "#;
 
 /// rustc, for the rust-analyzer inside evcxr: records how it was called, and calls the stand-in.
@@ -58,6 +63,11 @@ struct Session {
 /// Runs the body of a test in a process of its own, because evcxr reads environment variables that no other test may see.
 fn in_session<Body: FnOnce(Session)>(body: Body) {
     if let Some(folder) = env::var_os(FOLDER) {
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            eprintln!("evcxr has changed: it waits for something that is not said any more");
+            process::exit(1);
+        });
         return body(Session::start(folder.into()));
     }
     let folder = tempfile::tempdir().unwrap();
@@ -82,6 +92,7 @@ fn in_session<Body: FnOnce(Session)>(body: Body) {
         .env("EVCXR_TMPDIR", &evcxr)
         .env("EVCXR_CONFIG_DIR", &folder)
         .env(PROGRAM, folder.join("taper"))
+        .env("PATH_FILE", PATH_FILE)
         .output()
         .unwrap();
     let [text, errors] =
@@ -92,7 +103,7 @@ fn in_session<Body: FnOnce(Session)>(body: Body) {
 impl Session {
     fn start(folder: PathBuf) -> Self {
         let mut command = Command::new(folder.join("child"));
-        command.arg("argument").env("WORD", "word");
+        command.arg("argument").env("WORD", "word").env("COMPLETE", COMPLETE);
         let (context, _) = EvalContext::with_subprocess_command(command)
             .unwrap_or_else(|error| panic!("evcxr has changed: it does not start in a session: {error}"));
         Self { context: CommandContext::with_eval_context(context), folder }
