@@ -4,6 +4,7 @@
 #![deny(clippy::print_stderr)]
 
 mod analyzer;
+mod cache;
 mod clean_up;
 mod doctor;
 mod export;
@@ -29,6 +30,7 @@ pub enum Command {
     Lab(lab::Lab),
     Students(students::Students),
     Doctor(doctor::Doctor),
+    Cache(cache::Cache),
     Kernel(kernel::Kernel),
     #[command(hide = true)]
     Analyzer(analyzer::Analyzer),
@@ -53,6 +55,7 @@ impl Command {
             Self::Lab(command) => command.run(),
             Self::Students(command) => command.run(),
             Self::Doctor(command) => command.run(),
+            Self::Cache(command) => command.run(),
             Self::Kernel(command) => command.run(),
             Self::Analyzer(command) => command.run(),
             Self::CleanUp(command) => command.run(),

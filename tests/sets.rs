@@ -1,11 +1,10 @@
 //! The crates of `:dep` lines: what `lab` brings is `lab`'s, the others are compiled once for all sessions, and all cells of a
 //! session share one copy of each.
 
-use crate::support::{command_with_cache, kernel, kernel_command, note, run, wait_until};
+use crate::support::{command_with_cache, kernel, kernel_command, note, run, taper, wait_until};
 use jupyter_protocol::{InterruptRequest, JupyterMessage};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 use wire::Client;
 
 /// What a cell has published between its input and its end.
@@ -80,6 +79,12 @@ async fn a_set_that_has_been_built_needs_neither_cargo_nor_a_network() {
     let cell = ":dep hex = \"0.4\"\n:dep fixedbitset = \"0.5\"\nhex::encode([18u8])";
     let mut first = kernel().await;
     assert_eq!(outputs(&mut first, cell).await.last().unwrap(), "result 1: \"12\"");
+    let listed = taper().arg("cache").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let is_listed = |line: &str| {
+        line.ends_with(", in use: fixedbitset = { version = \"0.5\" }, hex = { version = \"0.4\" }")
+    };
+    assert!(listed.lines().any(is_listed), "{listed}");
     let empty = tempfile::tempdir().unwrap();
     let mut second = without_downloads(empty.path()).await;
     assert_eq!(outputs(&mut second, cell).await, ["result 1: \"12\""]);

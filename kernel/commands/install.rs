@@ -6,7 +6,7 @@ use crate::kernelspec::NAMES;
 use crate::terminal::{say, warn_user};
 use crate::{kernelspec, nbconvert};
 use anyhow::Result;
-use engine::shown_crates;
+use engine::{crates, shown_crates};
 use environment::cache::environments;
 use environment::{Cuda, Environment, Lab, SharedInstall, Toolchain};
 use std::env;
@@ -32,6 +32,10 @@ pub struct Install {
     /// Also build Burn. Otherwise the first cell that asks for it builds it
     #[arg(long)]
     burn: bool,
+    /// Also build crates that notebooks ask for by `:dep`, written as there: --with 'polars = { version = "0.51", features =
+    /// ["lazy"] }'. Can be given several times. Otherwise the first cell that asks for them builds them
+    #[arg(long, value_name = "DEPENDENCY")]
+    with: Vec<String>,
     /// Make `jupyter nbconvert --to html` and JupyterLab's menu write pages of Rust notebooks that need no network. Sets
     /// `template_name` in Jupyter's settings; pages of notebooks in other languages stay the same
     #[arg(long)]
@@ -41,7 +45,7 @@ pub struct Install {
 impl Install {
     /// Builds the warm environment and registers the kernel. Prints where it is registered.
     pub fn run(&self) -> Result<ExitCode> {
-        let Self { scope, cuda, without_driver, burn, pages } = self;
+        let Self { scope, cuda, without_driver, burn, with, pages } = self;
         let (data, settings) = (data(scope)?, settings(scope)?);
         let shared = scope.prefix.as_deref().map(SharedInstall::at).transpose()?;
         let cuda = cuda.then(|| Cuda::find(!without_driver)).transpose()?;
@@ -68,6 +72,14 @@ impl Install {
         let built = build(&Lab::embedded(), "")?;
         if *burn {
             build(&Lab::embedded().with(["burn".to_owned()].into()), " + burn")?;
+        }
+        for set in [crates::TOKIO].into_iter().chain(with.iter().map(String::as_str)) {
+            let (wanted, lab) = (crates::table(set)?, Lab::embedded());
+            let what = format!(" + {}", wanted.keys().cloned().collect::<Vec<_>>().join(" + "));
+            with_progress(&toolchain, cuda.as_ref(), &what, |orders| match &folder {
+                Some(folder) => built.build_with(folder, &lab, &wanted, orders),
+                None => built.with(&lab, &wanted, orders),
+            })?;
         }
         let folder = kernels(&data).join(NAMES[usize::from(cuda.is_some())]);
         let template = nbconvert::template_folder(&data);

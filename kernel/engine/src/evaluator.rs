@@ -24,6 +24,7 @@ use cell::code::Source;
 use cell::definitions::Definitions;
 use commands::Settings;
 use environment::program::this_program;
+use environment::warm::stored::Hold;
 use environment::{Cuda, Environment, Lab, OwnVariables, Toolchain, session_directory as directory};
 use evcxr::{CommandContext, EvalContext};
 use jupyter_protocol::{MediaType, ReplyError, Stdio};
@@ -77,6 +78,8 @@ pub struct Evaluator {
     lab: Lab,
     /// What cells are linked with.
     environment: Environment,
+    /// Locks on the parts of the cache that this session uses, so that nobody removes them.
+    held: Vec<Hold>,
     /// How often the user has interrupted the current cell.
     interrupts: Arc<AtomicUsize>,
     /// The symbolic link through which the child finds the environment's `lab`.
@@ -184,6 +187,7 @@ impl Evaluator {
             toolchain,
             cuda,
             lab: Lab::embedded(),
+            held: vec![environment.hold()],
             environment,
             interrupts: Arc::clone(interrupts),
             lab_link,

@@ -10,6 +10,7 @@ mod failure;
 mod home;
 mod set;
 mod sources;
+pub mod stored;
 
 pub use build::{Orders, Progress, Report};
 
@@ -128,7 +129,16 @@ impl Environment {
     /// # Errors
     /// When a crate cannot be had or does not compile, with what cargo says.
     pub fn with(&self, lab: &Lab, wanted: &toml::Table, orders: Orders) -> Result<Self> {
-        set::with(self, lab, wanted, orders)
+        let shared = SharedInstall::current().map(|shared| shared.environments());
+        set::with(self, lab, wanted, &environments()?, shared.as_deref(), orders)
+    }
+
+    /// Builds such an environment beforehand, in `folder`.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with).
+    pub fn build_with(&self, folder: &Path, lab: &Lab, wanted: &toml::Table, orders: Orders) -> Result<Self> {
+        set::with(self, lab, wanted, folder, None, orders)
     }
 
     /// The description in a folder, if it is there and what it describes is whole.

@@ -1,5 +1,6 @@
 //! Compiles the plan of a cell to a library. Some compile errors are fixed by changing the plan.
 
+use super::crates::TOKIO;
 use super::plan::Plan;
 use super::{Evaluator, Failed};
 use crate::compiler::Compiled;
@@ -8,9 +9,6 @@ use crate::glue::{Runtime, Show};
 use anyhow::anyhow;
 use cell::Dependency;
 use cell::code::Role;
-
-/// The runtime of cells with `.await` at their top level, with the features that most notebooks ask for.
-const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
 
 /// The errors that rustc reports when a definition conflicts with an earlier one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];

@@ -42,9 +42,7 @@ impl Evaluator {
 
     /// Links cells with exactly these crates and `lab` from now on. `what` is the name that the progress of a build shows.
     fn link(&mut self, wanted: Vec<Dependency>, what: &str) -> Result<()> {
-        let table =
-            wanted.iter().filter_map(|wanted| Some((wanted.name.clone()?, wanted.config.clone().into())));
-        let table: Table = table.collect();
+        let table = as_table(&wanted);
         let environment =
             self.build(what, |evaluator, orders| evaluator.environment.with(&evaluator.lab, &table, orders))?;
         self.adopt(environment)?;
@@ -82,6 +80,8 @@ impl Evaluator {
         let changed: Vec<String> = self.environment.changed(&environment).map(str::to_owned).collect();
         self.forget_variables_of(&changed);
         self.environment = environment;
+        // The child keeps the libraries of the old environment loaded, so they must stay in the cache.
+        self.held.push(self.environment.hold());
         self.compiler.flags = self.environment.rustflags();
         self.compiler.sets = self.environment.sets().map(str::to_owned).collect();
         if is_same_lab {
@@ -152,6 +152,26 @@ impl Evaluator {
     pub(super) fn unlink_crates(&mut self) -> Result<()> {
         self.link(Vec::new(), "")
     }
+}
+
+/// The runtime of cells with `.await` at their top level, with the features that most notebooks ask for. It is built when taper
+/// is installed.
+pub const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
+
+/// Parses a `:dep` line to a `[dependencies]` table.
+///
+/// # Errors
+/// What is wrong with the line, in one line.
+pub fn table(line: &str) -> Result<Table> {
+    let dependency = Dependency::parse(line).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
+    let dependency = resolve(dependency).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
+    Ok(as_table(&[dependency]))
+}
+
+/// The dependencies as a `[dependencies]` table.
+fn as_table(dependencies: &[Dependency]) -> Table {
+    let named = |wanted: &Dependency| Some((wanted.name.clone()?, wanted.config.clone().into()));
+    dependencies.iter().filter_map(named).collect()
 }
 
 /// Whether this is `lab`, which every session has already compiled.

@@ -10,7 +10,6 @@ use super::build::{self, Built, Orders};
 use super::compiled::Crate;
 use super::home::Home;
 use super::{Environment, SetLibrary, sources};
-use crate::cache::environments;
 use crate::files;
 use crate::lab::Lab;
 use anyhow::{Context, Result, bail};
@@ -21,8 +20,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use toml::{Table, Value};
 
-/// See [`Environment::with`].
-pub fn with(base: &Environment, lab: &Lab, wanted: &Table, mut orders: Orders) -> Result<Environment> {
+/// See [`Environment::with`]. Builds in `environments`; `others` is another folder that may already have the set.
+pub fn with(
+    base: &Environment,
+    lab: &Lab,
+    wanted: &Table,
+    environments: &Path,
+    others: Option<&Path>,
+    mut orders: Orders,
+) -> Result<Environment> {
     // Local crates may have changed, so they are always rebuilt, on top of the crates that cannot change.
     let mut base = base.clone();
     let local: Vec<SetLibrary> = base.sets.extract_if(.., |set| set.is_local).collect();
@@ -32,12 +38,15 @@ pub fn with(base: &Environment, lab: &Lab, wanted: &Table, mut orders: Orders) -
     if let Some(named) = named_already(base, wanted) {
         return Ok(Environment { named, ..base.clone() });
     }
-    let home = Home::of(&environments()?, orders.toolchain, orders.cuda, lab)?;
-    let folder = home.set(&key(base, lab, wanted));
-    if !has_folders(wanted)
-        && let Some(environment) = Environment::read(&folder)
-    {
-        return Ok(environment);
+    let key = key(base, lab, wanted);
+    let home = Home::of(environments, orders.toolchain, orders.cuda, lab)?;
+    let folder = home.set(&key);
+    if !has_folders(wanted) {
+        let shared = others.map(|others| Home::of(others, orders.toolchain, orders.cuda, lab)).transpose()?;
+        let built = [Some(folder.clone()), shared.map(|shared| shared.set(&key))];
+        if let Some(environment) = built.iter().flatten().find_map(|folder| Environment::read(folder)) {
+            return Ok(environment);
+        }
     }
     let _lock = home.lock(&mut orders)?;
     home.write_sources(lab)?;

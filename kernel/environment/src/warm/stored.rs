@@ -1,0 +1,186 @@
+//! What environments and sets take up in the cache, and when they were used last.
+//!
+//! A session holds a shared lock on the file `used` in each folder that its cells are linked with. What somebody holds is not
+//! removed; the time at which the file was changed is that of the last use.
+
+use super::Environment;
+use crate::files;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The file that is locked by those who use the folder that it is in.
+const USED: &str = "used";
+
+/// Keeps what a session is linked with from being removed.
+pub struct Hold(#[allow(dead_code, reason = "files are unlocked when they are closed")] Vec<File>);
+
+impl Environment {
+    /// Takes note that it is used, as long as the result lives. In a shared install, which users only read, nothing is ever
+    /// removed.
+    pub fn hold(&self) -> Hold {
+        let libraries = self.sets.iter().map(|set| set.path.as_path()).chain([self.library.as_path()]);
+        let folders: BTreeSet<&Path> =
+            libraries.filter_map(Path::parent).chain([self.package.as_path()]).collect();
+        let hold = |folder: &Path| {
+            let file = File::create(folder.join(USED)).ok()?;
+            file.set_modified(SystemTime::now()).ok()?;
+            file.try_lock_shared().ok()?;
+            Some(file)
+        };
+        Hold(folders.into_iter().filter_map(hold).collect())
+    }
+}
+
+/// A compiled set in the cache.
+#[derive(Debug)]
+pub struct Stored {
+    /// The lines that it was asked for with.
+    pub lines: Vec<String>,
+    folder: PathBuf,
+    /// What its own files take up, in bytes; crates that others use as well are not counted.
+    pub size: u64,
+    /// When a session was linked with it last.
+    pub last_use: SystemTime,
+    /// Whether a session is.
+    pub is_in_use: bool,
+}
+
+/// The sets in a folder of environments, those that were used last first.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn stored(environments: &Path) -> Result<Vec<Stored>> {
+    let mut stored = Vec::new();
+    for root in files::subfolders(environments)? {
+        for folder in files::subfolders(&root.join("sets")).unwrap_or_default() {
+            stored.extend(Stored::read(folder));
+        }
+    }
+    stored.sort_by_key(|stored| std::cmp::Reverse(stored.last_use));
+    Ok(stored)
+}
+
+impl Stored {
+    fn read(folder: PathBuf) -> Option<Self> {
+        let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()?;
+        let dependencies = manifest.get("dependencies")?.as_table()?;
+        let asked = dependencies.iter().filter(|(name, _)| !["lab", "taper-common"].contains(&name.as_str()));
+        let lines = asked.map(|(name, config)| format!("{name} = {config}")).collect();
+        let used = File::open(folder.join(USED)).ok();
+        let last_use = used.as_ref().and_then(|used| used.metadata().ok()?.modified().ok());
+        let last_use = last_use.or_else(|| fs::metadata(&folder).ok()?.modified().ok())?;
+        let is_in_use = used.is_some_and(|used| used.try_lock().is_err());
+        Some(Self { lines, size: files::size(&folder), folder, last_use, is_in_use })
+    }
+
+    /// How long nobody has used it.
+    pub fn unused_for(&self) -> Duration {
+        self.last_use.elapsed().unwrap_or_default()
+    }
+
+    /// Removes it, unless somebody uses it; returns whether it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self) -> Result<bool> {
+        // Whoever begins to use it while it is being removed waits for a build then.
+        if let Ok(used) = File::open(self.folder.join(USED))
+            && used.try_lock().is_err()
+        {
+            return Ok(false);
+        }
+        fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("cannot remove {}", self.folder.display()))?;
+        Ok(true)
+    }
+}
+
+/// Removes the compiled crates that no environment and no set needs any more; returns how many bytes they took up.
+///
+/// # Errors
+/// When one of them cannot be removed, or a build is going on.
+pub fn sweep(environments: &Path) -> Result<u64> {
+    let mut freed = 0;
+    for root in files::subfolders(environments)? {
+        let Ok(lock) = File::create(root.join("lock")) else { continue };
+        // Somebody builds there.
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        let mut needed = BTreeSet::new();
+        let mut folders = BTreeSet::new();
+        for kind in ["labs", "sets"] {
+            for folder in files::subfolders(&root.join(kind)).unwrap_or_default() {
+                if let Some(environment) = Environment::read(&folder) {
+                    needed.extend(
+                        environment
+                            .crates
+                            .iter()
+                            .filter_map(|found| Some(found.file.file_stem()?.to_owned())),
+                    );
+                    folders.extend(
+                        environment
+                            .dependencies
+                            .iter()
+                            .filter(|folder| folder.ends_with("debug/deps"))
+                            .cloned(),
+                    );
+                }
+            }
+        }
+        // Those for the machine that compiles, which procedural macros and build scripts need, are in the folder without a target.
+        folders.retain(|folder| !folder.ends_with("target/debug/deps"));
+        for file in folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
+            let path = file.path();
+            let is_compiled =
+                path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+            let is_part_of_lab = path.file_stem().is_some_and(|stem| !stem.to_string_lossy().contains('-'));
+            if is_compiled && !is_part_of_lab && path.file_stem().is_some_and(|stem| !needed.contains(stem)) {
+                freed += file.metadata().map_or(0, |metadata| metadata.len());
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+    }
+    Ok(freed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_session_holds_is_not_removed() {
+        let environments = tempfile::tempdir().unwrap();
+        let folder = environments.path().join("root/sets/key");
+        files::write(
+            &folder.join("Cargo.toml"),
+            "[dependencies]\nlab = { path = \"x\" }\ntaper-common = { path = \"y\" }\nrand = \"0.9\"\n",
+        )
+        .unwrap();
+        files::write(&folder.join("libset.so"), [0; 1000]).unwrap();
+        let list = || stored(environments.path()).unwrap();
+        let found = &list()[0];
+        assert_eq!((found.lines.as_slice(), found.is_in_use), (&["rand = \"0.9\"".to_owned()][..], false));
+        assert!((1000..1200).contains(&found.size), "{}", found.size);
+        let used = File::create(folder.join(USED)).unwrap();
+        used.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+        used.try_lock_shared().unwrap();
+        let found = &list()[0];
+        assert!(found.is_in_use && !found.remove().unwrap());
+        assert!((100..110).contains(&found.unused_for().as_secs()));
+        drop(used);
+        // A test next to this one may be starting a program, which has a copy of the open file until it begins.
+        let mut removed = found.remove().unwrap();
+        for _ in 0..100 {
+            removed = removed || found.remove().unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+            if removed {
+                break;
+            }
+        }
+        assert!(removed && !folder.exists() && list().is_empty());
+    }
+}
