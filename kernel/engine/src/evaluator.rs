@@ -78,7 +78,7 @@ pub struct Evaluator {
     lab: Lab,
     /// What cells are linked with.
     environment: Environment,
-    /// Locks on the parts of the cache that this session uses, so that nobody removes them.
+    /// Locks on the parts of the cache that this session uses, so that they are not removed.
     held: Vec<Hold>,
     /// How often the user has interrupted the current cell.
     interrupts: Arc<AtomicUsize>,

@@ -133,7 +133,7 @@ impl Evaluator {
         let name = command.specification().and_then(|command| command.alias_of).unwrap_or(command.name);
         Ok(Answer::line(match name {
             ":allow_static_linking" => {
-                no_effect(name, "`lab` is a shared library, and other crates are linked into each cell")
+                no_effect(name, "`lab` and the crates of `:dep` lines are shared libraries in any case")
             }
             ":build_env" => self.set_build_variable(argument)?,
             ":cache" | ":clear_cache" | ":sccache" => {
