@@ -233,7 +233,7 @@ impl Spans {
     }
 }
 
-/// The bytes of the crate that one of rustc's spans, or the macro call that it stems from, covers.
+/// The byte range of a span in the crate. For a span inside a macro's definition, it is the range of the macro call.
 fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
     if span["file_name"] != "src/lib.rs" {
         return span["expansion"]["span"].as_object().and_then(|_| bytes(&span["expansion"]["span"]));
@@ -242,6 +242,8 @@ fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
     Some(number("byte_start")?..number("byte_end")?)
 }
 
+/// Renders a message in rustc's style. `borrower` is a variable that would outlive what it borrows from; then our own advice
+/// replaces rustc's notes.
 fn render(
     json: &Value,
     message: &str,
