@@ -1,7 +1,7 @@
-//! Completion and help: a process of its own with the whole of rust-analyzer, started at the first request.
+//! Completion and help, answered by the analyzer, a separate process with a full rust-analyzer. It starts at the first request.
 //!
-//! It is separate because the session's process must stay small and be ready at once, and because it can answer
-//! while a cell runs. Each request brings along what the session has defined so far; rust-analyzer sees the change.
+//! It is a separate process so that the session's process stays small and starts quickly, and so that requests can be answered
+//! while a cell runs. Each request contains all definitions of the session, of which rust-analyzer processes the changes.
 
 use crate::session::Session;
 use anyhow::{Context, Result};
@@ -18,37 +18,38 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 use wire::{Completion, Completions};
 
-/// A place in code, in bytes of it, of which something is asked; with where the answer goes.
+/// A request about a position in code, in bytes, with the channel for the answer.
 enum Request {
     Complete(String, usize, oneshot::Sender<Completions>),
     Inspect(String, usize, oneshot::Sender<Vec<MediaType>>),
 }
 
-/// Asks with a queue of requests, and waits for the answers.
+/// A function that queues a request for documentation and waits for the answer.
 fn documentation(queue: mpsc::Sender<Request>) -> Documentation {
     Arc::new(move |code: String| {
         let (answer, answered) = oneshot::channel();
         let position = code.len();
-        // The thread is gone only when the process ends.
+        // The thread ends only with the process.
         let _ = queue.send(Request::Inspect(code, position, answer));
         answered.blocking_recv().unwrap_or_default()
     })
 }
 
-/// Queues requests for the process.
+/// Sends requests to the analyzer's thread.
 pub struct Analyzer {
     queue: mpsc::Sender<Request>,
 }
 
 impl Analyzer {
-    /// The process works in `folder` and must not inherit `own_variables`; `cuda` is as in the session's setting.
+    /// Starts the thread. The process will work in `folder`, and will not inherit `own_variables`; `cuda` says whether to use the
+    /// environment for GPUs.
     pub fn new(folder: PathBuf, own_variables: OwnVariables, cuda: bool, session: Session) -> Self {
         let (queue, requests) = mpsc::channel();
         session.set_documentation(documentation(queue.clone()));
         std::thread::spawn(move || {
             let mut analysis = Analysis { process: None, session, folder, own_variables, cuda };
             for request in requests {
-                // Nobody waits for the answer any more only when the kernel ends.
+                // The receiver is dropped only when the kernel ends.
                 match request {
                     Request::Complete(code, position, answer) => {
                         let _ = answer.send(analysis.complete(&code, position));
@@ -62,25 +63,25 @@ impl Analyzer {
         Self { queue }
     }
 
-    /// What could stand at `position`, in bytes.
+    /// Completions at `position`, in bytes.
     pub async fn complete(&self, code: String, position: usize) -> Completions {
         self.answer(|answer| Request::Complete(code, position, answer)).await
     }
 
-    /// Help on what stands at `position`, in bytes.
+    /// Help on the name at `position`, in bytes.
     pub async fn inspect(&self, code: String, position: usize) -> Vec<MediaType> {
         self.answer(|answer| Request::Inspect(code, position, answer)).await
     }
 
     async fn answer<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
         let (answer, answered) = oneshot::channel();
-        // The thread is gone only when the process ends.
+        // The thread ends only with the process.
         let _ = self.queue.send(request(answer));
         answered.await.unwrap_or_default()
     }
 }
 
-/// The process, once it is needed, and what it is asked.
+/// The state of the analyzer's thread. The process is started when it is needed.
 struct Analysis {
     process: Option<Process>,
     session: Session,
@@ -108,8 +109,8 @@ impl Analysis {
     fn inspect(&mut self, code: &str, position: usize) -> Vec<MediaType> {
         let range = path_at(code, position);
         let name = &code[range.clone()];
-        // Without its arguments a macro is none, and a method may be taken for a field. evcxr looks at what is before the
-        // position, and at a parenthesis there.
+        // rust-analyzer does not recognize a macro without arguments, and may take a method for a field. evcxr handles code that
+        // ends in an opening parenthesis.
         let (asked, rest) = match name.strip_suffix('!') {
             Some(macro_name) => (macro_name.len(), "()"),
             None if code[range.end..].starts_with('(') => (name.len() + 1, "()"),
@@ -117,7 +118,8 @@ impl Analysis {
         };
         let mut answer = Answer::Nothing;
         if !name.is_empty() {
-            // Variables of the cell itself are in what precedes the name, as far as that can be understood.
+            // First with the code before the name, which may define the cell's own variables, then without it, in case that code
+            // does not parse.
             for before in [&code[..range.start], ""] {
                 let (before, _) = self.session.with_definitions(before, range.start);
                 let position = before.len() + asked;
@@ -136,7 +138,7 @@ impl Analysis {
     fn ask(&mut self, question: &Question) -> Answer {
         self.try_to_ask(question).unwrap_or_else(|error| {
             tracing::warn!("no completion: {error:#}");
-            // The next request starts another one.
+            // The next request starts another process.
             self.process = None;
             Answer::Nothing
         })
@@ -152,7 +154,7 @@ impl Analysis {
     }
 }
 
-/// The process, and the pipes to it.
+/// The process, with the pipes to it.
 struct Process {
     child: Child,
     questions: ChildStdin,
@@ -163,7 +165,7 @@ impl Process {
     fn start(folder: &Path, own_variables: &OwnVariables, cuda: bool) -> Result<Self> {
         let mut command = Command::new(this_program()?);
         own_variables.restore(&mut command);
-        // Of several heaps each keeps what rust-analyzer needs but once.
+        // With several malloc arenas, each would keep memory that rust-analyzer needs only briefly.
         command.env("MALLOC_ARENA_MAX", "1");
         command.arg("analyzer").arg(folder).args(cuda.then_some("--cuda"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

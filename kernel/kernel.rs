@@ -1,4 +1,4 @@
-//! This program as a kernel: what the session and the analyzer make of the requests of clients.
+//! The implementation of `wire::Kernel`: passes the requests of clients to the session and the analyzer.
 
 use crate::analyzer::Analyzer;
 use crate::session::Session;
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 use wire::{Channels, Completions, Execute, Info, Kernel, PastCell};
 
-/// How often to look whether the process that started the kernel is still there.
+/// How often to check whether the process that started the kernel still exists.
 const PARENT_CHECK: Duration = Duration::from_secs(1);
 
 /// The kernel of this program.
@@ -26,7 +26,7 @@ pub struct Taper {
 }
 
 impl Taper {
-    /// Starts the session, which gets ready while it waits for its first cell.
+    /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts at the first request.
     pub fn start(setting: Setting, channels: Channels) -> Self {
         let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
         let cuda = setting.cuda;
@@ -103,19 +103,18 @@ async fn rust_version() -> String {
         let output = Command::new("rustc").arg("--version").output().ok()?;
         Some(String::from_utf8(output.stdout).ok()?.split(' ').nth(1)?.to_owned())
     };
-    // Without a compiler it is the one that is needed.
+    // Without a compiler, name the version that taper needs.
     let version = tokio::task::spawn_blocking(ask).await.ok().flatten();
     version.unwrap_or_else(|| env!("CARGO_PKG_RUST_VERSION").into())
 }
 
-/// Waits until a signal comes, or the process that started the kernel is gone.
+/// Waits for a signal that ends the kernel, or for the end of the process that started it.
 ///
 /// # Errors
-///
-/// The signals cannot be listened to.
+/// When the signals cannot be handled.
 pub fn told_to_end() -> Result<impl Future<Output = ()>> {
     let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    // Interrupts come as messages; the signal is meant for the program in the same terminal.
+    // Ignored: interrupts of cells come as messages, and Ctrl-C is meant for the program in the same terminal.
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move { while interrupt.recv().await.is_some() {} });
     Ok(async move {

@@ -1,6 +1,6 @@
 //! taper: a Jupyter kernel for Rust that starts warm, and the runner of its course.
 
-// The reader of standard output may stop reading at any time: see `terminal.rs`.
+// `println!` panics if the reader of standard output has gone: see `terminal.rs`.
 #![deny(clippy::print_stdout)]
 
 mod analyzer;
@@ -19,7 +19,6 @@ mod notebook;
 mod packages;
 mod pages;
 mod parameters;
-
 mod session;
 mod terminal;
 mod worker;
@@ -41,7 +40,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
-        // As with other command-line programs, `taper doctor | head -1` is no error.
+        // As in other command-line programs, `taper doctor | head -1` is not an error.
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             warn_user!("taper: {error:#}");

@@ -1,5 +1,5 @@
-//! A session as the rest of the kernel sees it: a queue of cells, and what can be done and told while one of them runs.
-//! The thread that works it off is in `worker.rs`.
+//! A session as the rest of the kernel sees it: a queue of cells, and the requests that can be answered while a cell runs.
+//! The thread that processes the queue is in `worker.rs`.
 
 use crate::worker::Worker;
 use cell::Commands;
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use wire::message::JupyterMessage;
 use wire::{Channels, Execute, PastCell, Stdin};
 
-/// How long a cell may take to end by itself when it is interrupted.
+/// How long an interrupted cell may take to end by itself, before its process is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often an interrupt looks whether it has had effect.
+/// How often an interrupt checks whether the cell has ended.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What the rest of the kernel keeps of a session.
+/// A handle to a session.
 #[derive(Clone)]
 pub struct Session {
     queue: mpsc::Sender<Execute>,
@@ -25,24 +25,24 @@ pub struct Session {
     stdin: Stdin,
 }
 
-/// What the session's thread shows of itself while it is busy.
+/// The state that the session's thread shares with other threads.
 #[derive(Default)]
 pub struct Shared {
     /// The process that runs the cells, once it has been started.
     pub runner: Mutex<Option<Runner>>,
-    /// The process that completes, or 0 where there is none yet. An interrupt leaves it alone.
+    /// The process ID of the analyzer, which an interrupt must not kill; 0 if it has not been started.
     pub analyzer: AtomicU32,
-    /// How often the user has interrupted the cell in progress.
+    /// How often the user has interrupted the current cell.
     pub interrupts: Arc<AtomicUsize>,
-    /// The request of the cell in progress.
+    /// The request of the current cell.
     pub current: Mutex<Option<JupyterMessage>>,
-    /// Where the session asks for documentation, once there is somebody to ask.
+    /// Looks up documentation for the session, once the analyzer is available.
     pub documentation: Mutex<Option<Documentation>>,
-    /// Code, number, items and variables of the cells that have run.
+    /// The cells that have run, and their definitions.
     pub log: Mutex<Log>,
 }
 
-/// What the session has run so far, for history and completion.
+/// The cells that the session has run so far and their definitions, for history and completion.
 #[derive(Default)]
 pub struct Log {
     /// The cells with their numbers and results.
@@ -51,27 +51,28 @@ pub struct Log {
     pub items: Vec<String>,
     /// The variables with their types.
     pub variables: Vec<(String, String)>,
-    /// The dependencies that cells have added, as commands, each once.
+    /// The dependencies that cells have added, as `:dep` commands, each once.
     pub dependencies: Vec<String>,
 }
 
 impl Log {
-    /// Forgets what cells have defined, but not that they have run.
+    /// Forgets the definitions, but not the history.
     pub fn forget(&mut self) {
         *self = Self { inputs: std::mem::take(&mut self.inputs), ..Self::default() };
     }
 
-    /// Takes note of all that is defined now.
+    /// Records the definitions of the session.
     pub fn know(&mut self, evaluator: &Evaluator) {
         self.items = evaluator.items();
         self.variables = evaluator.variables();
         self.dependencies = evaluator.dependencies();
     }
 
-    /// The code after everything that the session has defined, and where it starts. `position` is the byte that is asked about.
+    /// The definitions of the session followed by `code`, and the offset at which `code` starts. `position` is the byte in `code`
+    /// that the request is about.
     fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
         let Commands { commands, code_start } = cell::commands(code);
-        // What a command may be called has nothing to do with what is defined.
+        // The completion of a command does not depend on definitions.
         if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
             return (code.to_owned(), 0);
         }
@@ -80,9 +81,9 @@ impl Log {
             definitions.push_str(command);
             definitions.push('\n');
         }
-        // Commands must stay in front of everything that is Rust.
+        // evcxr recognizes commands only before any Rust code.
         definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
-        // evcxr passes over comments as long as it looks for commands, and documentation is one to it.
+        // A statement, because evcxr drops comments before the first one, and with them the documentation of the first item.
         definitions.push_str(";\n");
         for item in &self.items {
             definitions.push_str(item);
@@ -96,8 +97,8 @@ impl Log {
     }
 }
 
-/// The commands that code starts with, with blanks for all but those that add crates: evcxr carries them out, and nobody who
-/// asks about a cell with `:clear_cache` wants anything to be cleared.
+/// The commands at the start of the code, with all commands blanked that do not add crates. evcxr carries out commands even to
+/// answer a completion request, which must not, for example, clear a cache.
 fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
     let mut shown = String::new();
     for command in commands {
@@ -117,13 +118,13 @@ impl Shared {
         current.as_ref().is_some_and(|current| current.header.msg_id == request.header.msg_id)
     }
 
-    /// Ends the cell: first it is asked to, and gets some time to do so; then its process is ended, and with it all
-    /// variables. As long as it is being compiled, the compiler is ended.
+    /// Ends the cell. While it is being compiled, kills the compiler. While it runs, asks it to end, and if it has not done so
+    /// after a while, kills its process, which loses all variables.
     fn end_cell(&self, request: &JupyterMessage, stdin: &Stdin) {
         let mut asked: Option<Instant> = None;
-        // A cell may be between two compilers, or just about to run.
+        // A loop, because the cell may be between two runs of the compiler, or just about to run.
         while self.is_current(request) {
-            // Nobody is going to answer what it may just have asked.
+            // The cell may just have asked a question, which will not be answered any more.
             stdin.cancel();
             match &*self.runner.lock().unwrap() {
                 Some(runner) if runner.is_running() => match asked {
@@ -132,7 +133,7 @@ impl Shared {
                         runner.interrupt();
                     }
                     Some(asked) if asked.elapsed() >= GRACE || self.interrupts.load(Ordering::SeqCst) > 1 => {
-                        // Once, for what comes after it is the process of the next cells.
+                        // Return, because the next process belongs to the next cells.
                         return runner.kill();
                     }
                     Some(_) => {}
@@ -149,7 +150,7 @@ impl Shared {
 }
 
 impl Session {
-    /// Starts the session's thread, which gets ready while it waits for its first cell.
+    /// Starts the session's thread, which starts the evaluator right away and then waits for cells.
     pub fn start(setting: Setting, Channels { iopub, stdin, replies }: Channels) -> Self {
         let (queue, cells) = mpsc::channel();
         let shared = Arc::new(Shared::default());
@@ -160,11 +161,11 @@ impl Session {
 
     /// Queues a cell.
     pub fn execute(&self, cell: Execute) {
-        // The thread is gone only when the process ends.
+        // The thread ends only with the process.
         let _ = self.queue.send(cell);
     }
 
-    /// The request of the cell in progress, if any.
+    /// The request of the current cell, if there is one.
     fn current(&self) -> Option<JupyterMessage> {
         self.shared.current.lock().unwrap().clone()
     }
@@ -175,23 +176,23 @@ impl Session {
         inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
     }
 
-    /// What has been defined so far, as code, with `code` after it; and where that starts. `position` is the byte of it that
-    /// is asked about.
+    /// The definitions of the session, as code, followed by `code`, and the offset at which `code` starts. `position` is the byte
+    /// in `code` that the request is about.
     pub fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
         self.shared.log.lock().unwrap().with_definitions(code, position)
     }
 
-    /// Says where to ask for documentation.
+    /// Sets the function that looks up documentation.
     pub fn set_documentation(&self, documentation: Documentation) {
         *self.shared.documentation.lock().unwrap() = Some(documentation);
     }
 
-    /// Says which process completes.
+    /// Sets the process ID of the analyzer.
     pub fn set_analyzer(&self, id: u32) {
         self.shared.analyzer.store(id, Ordering::SeqCst);
     }
 
-    /// Has the cell in progress end. A second interrupt does not wait until it does so by itself.
+    /// Interrupts the current cell. A second interrupt kills its process without waiting for the cell to end by itself.
     pub fn interrupt(&self) {
         let Some(request) = self.current() else { return };
         if self.shared.interrupts.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -200,7 +201,7 @@ impl Session {
         }
     }
 
-    /// Ends the child, for good.
+    /// Kills the child, the analyzer, and everything that they have started.
     pub fn shut_down(&self) {
         processes::end_descendants(std::process::id(), &[]);
     }
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_cells_commands_only_those_that_add_crates_are_carried_out_for_completion() {
+    fn completion_carries_out_only_the_commands_that_add_crates() {
         let log = Log {
             dependencies: vec![":dep a = \"1\"".into()],
             items: vec!["use a;".into()],

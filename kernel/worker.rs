@@ -1,4 +1,4 @@
-//! The session's thread: runs the cells of the queue one after the other, each from busy to idle.
+//! The session's thread: runs the cells of the queue one after the other, and reports each from busy to idle.
 
 use crate::session::Shared;
 use anyhow::{Result, anyhow};
@@ -19,7 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use wire::message::{self, JupyterMessage, message};
 use wire::{Execute, IoPub, Output, Stdin};
 
-/// What is on the thread.
+/// The state of the session's thread.
 pub struct Worker {
     setting: Setting,
     iopub: IoPub,
@@ -31,7 +31,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Gets ready for the first cell.
+    /// Starts the evaluator, so that it is ready for the first cell.
     pub fn start(
         setting: Setting,
         iopub: IoPub,
@@ -45,7 +45,7 @@ impl Worker {
         worker
     }
 
-    /// Runs cells until there is nobody left to send any.
+    /// Runs cells until the queue is closed.
     pub fn work(&mut self, cells: &mpsc::Receiver<Execute>) {
         while let Ok(cell) = cells.recv() {
             self.run(cell, cells);
@@ -58,7 +58,7 @@ impl Worker {
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }
 
-    /// Runs a cell. If it fails, the cells that wait behind it are not run.
+    /// Runs a cell. If it fails, the cells that are queued after it are aborted.
     fn run(&mut self, Execute { request, content }: Execute, behind: &mpsc::Receiver<Execute>) {
         self.shared.interrupts.store(0, Ordering::SeqCst);
         *self.shared.current.lock().unwrap() = Some(request.clone());
@@ -89,7 +89,7 @@ impl Worker {
                 HashMap::new()
             }
         };
-        // Whatever a client sends after it has seen the failure is not meant to be aborted.
+        // Take these cells before the client sees the failure: what it sends afterwards must not be aborted.
         let stop = outcome.is_err() && content.stop_on_error;
         let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
         *self.shared.current.lock().unwrap() = None;
@@ -120,10 +120,10 @@ impl Worker {
         let _ = self.replies.send(message(reply, Some(request)));
     }
 
-    /// Answers a cell that waited behind one that failed.
+    /// Answers a cell that was queued after one that failed.
     fn abort(&self, Execute { request, .. }: Execute) {
         self.iopub.status(ExecutionState::Busy, &request);
-        // Without a number: it has not been counted, and JupyterLab would show it.
+        // Without an execution count: the cell was not counted, and JupyterLab would show the number.
         let content = message::unknown("execute_reply", json!({ "status": "aborted" }));
         let _ = self.replies.send(message(content, Some(&request)));
         self.iopub.status(ExecutionState::Idle, &request);
@@ -136,7 +136,7 @@ impl Worker {
         content: &ExecuteRequest,
     ) -> Result<Vec<Data>, ReplyError> {
         if self.evaluator.is_err() {
-            // Perhaps the user has done by now what the message asked for.
+            // Try again: the user may have followed the advice in the error by now.
             self.start_evaluator();
         }
         let evaluator = match &mut self.evaluator {
@@ -151,7 +151,7 @@ impl Worker {
         let ask = |Question { prompt, is_password }: Question| {
             let answer = match content.allow_stdin {
                 true => self.stdin.ask(request, prompt, is_password),
-                // One that goes on asking would do so for ever.
+                // A cell that asks again after a refusal might do so forever.
                 false if refused.replace(true) => {
                     runner.kill();
                     None
@@ -179,13 +179,13 @@ impl Worker {
             Err(Failed::Ended(_)) => evaluator.forget_variables(),
             _ => Vec::new(),
         };
-        // A cell that failed may have defined its items all the same.
+        // Even a cell that failed may have defined items.
         self.shared.log.lock().unwrap().know(evaluator);
         match evaluated {
             Ok(Ran { failure, commands, result }) => match failure {
                 _ if refused.get() => Err(cannot_ask()),
                 Some(failure) if interrupted => Err(errors::interrupted(&failure)),
-                // It goes on when it cannot read, but its author has stopped it.
+                // The cell ignored that its read failed, and succeeded, but the user has interrupted it.
                 None if withdrawn.get() => {
                     Err(errors::plain("Interrupted", "the cell was interrupted, and has ended by itself"))
                 }
@@ -211,7 +211,7 @@ impl Worker {
         }
     }
 
-    /// What evaluates cells has panicked, which is a bug of taper or evcxr: nothing of it can be trusted any more.
+    /// Starts a new evaluator after a panic in the old one, which is a bug in taper or evcxr, and whose state cannot be trusted.
     fn start_over(&mut self, payload: &(dyn Any + Send)) -> ReplyError {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref().copied()).unwrap_or("no text");
@@ -221,13 +221,13 @@ impl Worker {
         errors::plain(
             "KernelError",
             &format!(
-                "the kernel failed at this cell ({text}), and has started over: variables, functions and types are gone. \
+                "the kernel failed at this cell ({text}) and has started over: variables, functions and types are gone. \
                  Run the cells that define them again."
             ),
         )
     }
 
-    /// Publishes the results of a cell; returns the text of the last one.
+    /// Publishes the results of a cell; returns the plain text of the last one.
     fn show(&self, results: Vec<Data>, request: &JupyterMessage, content: &ExecuteRequest) -> Option<String> {
         let parsed = cell::parse(&content.code);
         let mut text = None;
@@ -246,7 +246,7 @@ impl Worker {
         text
     }
 
-    /// Evaluates what the client wants to know after the cell, without a trace on IOPub.
+    /// Evaluates the user expressions of a request, without publishing anything on IOPub.
     fn expressions(
         &mut self,
         request: &JupyterMessage,
@@ -274,11 +274,12 @@ impl Worker {
 }
 
 fn cannot_ask() -> ReplyError {
-    let text = "the cell asked for input, but whoever runs this notebook cannot be asked: take the input from a constant";
+    let text =
+        "the cell asked for input, but this notebook is run without anyone to ask: use a constant instead";
     errors::plain("StdinNotImplementedError", text)
 }
 
-/// `()` says that there is no result.
+/// Whether the result is `()`, which is not shown.
 fn is_unit(data: &Data) -> bool {
     data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()")
 }

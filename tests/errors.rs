@@ -80,17 +80,13 @@ async fn the_end_of_the_process_is_an_error_and_the_next_cell_works() {
             "(exit status: 3): it called `std::process::exit`",
             "The variable `x0` is gone;",
         ),
-        (
-            "unsafe { *(8 as *mut u8) = 1 }",
-            "it accessed memory that it must not",
-            "The variable `x1` is gone;",
-        ),
+        ("unsafe { *(8 as *mut u8) = 1 }", "it accessed invalid memory", "The variable `x1` is gone;"),
         (
             "fn deep(n: u64) -> u64 { std::hint::black_box([n; 64])[7] + deep(n + 1) } deep(0)",
-            "as when stack or memory run out",
+            "the stack overflowed, memory ran out",
             "The variable `x2` is gone;",
         ),
-        (ALL_MEMORY, "as when stack or memory run out", "The variable `x3` is gone;"),
+        (ALL_MEMORY, "the stack overflowed, memory ran out", "The variable `x3` is gone;"),
         ("std::process::exit(0)", "(exit status: 0): it called", "The variable `x4` is gone;"),
     ];
     for (number, (code, reason, lost)) in cases.into_iter().enumerate() {
@@ -273,7 +269,7 @@ async fn a_variable_that_borrows_says_what_to_do() {
     let shown = traceback(&error);
     assert!(
         shown.contains("--> [2]:1:13")
-            && shown.contains("`.to_vec()`, or do all that needs it within braces"),
+            && shown.contains("`.to_vec()`, or put everything that uses it within braces"),
         "{shown}"
     );
     assert_eq!(run(&mut kernel, "let part = numbers[1..].to_vec(); part.len()").await[2], "result 3: 2");
@@ -303,10 +299,7 @@ async fn what_is_defined_anew_replaces_the_old_and_impl_cells_can_be_run_again()
     let messages = run(&mut kernel, "#[derive(Clone, Debug)]\nstruct Point { x: i32, y: i32 }\n1 + 1").await;
     assert_eq!(
         messages[2..4],
-        [
-            "stderr: `p` is gone: its type was defined anew. Run the cell that makes it again.\n",
-            "result 8: 2"
-        ]
+        ["stderr: `p` is gone: its type was redefined. Run the cell that creates it again.\n", "result 8: 2"]
     );
     assert_eq!(run(&mut kernel, "Point { x: 3, y: 4 }.scaled()").await[2], "result 9: 60");
     kernel.shut_down().await.unwrap();

@@ -86,7 +86,7 @@ async fn a_lab_that_is_being_worked_on_is_the_one_that_runs() {
 async fn a_session_that_has_begun_keeps_its_lab() {
     let mut kernel = kernel().await;
     run(&mut kernel, "let kept = vec![1, 2, 3];").await;
-    let refused = "error DependencyError: cells have used another `lab` already: restart the kernel, and run this cell first";
+    let refused = "error DependencyError: cells have already used another `lab`: restart the kernel and run this cell first";
     assert_eq!(run(&mut kernel, BURN).await[2], refused);
     assert_eq!(run(&mut kernel, "kept.len()").await[2], "result 3: 3");
     kernel.shut_down().await.unwrap();

@@ -124,8 +124,7 @@ async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_
     // A change in the function.
     let main = folder.path().join("src/lib.rs");
     fs::write(&main, &source.replace("x + 1", "x + 10")).unwrap();
-    let gone =
-        "stderr: `point` is gone: the crate of its type has changed. Run the cell that makes it again.\n";
+    let gone = "stderr: `point` is gone: the crate that defines its type has changed. Run the cell that creates it again.\n";
     assert_eq!(outputs(&mut kernel, "(n, own_crate::next(0))").await, [gone, "result 2: (7, 10)"]);
     // A change in what it depends on.
     fs::write(folder.path().join("helper/src/lib.rs"), "pub fn times(x: i32) -> i32 { x * 3 }\n").unwrap();

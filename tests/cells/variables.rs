@@ -88,7 +88,7 @@ async fn variables_of_types_of_ones_own_outlive_a_new_dependency_and_the_same_de
             ("p.x + tiny::NUMBER", &["result 6: 41"]),
             (
                 "#[derive(Debug)] pub struct P { x: String }",
-                &["stderr: `p` is gone: its type was defined anew. Run the cell that makes it again.\n"],
+                &["stderr: `p` is gone: its type was redefined. Run the cell that creates it again.\n"],
             ),
             ("p", &["error CompileError: cannot find value `p` in this scope"]),
         ],

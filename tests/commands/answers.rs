@@ -113,7 +113,7 @@ async fn a_shell_shows_what_it_prints_and_its_failure_is_one() {
     let mut kernel = kernel().await;
     assert_eq!(outputs(&mut kernel, "!printf 'one\\ntwo ü'").await, ["stdout: one\ntwo ü"]);
     let messages = outputs(&mut kernel, "!echo no >&2; exit 3\n1 + 1").await;
-    assert_eq!(messages, ["stderr: no\n", "error CommandError: the command has failed (exit status: 3)"]);
+    assert_eq!(messages, ["stderr: no\n", "error CommandError: the command failed (exit status: 3)"]);
     // A program in the background does not hold up the cell.
     assert_eq!(outputs(&mut kernel, "!echo on; sleep 1000 &\n1 + 1").await, ["stdout: on\n", "result 3: 2"]);
     let quit = &outputs(&mut kernel, "!echo ran\n:quit").await;

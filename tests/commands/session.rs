@@ -43,7 +43,10 @@ async fn a_restart_names_what_is_gone_and_brings_the_environment() {
     let built = outputs(&mut kernel, ":build_env GREETING=hello\nenv!(\"GREETING\")").await;
     assert_eq!(built[1], "result 7: \"hello\"");
     let refused = outputs(&mut kernel, ":build_env RUSTC_WRAPPER=x").await;
-    assert!(refused[0].starts_with("error CommandError: `RUSTC_WRAPPER` is taper's own"), "{refused:?}");
+    assert!(
+        refused[0].starts_with("error CommandError: `RUSTC_WRAPPER` is reserved by taper"),
+        "{refused:?}"
+    );
     kernel.shut_down().await.unwrap();
 }
 
@@ -53,7 +56,7 @@ async fn results_and_errors_are_shown_as_the_user_has_set() {
     assert_eq!(outputs(&mut kernel, ":fmt {:>4}\n7").await, ["display text/plain", "result 1:    7"]);
     let card = ":fmt {:#?}\nstruct Card;\nimpl Card { fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/plain\\nace\\nEVCXR_END_CONTENT\") } }\nCard";
     assert_eq!(outputs(&mut kernel, card).await[1], "result 2: ace");
-    let refused = "error CommandError: `none` is no format for a value: argument never used";
+    let refused = "error CommandError: `none` is not a valid format: argument never used";
     assert_eq!(outputs(&mut kernel, ":fmt none").await, [refused]);
     assert_eq!(outputs(&mut kernel, ":fmt\n:types\nSome(1)").await[1], "result 4: : Option<i32> = Some(1)");
     assert_eq!(outputs(&mut kernel, ":types").await, ["result 5: Types: false\n"]);
@@ -154,7 +157,7 @@ async fn a_session_starts_with_what_evcxr_toml_says() {
     let mut kernel = kernel_in(folder.path()).await;
     let messages = outputs(&mut kernel, "1 + 1").await;
     let line = format!(
-        "stderr: evcxr.toml was not taken over: {}, line 2: invalid type: integer `1`, expected a string\n",
+        "stderr: evcxr.toml was not loaded: {}, line 2: invalid type: integer `1`, expected a string\n",
         folder.path().canonicalize().unwrap().join("evcxr.toml").display()
     );
     assert_eq!(messages, [line.as_str(), "result 1: 2"]);

@@ -1,5 +1,5 @@
-//! The process behind completion and help: an evcxr whose rust-analyzer sees std, `lab` and the crates that `lab` is
-//! about, but none of the hundred others that they bring along.
+//! The analyzer, the process that answers completion and help requests: an evcxr whose rust-analyzer sees std, `lab` and the
+//! crates in `lab`'s interface, but none of their hundred dependencies.
 
 use crate::shown_crates::{CRATES, USER_CARGO_HOME, shown_crates};
 use anyhow::{Context, Result, anyhow};
@@ -18,14 +18,14 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::{env, fs, io};
 
-/// What the process is asked. `code` starts with what the session has defined; the position is in bytes.
+/// A request to the analyzer. `code` starts with the definitions of the session; `position` is in bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Question {
     Complete { code: String, position: usize },
     Inspect { code: String, position: usize },
 }
 
-/// What it answers. Ranges are in bytes of the code.
+/// The analyzer's answer. `start` and `end` are positions in the code, in bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
     Completions { start: usize, end: usize, items: Vec<Item> },
@@ -42,7 +42,10 @@ pub struct Item {
     pub label: String,
 }
 
-/// Answers questions from standard input until it ends. Works in `folder`, which is the kernel's to remove.
+/// Answers the questions on standard input until it ends. Works in `folder`, which the kernel removes.
+///
+/// # Errors
+/// When evcxr does not start, or a question cannot be read or answered.
 pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     let toolchain = Toolchain::find()?;
     let cuda = cuda.then(|| Cuda::find(true)).transpose()?;
@@ -54,7 +57,7 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
         None => serde_json::to_string(&shown_crates(&toolchain, &environment)?)?,
     };
     fs::write(&crates, shown)?;
-    // rust-analyzer runs `$CARGO_HOME/bin/cargo` first.
+    // rust-analyzer prefers `$CARGO_HOME/bin/cargo` to any other cargo.
     let home = folder.join("cargo-home");
     let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", this_program()?.display());
     fs::create_dir_all(home.join("bin"))?;
@@ -71,7 +74,8 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
         ("EVCXR_TMPDIR", folder.join("cells").into()),
         ("EVCXR_CONFIG_DIR", folder.into()),
     ];
-    // SAFETY: this process has started no thread yet.
+    // SAFETY: this process has only its main thread: it starts evcxr's threads below, and none before. So no other thread can
+    // read the environment meanwhile.
     unsafe { OwnVariables::set(&own) };
 
     let runner = Command::new(this_program()?);
@@ -88,16 +92,16 @@ pub fn run(folder: &Path, cuda: bool) -> Result<()> {
     Ok(())
 }
 
-/// What rust-analyzer has needed while it read its sources is more than what it keeps.
+/// Returns free memory to the system: rust-analyzer needs more while it loads sources than it keeps afterwards.
 fn give_back_memory() {
-    // SAFETY: it touches nothing but memory that nobody uses.
+    // SAFETY: `malloc_trim` has no preconditions, and releases only memory that is not allocated.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-fn answer(context: &mut CommandContext, question: Question) -> Answer {
+pub(crate) fn answer(context: &mut CommandContext, question: Question) -> Answer {
     match question {
         Question::Complete { code, position } => match context.completions(&code, position) {
             Ok(found) => {
@@ -121,8 +125,8 @@ fn answer(context: &mut CommandContext, question: Question) -> Answer {
     }
 }
 
-/// Documentation without those lines of its examples that are there for the compiler alone,
-/// <https://doc.rust-lang.org/rustdoc/write-documentation/documentation-tests.html#hiding-portions-of-the-example>.
+/// Removes the [hidden lines](https://doc.rust-lang.org/rustdoc/write-documentation/documentation-tests.html#hiding-portions-of-the-example)
+/// of examples from documentation.
 fn without_hidden_lines(html: &str) -> Cow<'_, str> {
     static BLOCK: LazyLock<Regex> = LazyLock::new(|| Regex::new("(?s)<pre>.*?</pre>").expect("a pattern"));
     static HIDDEN: LazyLock<Regex> =

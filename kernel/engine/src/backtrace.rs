@@ -1,4 +1,4 @@
-//! Backtraces of cells: from addresses in libraries to the lines of cells, without the frames of std and evcxr.
+//! Symbolizes backtraces: maps addresses in libraries to lines of cells, and drops the frames of std and the kernel.
 
 use crate::sources::Sources;
 use addr2line::Loader;
@@ -7,16 +7,16 @@ use environment::session_directory as directory;
 use messages::Frame;
 use std::collections::HashMap;
 
-/// A call on the way to a failure.
+/// A function call in the backtrace of a failure.
 #[derive(Debug)]
 pub struct Call {
-    /// The function, if it has a name that its author gave.
+    /// The name of the function; `None` for closures and the code of a cell itself.
     pub function: Option<String>,
-    /// Where in a cell; calls in libraries have none.
+    /// The place in a cell; `None` for calls in libraries.
     pub place: Option<Place>,
 }
 
-/// Those of the frames, the innermost first, that mean something to the author of a cell.
+/// The frames that mean something to the author of a cell, innermost first.
 pub fn calls(frames: &[Frame], sources: &Sources) -> Vec<Call> {
     let mut libraries: HashMap<&str, Option<Loader>> = HashMap::new();
     let mut calls = Vec::new();
@@ -29,7 +29,7 @@ pub fn calls(frames: &[Frame], sources: &Sources) -> Vec<Call> {
             false => calls.extend(in_library(loader, address)),
         }
     }
-    // Of what libraries have called in turn the last step is enough, and what has called the cell is the kernel.
+    // The calls outside the cell are the kernel's. Of those inside libraries, only the one that the cell itself made matters.
     let is_of_cell = |call: &Call| call.place.is_some();
     if let (Some(first), Some(last)) = (calls.iter().position(is_of_cell), calls.iter().rposition(is_of_cell))
     {
@@ -39,7 +39,7 @@ pub fn calls(frames: &[Frame], sources: &Sources) -> Vec<Call> {
     calls
 }
 
-/// A frame of a cell; several, if the compiler has put functions into each other.
+/// The calls in a frame of a cell: more than one if the compiler has inlined functions.
 fn in_cell(loader: &Loader, address: u64, library: &str, sources: &Sources) -> Vec<Call> {
     let mut calls = Vec::new();
     let Ok(mut frames) = loader.find_frames(address) else { return calls };
@@ -51,7 +51,7 @@ fn in_cell(loader: &Loader, address: u64, library: &str, sources: &Sources) -> V
             continue;
         };
         if let Some(place) = sources.place(library, line, column.max(1)) {
-            // Functions that were put into others are named here, the one around them in the symbol table.
+            // The debug info names inlined functions only; the name of the enclosing function is in the symbol table.
             let name = match &frame.function {
                 Some(function) => function.raw_name().ok().map(|name| name.into_owned()),
                 None => loader.find_symbol(address).map(str::to_owned),
@@ -66,21 +66,21 @@ fn is_of_cells(file: &str) -> bool {
     file.strip_suffix("/src/lib.rs").is_some_and(|folder| folder.ends_with(directory::CELLS))
 }
 
-/// A frame of `lab`, candle or another crate.
+/// The call in a frame of a library, such as `lab` or candle.
 fn in_library(loader: &Loader, address: u64) -> Option<Call> {
     let function = function(loader.find_symbol(address)?)?;
-    // What the platform starts programs and threads by.
+    // The functions with which the platform starts programs and threads.
     let is_of_platform = ["main", "_start", "clone3", "start_thread"].contains(&function.as_str())
         || ["__libc_start", "__rust_"].iter().any(|start| function.starts_with(start));
     (!is_of_platform).then_some(Call { function: Some(function), place: None })
 }
 
-/// The name as its author wrote it: `ctx::Net::forward::h0123456789abcdef` is `Net::forward`.
+/// Demangles and shortens the name of a function: `ctx::Net::forward::h0123456789abcdef` becomes `Net::forward`.
 fn function(symbol: &str) -> Option<String> {
-    // The line tables of cells name functions as they are, symbol tables mangled.
+    // The names in the symbol table are mangled, those in the debug info are not.
     let name = format!("{:#}", rustc_demangle::demangle(symbol));
     let name = name.trim_start_matches("ctx::").replace("<ctx::", "<").replace("::{{closure}}", "");
-    // `f::<u8>::{closure#0}` is in `f::<u8>`.
+    // A closure `f::<u8>::{closure#0}` counts as part of `f::<u8>`.
     let name = name.split("::{closure#").next().unwrap_or_default();
     let of_others = [
         "std::",
@@ -94,7 +94,7 @@ fn function(symbol: &str) -> Option<String> {
         "taper::",
         "__rustc::",
     ];
-    // The function of the cell, that by which it shows its result, and closures without a name.
+    // The generated function of the cell, the one that shows its result, and closures without an enclosing function.
     let is_generated = name.is_empty()
         || name == "taper_cell"
         || name.starts_with("taper_cell::")

@@ -1,4 +1,4 @@
-//! A build that a cell has to wait for, in that cell's output.
+//! The progress of a build, in the output of the cell that waits for it.
 
 use environment::warm::Progress;
 use serde_json::{Map, Value};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wire::{IoPub, Output};
 
-/// What takes no longer is not worth telling of.
+/// Shorter builds are not shown.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often what is told changes.
+/// How often the display is updated.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says how far the build is, in a line that changes in place. Its last state stays in the notebook.
+/// A line with the progress of a build, updated in place. Its final text stays in the notebook.
 pub struct BuildDisplay {
     iopub: IoPub,
     id: String,
@@ -21,13 +21,13 @@ pub struct BuildDisplay {
 }
 
 impl BuildDisplay {
-    /// Shows nothing yet. `what` is being built.
+    /// A display of the build of `what`. Shows nothing yet.
     pub fn new(iopub: &IoPub, what: &str) -> Self {
         let id = Uuid::new_v4().to_string();
         Self { iopub: iopub.clone(), id, what: what.to_owned(), start: Instant::now(), shown: None }
     }
 
-    /// Shows how far it is, if that is worth telling.
+    /// Shows the progress, if the last update is long enough ago.
     pub fn report(&mut self, progress: &Progress) {
         let is_due = match self.shown {
             None => self.start.elapsed() > PATIENCE,
@@ -38,11 +38,11 @@ impl BuildDisplay {
         }
     }
 
-    /// All is built.
+    /// Shows that the build is complete, if its progress was shown.
     pub fn finish(&mut self) {
         if self.shown.is_some() {
             self.show(&format!(
-                "Built {} in {}. Notebooks start with it at once now.",
+                "Built {} in {}. From now on, notebooks use it without a build.",
                 self.what,
                 self.time()
             ));
@@ -73,11 +73,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_build_is_told_of_and_a_short_one_is_not() {
+    fn a_long_build_is_shown_and_a_short_one_is_not() {
         let mut display = BuildDisplay::new(&IoPub::new().0, "polars");
         let progress = Progress { done: 20, total: 300, doing: "compiling arrow".into() };
         display.report(&progress);
-        assert_eq!(display.shown, None, "begun just now");
+        assert_eq!(display.shown, None, "the build has just begun");
         display.start -= Duration::from_secs(75);
         let text = "Building polars, once for all notebooks: 1:15 min, 20 of 300 crates, compiling arrow";
         assert_eq!(display.line(&progress), text);

@@ -1,34 +1,35 @@
-//! What evcxr finds in the place of cargo.
+//! The program that evcxr runs in place of cargo.
 //!
-//! evcxr would make a crate of a cell and have cargo build it. Cells are compiled by `compiler.rs` instead, and crates by
-//! `environment`; this hands evcxr the library that is there already.
+//! evcxr expects cargo to build the crate that it has made of a cell. But cells are compiled by `compiler.rs`, and crates by
+//! `environment`, so this program only hands evcxr the library that has already been built.
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// This program, for the scripts by which evcxr and cargo call it.
+/// The environment variable with the path of this program, which the stand-in scripts call.
 pub const PROGRAM: &str = "TAPER_PROGRAM";
-/// The compiled cell that evcxr is to run; empty or not set while it has none to run.
+/// The environment variable with the path of the compiled cell that evcxr is to run; empty or unset if there is none.
 pub const LIBRARY: &str = "TAPER_LIBRARY";
 /// evcxr's name for the crate.
 const CRATE: &str = "ctx";
 const MANIFEST: &str = "Cargo.toml";
 const SOURCE: &str = "src/lib.rs";
-/// The file whose name evcxr gives, and in which it wants the path of the compiled cell.
-const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
+/// The environment variable in which evcxr names a file; it reads the path of the compiled library from that file.
+pub(crate) const PATH_FILE: &str = "EVCXR_EXECUTION_SO_PATH";
 
-/// `cargo build` in the folder of evcxr's crate.
+/// Answers `cargo build` and `cargo check` in the folder of evcxr's crate; returns the exit code.
 ///
 /// # Errors
-/// When evcxr asks for something else.
+/// When evcxr calls cargo in another way, or the library cannot be copied.
 pub fn cargo(arguments: &[String]) -> Result<u8> {
     let has = |argument: &str| arguments.iter().any(|given| given == argument);
     if !has("build") && !has("check") {
         bail!("evcxr has changed: it calls cargo with {arguments:?}");
     }
-    // evcxr gives what it runs another name. An empty file is nothing to run.
+    // evcxr renames the file that it gets, so it gets a second link to the library. An empty file means that there is nothing
+    // to run.
     let path_file = env::var_os(PATH_FILE)
         .context("evcxr has changed: it does not say where it looks for its library")?;
     let library = env::var_os(LIBRARY).filter(|library| !library.is_empty()).map(PathBuf::from);
@@ -44,11 +45,19 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
     Ok(0)
 }
 
-/// What `cargo metadata` says of the crate, for the rust-analyzer inside evcxr: that it is there, and nothing of others.
-/// <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>
+/// Answers `cargo metadata` for the rust-analyzer inside evcxr.
+///
+/// # Errors
+/// When the current folder is gone.
 #[allow(clippy::print_stdout)]
 pub fn describe() -> Result<()> {
-    let folder = env::current_dir()?;
+    println!("{}", description(&env::current_dir()?));
+    Ok(())
+}
+
+/// evcxr's crate in the format of [`cargo metadata`](https://doc.rust-lang.org/cargo/commands/cargo-metadata.html), without
+/// any dependencies.
+pub(crate) fn description(folder: &Path) -> Value {
     let target = json!({
         "kind": ["cdylib"], "crate_types": ["cdylib"], "name": CRATE, "src_path": folder.join(SOURCE), "edition": "2024",
         "doc": true, "doctest": false, "test": true,
@@ -60,11 +69,9 @@ pub fn describe() -> Result<()> {
         "repository": null, "homepage": null, "documentation": null, "edition": "2024", "links": null,
         "default_run": null, "rust_version": null,
     });
-    let description = json!({
+    json!({
         "packages": [package], "workspace_members": [CRATE], "workspace_default_members": [CRATE], "resolve": null,
         "target_directory": folder.join("target"), "build_directory": folder.join("target"), "version": 1,
         "workspace_root": folder, "metadata": null,
-    });
-    println!("{description}");
-    Ok(())
+    })
 }

@@ -1,9 +1,9 @@
-//! The process that runs cells: loads each compiled cell, calls it, and says when it is done.
+//! The child, the process that runs cells: loads each compiled cell, calls it, and reports when it is done.
 //!
-//! evcxr starts it (it is this very program) and tells it on standard input what to load. Before the first cell
-//! it replaces its standard output and error by pipes and hands their other ends to the kernel, together with
-//! the pipe to evcxr: the kernel sees every byte in order, even those of a process that has just crashed. What happens to
-//! the cells it tells the kernel through a pipe of its own, by `lab`, whose copy in this process all cells share.
+//! evcxr starts the child, which is this very program, and tells it on standard input which libraries to load. Before the
+//! first cell, the child replaces its standard output and error with pipes, and hands the other ends to the kernel, together
+//! with the pipe to evcxr. So the kernel sees every byte in order, even those of a process that has just crashed. Events, such
+//! as the end of a cell, go to the kernel through a separate pipe. They are sent by `lab`, of which all cells share one copy.
 
 use crate::input::Input;
 use anyhow::{Context, Result, bail};
@@ -21,33 +21,33 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// evcxr sets this for the process that runs cells.
-const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
-/// The descriptor of the socket to the kernel.
+/// The environment variable that evcxr sets for the process that runs cells.
+pub const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
+/// The environment variable with the descriptor of the socket to the kernel.
 pub const SOCKET: &str = "TAPER_SOCKET";
-/// The shared library of `lab`, next to which the variables are that users have set for this process.
+/// The environment variable with the path of the shared library of `lab`. [`environment_file`] is next to it.
 pub const LAB: &str = "TAPER_LAB";
-/// Says that the process has the environment that the user has set.
+/// The environment variable that is set once the process has the variables of [`environment_file`].
 const HAS_ENVIRONMENT: &str = "TAPER_HAS_ENVIRONMENT";
-/// What evcxr sends before the path of a library and the name of its function.
+/// The start of evcxr's instruction to run a cell, followed by the path of a library and the name of a function.
 pub const LOAD: &str = "LOAD_AND_RUN ";
-/// What evcxr waits for.
+/// The line that tells evcxr that the cell is complete.
 pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 
-/// The function of a compiled cell, which gets the store of variables.
+/// The name of the function of a compiled cell. Its argument is the store of variables.
 pub const CELL: &str = "taper_cell";
 
 type Cell = unsafe extern "C" fn(*mut c_void);
 
-/// The file with the variables that users have set for the process, as JSON; `lab` is where the library is found.
+/// The path of the JSON file with the environment variables that users have set for the child. `lab` is the path in [`LAB`].
 pub fn environment_file(lab: &Path) -> PathBuf {
     lab.with_file_name("environment.json")
 }
 
-/// Runs cells, if evcxr has started this process to do so; returns whether it has.
+/// Runs cells if evcxr has started this process as its child; returns whether it has.
 ///
 /// # Errors
-/// When it was not the kernel's evcxr that started it.
+/// When the process cannot be set up, or evcxr sends an unknown instruction.
 pub fn run_if_meant() -> Result<bool> {
     if env::var_os(IS_CHILD).is_none() {
         return Ok(false);
@@ -63,8 +63,9 @@ pub fn run_if_meant() -> Result<bool> {
 /// Runs cells until standard input ends.
 fn run() -> Result<()> {
     take_environment()?;
-    // evcxr asks for backtraces, which candle and anyhow then print with every error.
-    // SAFETY: this process has started no thread yet.
+    // evcxr sets this variable, with which candle and anyhow add a backtrace to every error.
+    // SAFETY: this process has only its main thread, since `main` calls `run_if_meant` before it starts any, so no other
+    // thread can read the environment meanwhile.
     unsafe { env::remove_var("RUST_BACKTRACE") };
     go_first();
     let kernel = kernel_socket()?;
@@ -84,7 +85,8 @@ fn run() -> Result<()> {
         input.set_running(true);
         lab.begin(path)?;
         match load(path) {
-            // SAFETY: the kernel generated the function with this signature, for this store.
+            // SAFETY: `glue` generates the function with this signature, and its library is never unloaded. `store` comes from
+            // `Lab::start`, which leaks it, so it is alive; only this thread uses it, and no other cell runs now.
             Ok(Some(cell)) => unsafe { cell(store) },
             Ok(None) => {}
             Err(error) => lab.not_loaded(&error)?,
@@ -95,8 +97,8 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// Starts this program anew in the environment that the user has set: some variables, such as `LD_LIBRARY_PATH`, are read
-/// when a program starts.
+/// Executes this program again with the environment variables that the user has set, because some of them, such as
+/// `LD_LIBRARY_PATH`, take effect only when a program starts.
 fn take_environment() -> Result<()> {
     let lab = env::var_os(LAB).context("this process is started by the kernel only")?;
     let file = environment_file(Path::new(&lab));
@@ -104,7 +106,8 @@ fn take_environment() -> Result<()> {
         return Ok(());
     }
     if env::var_os(HAS_ENVIRONMENT).is_some() {
-        // SAFETY: this process has started no thread yet.
+        // SAFETY: this process has only its main thread, since `run` calls this function first, so no other thread can read the
+        // environment meanwhile.
         unsafe { env::remove_var(HAS_ENVIRONMENT) };
         return Ok(());
     }
@@ -114,26 +117,28 @@ fn take_environment() -> Result<()> {
         .context("cannot start in another environment")
 }
 
-/// The function of a compiled cell. There is none in what evcxr has made by itself.
+/// Loads a compiled cell; returns its function. `None` if evcxr has nothing to run: then the file is empty.
 fn load(path: &str) -> Result<Option<Cell>, libloading::Error> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return Ok(None);
     }
-    // SAFETY: the kernel compiled the library, and generated the function with this signature. Loading it runs no code but
-    // that of libraries that the user has asked for.
+    // SAFETY: loading runs only initializers of the cell and of crates that the user has added, which may do whatever the code
+    // of a cell may do. `glue` generates the function with this signature. The pointer to it stays valid, because the library
+    // is never unloaded.
     unsafe {
         let library = Library::new(path)?;
         let cell = library.get::<Cell>(CELL.as_bytes()).ok().map(|cell| *cell);
-        // Variables, threads and destructors will point into the code: it stays for good.
+        // Never unload the library: variables, threads and destructors point into its code.
         std::mem::forget(library);
         Ok(cell)
     }
 }
 
-/// Has SIGINT handled by the threads that have been started so far. On the thread of the cells it would have a read of the
-/// standard input begin again, perhaps of the next socket, while that of the cell is being failed.
+/// Blocks SIGINT on this thread, which runs the cells, so that other threads handle it. Here, the signal would restart a
+/// blocked read of standard input, perhaps on the next socket, while the read is being made to fail.
 fn leave_interrupts_to_other_threads() {
-    // SAFETY: the set is filled by `sigemptyset` before it is used, and the calls change nothing but this thread's mask.
+    // SAFETY: `sigemptyset` initializes the set before the other calls read it, all pointers are valid during the calls, and
+    // `pthread_sigmask` accepts null for the previous mask.
     unsafe {
         let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(signals.as_mut_ptr());
@@ -142,7 +147,7 @@ fn leave_interrupts_to_other_threads() {
     }
 }
 
-/// Claims to run cells, for an evcxr that is there for analysis only.
+/// Pretends to run cells, for the analyzer's evcxr, which never has any to run.
 #[allow(clippy::print_stdout)]
 fn pretend() -> Result<()> {
     for _ in io::stdin().lock().lines() {
@@ -151,22 +156,24 @@ fn pretend() -> Result<()> {
     Ok(())
 }
 
-/// When memory runs out Linux is to end this process, rather than the kernel or Jupyter: it is the cells that use it.
+/// Makes this process the first that Linux kills when memory runs out, rather than the kernel or Jupyter, because it is the
+/// cells that use the memory.
 fn go_first() {
-    // Elsewhere there is no such file.
+    // The file exists on Linux only.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
 }
 
 fn kernel_socket() -> Result<UnixStream> {
     let descriptor: RawFd =
         env::var(SOCKET).context("this process is started by the kernel only")?.parse()?;
-    // SAFETY: the kernel left this descriptor open for us, and nothing else here uses it.
+    // SAFETY: the kernel keeps this descriptor open across `exec` (`relay::keep_across_exec`), and only this call, which is made
+    // once, takes it over.
     Ok(unsafe { UnixStream::from_raw_fd(descriptor) })
 }
 
-/// Sends the kernel five descriptors: where to read our output, our errors and what happens to the cells, where to write to
-/// evcxr, and one that ends when this process does. Output alone does not tell: programs that a cell has started may still
-/// hold it. Returns where to write what happens.
+/// Sends the kernel five descriptors: the pipes from which it reads our output, our errors and our events, the pipe on which it
+/// writes to evcxr, and a pipe that closes when this process ends. The output does not show that end, because programs that a
+/// cell has started may still hold it open. Returns the descriptor to write events to.
 fn hand_over_output(kernel: &UnixStream) -> Result<OwnedFd> {
     let (output, our_output) = rustix::pipe::pipe()?;
     let (errors, our_errors) = rustix::pipe::pipe()?;
@@ -183,12 +190,12 @@ fn hand_over_output(kernel: &UnixStream) -> Result<OwnedFd> {
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(kernel, &[IoSlice::new(b"!")], &mut ancillary, SendFlags::empty())?;
-    // It is closed by the end of the process, whatever that end is.
+    // Left open, so that only the end of the process closes it.
     std::mem::forget(our_life);
     Ok(our_events)
 }
 
-/// Ends this process when the kernel is gone, whatever the cell is doing.
+/// Ends this process when the kernel has ended, whatever the cell is doing.
 fn end_with_kernel(mut kernel: UnixStream) {
     std::thread::spawn(move || {
         let _ = kernel.read(&mut [0]);
@@ -196,7 +203,7 @@ fn end_with_kernel(mut kernel: UnixStream) {
     });
 }
 
-/// The functions of `lab` that this process calls, in the copy that the cells share.
+/// The functions of `lab` that this process calls, from the copy that it shares with the cells.
 #[derive(Clone, Copy)]
 struct Lab {
     start: unsafe extern "C" fn(c_int) -> *mut c_void,
@@ -210,8 +217,9 @@ struct Lab {
 impl Lab {
     fn load() -> Result<Self> {
         let path = env::var_os(LAB).context("this process is started by the kernel only")?;
-        // SAFETY: loading runs no code of ours, and the library is the one that cells are linked with. `lab` exports these
-        // functions with these signatures, and as the library is never unloaded they stay valid.
+        // SAFETY: the library is the one that cells are linked with, and loading it runs only the initializers of `lab` and of its
+        // dependencies. `lab` exports these functions with these signatures (see its `kernel.rs`). The pointers to them stay
+        // valid, because the library is never unloaded.
         unsafe {
             let library = Library::new(&path).with_context(|| format!("cannot load {path:?}"))?;
             let lab = Self {
@@ -227,42 +235,45 @@ impl Lab {
         }
     }
 
-    /// Gets ready for cells; returns their store of variables.
+    /// Prepares `lab` for cells, which report their events to `control`; returns their store of variables.
     fn start(self, control: OwnedFd) -> *mut c_void {
-        // SAFETY: the descriptor is open, and handed over.
+        // SAFETY: an owned descriptor is open, and `into_raw_fd` gives up its ownership, so nothing else uses it.
         unsafe { (self.start)(control.into_raw_fd()) }
     }
 
+    /// Reports that the cell in a library starts.
     fn begin(self, library: &str) -> Result<()> {
         let library = CString::new(library)?;
-        // SAFETY: it is a C string, and outlives the call.
+        // SAFETY: the pointer is to a C string that outlives the call.
         unsafe { (self.begin)(library.as_ptr()) };
         Ok(())
     }
 
+    /// Reports that the cell is complete.
     fn end(self, store: *mut c_void) {
-        // SAFETY: the store comes from `start`, and the cell has returned.
+        // SAFETY: the only caller, `run`, passes the store that `start` has returned, after the cell has returned.
         unsafe { (self.end)(store) }
     }
 
-    /// Says that a cell could not be loaded. Nothing of it has run.
+    /// Reports that a cell could not be loaded, so that none of it has run.
     fn not_loaded(self, error: &libloading::Error) -> Result<()> {
         let cause = error.source().map_or_else(|| error.to_string(), |cause| cause.to_string());
         let cause = CString::new(cause)?;
-        // SAFETY: it is a C string, and outlives the call.
+        // SAFETY: the pointer is to a C string that outlives the call.
         unsafe { (self.not_loaded)(cause.as_ptr()) };
         Ok(())
     }
 
-    /// Has the user asked for a line of input.
+    /// Asks the user for a line of input.
     fn ask(self) {
         (self.ask)();
     }
 
-    /// Has the kernel's SIGINT reach what looks for it, and end nothing by itself.
+    /// Handles the kernel's SIGINT: it sets the flag that code can check for interrupts, and no longer ends the process.
     fn listen_to_interrupts(self) -> Result<()> {
         let handler = move || (self.interrupt)();
-        // SAFETY: all that `lab_interrupt` does is to set an atomic flag, which a signal handler may.
+        // SAFETY: the handler only calls `lab_interrupt`, which stores to an atomic flag and is therefore async-signal-safe, and
+        // whose library is never unloaded.
         unsafe { signal_hook_registry::register(rustix::process::Signal::INT.as_raw(), handler)? };
         Ok(())
     }

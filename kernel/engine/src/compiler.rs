@@ -1,7 +1,7 @@
-//! The compiler of cells: rustc, started at once, for the crate that is made of a cell.
+//! The compiler of cells: runs rustc, without cargo, on the crate that is generated for a cell.
 //!
-//! cargo would look, for longer than many cells take to compile, whether anything has changed. What a cell is linked with is
-//! known already: `lab`, and the sets that hold the crates of the session's `:dep` lines.
+//! cargo would check whether any dependency has changed, which takes longer than many cells take to compile. Here, everything
+//! that a cell is linked with is known: `lab`, and the sets with the crates of the session's `:dep` lines.
 
 use anyhow::{Context, Result, bail};
 use cell::code::Code;
@@ -12,34 +12,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// rustc, and what every cell of a session is compiled with.
+/// rustc, and the options with which it compiles the cells of a session.
 pub struct Compiler {
     pub rustc: PathBuf,
     /// The folder of the crate.
     folder: PathBuf,
-    /// What links `lab` and other crates.
+    /// The flags that link `lab` and other crates.
     pub flags: Vec<String>,
-    /// Shared libraries of crates, which code is linked with although it does not name them.
+    /// The shared libraries of crates that every cell is linked with, even if it does not name them.
     pub sets: Vec<String>,
-    /// Flags that the user has chosen.
+    /// The flags for the linker and the backend that the user has chosen.
     pub chosen: Vec<String>,
-    /// Variables that the user has set for the compiler.
+    /// The environment variables that the user has set for the compiler.
     pub environment: BTreeMap<String, String>,
     pub opt_level: String,
     pub edition: String,
-    /// How many libraries it has made.
+    /// The number of the last library.
     number: usize,
 }
 
-/// What rustc has made of some code.
+/// The outcome of a compilation.
 pub struct Compiled {
     /// The library, if the code compiles.
     pub library: Option<PathBuf>,
-    /// What rustc says of it, one JSON object in a line, <https://doc.rust-lang.org/rustc/json.html>.
+    /// rustc's messages: a [JSON object](https://doc.rust-lang.org/rustc/json.html) on each line.
     pub messages: String,
 }
 
-/// The name of the crate, which is part of what `std::any::type_name` says: it is the stock kernel's.
+/// The name of the crate. It is the same as in evcxr's own kernel, because `std::any::type_name` shows it.
 const CRATE: &str = "ctx";
 const SOURCE: &str = "src/lib.rs";
 
@@ -58,28 +58,28 @@ impl Compiler {
         }
     }
 
-    /// The folder of the crate that is made of a cell.
+    /// The folder of the crate that is generated for a cell.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Compiles the crate to a library of its own.
+    /// Compiles the crate to a new library.
     pub fn build(&mut self, code: &Code) -> Result<Compiled> {
         self.number += 1;
-        // The folder is what tells libraries from each other: evcxr will give this one another name.
+        // A new folder identifies the library, because evcxr will rename the file.
         let out = self.folder.join("target").join(self.number.to_string());
         fs::create_dir_all(&out)?;
         let mut command = self.command(code)?;
         command.args(["--emit", "link", "-Ccodegen-units=4", "-Crpath"]).arg("--out-dir").arg(&out);
         command.arg(format!("-Copt-level={}", self.opt_level));
-        // The lines of backtraces cost next to nothing.
+        // Line tables, which backtraces need, cost next to nothing.
         command.args(["-Cdebug-assertions=on", "-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
         let (is_compiled, messages) = run(command)?;
         let library = out.join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", CRATE));
         Ok(Compiled { library: is_compiled.then_some(library), messages })
     }
 
-    /// Has rustc check the crate, and spell types with full paths.
+    /// Checks the crate, with types spelled as full paths in the messages; returns the messages.
     pub fn probe(&self, code: &Code) -> Result<String> {
         let mut command = self.command(code)?;
         command.args([
@@ -90,19 +90,19 @@ impl Compiler {
             "-Ztrim-diagnostic-paths=no",
             "--verbose",
         ]);
-        // These are options of nightly toolchains.
+        // Needed for `-Ztrim-diagnostic-paths`, which is unstable.
         command.env("RUSTC_BOOTSTRAP", "1");
         Ok(run(command)?.1)
     }
 
-    /// Has rustc check the crate; returns what it says of it.
+    /// Checks the crate; returns rustc's messages.
     pub fn check(&self, code: &Code) -> Result<String> {
         let mut command = self.command(code)?;
         command.args(["--emit", "metadata", "--out-dir", "target"]);
         Ok(run(command)?.1)
     }
 
-    /// Has rustc read the crate, no more; returns what it says of the syntax.
+    /// Parses the crate; returns rustc's messages, which are about its syntax.
     pub fn parse(&self, code: &Code) -> Result<String> {
         let mut command = self.command(code)?;
         command.arg("-Zparse-crate-root-only").env("RUSTC_BOOTSTRAP", "1");
@@ -113,7 +113,7 @@ impl Compiler {
         let source = self.folder.join(SOURCE);
         fs::create_dir_all(source.parent().unwrap_or(&self.folder))?;
         let mut text = code.text().to_owned();
-        // After the code, whose places stay what they are.
+        // Appended, so that the positions in the code do not change.
         self.sets.iter().for_each(|set| text.push_str(&format!("extern crate {set} as _;\n")));
         fs::write(&source, text).with_context(|| format!("cannot write {}", source.display()))?;
         let mut command = Command::new(&self.rustc);
@@ -129,11 +129,11 @@ impl Compiler {
     }
 }
 
-/// Runs rustc; returns whether it succeeded, and what it said.
+/// Runs rustc; returns whether it succeeded, and its messages.
 fn run(mut command: Command) -> Result<(bool, String)> {
     let output = command.output().context("cannot run rustc")?;
     if output.status.code().is_none() {
-        bail!("the compiler was ended ({})", output.status);
+        bail!("the compiler was killed ({})", output.status);
     }
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }

@@ -1,7 +1,7 @@
-//! What rustc has to say about a cell, drawn as rustc draws it, over the lines of the cells.
+//! rustc's diagnostics of a cell, rendered in rustc's style over the lines of the notebook's cells.
 //!
-//! Its messages, in its JSON format, <https://doc.rust-lang.org/rustc/json.html>, speak of the crate that was made of the
-//! cell; what they say of generated code is put into other words, or left out.
+//! The messages, in rustc's [JSON format](https://doc.rust-lang.org/rustc/json.html), are about the crate that was generated
+//! for the cell. Spans are mapped back to cells, and text about generated code is reworded or left out.
 
 use crate::glue;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
@@ -9,48 +9,48 @@ use cell::code::{Code, Place, Role, Source};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A message of rustc, as the notebook shows it.
+/// An error or a warning, in the form in which the notebook shows it.
 pub struct Diagnostic {
     /// The message itself, in one line.
     pub message: String,
-    /// rustc's code, such as E0308; empty if it has none.
+    /// The error code or lint name, such as `E0308`; empty if there is none.
     pub code: String,
-    /// With its code, labels, notes and help, in colours for terminals.
+    /// The full text with labels, notes and help, with colours for terminals.
     pub rendered: String,
-    /// As rustc has put it; empty if it is not rustc's.
+    /// rustc's JSON; empty if the diagnostic is not from rustc.
     pub json: String,
     pub is_error: bool,
-    /// The places in cells that it points to, the one that matters most first.
+    /// The places in cells that it points to, the primary one first.
     pub places: Vec<Place>,
-    /// The generated code that it points to.
+    /// The role of the generated code that it points to, if it points to any.
     pub role: Option<Role>,
-    /// Whether it has something to say to the author of the cell.
+    /// Whether it is useful to the author of the cell.
     pub is_shown: bool,
 }
 
 impl Diagnostic {
-    /// Whether it says something of a cell, rather than of generated code alone.
+    /// Whether it points into a cell, rather than only to generated code.
     pub fn is_of_cell(&self) -> bool {
         !self.places.is_empty()
     }
 
-    /// Whether what it says is about this cell first of all.
+    /// Whether its primary place is in this cell.
     pub fn is_about(&self, source: &Arc<Source>) -> bool {
         self.places.first().is_some_and(|place| place.is_of(source))
     }
 
-    /// Whether it says that a crate is missing which the user cannot have asked for.
+    /// Whether it says that `lab` cannot be loaded (E0460, E0463), which means that the environment is damaged.
     pub fn is_of_environment(&self) -> bool {
         ["E0460", "E0463"].contains(&self.code.as_str()) && self.message.contains("`lab`")
     }
 }
 
-/// What rustc says of some code.
+/// Reads rustc's messages about some code.
 pub fn read(messages: &str, code: &Code) -> Vec<Diagnostic> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for diagnostic in messages.filter_map(|message| diagnostic(&message, code)) {
-        // An import of several names is compiled in pieces, each of which may have the same fault.
+        // rustc reports an error in an import of several names once for each name.
         let is_same = |other: &Diagnostic| other.rendered == diagnostic.rendered;
         if !(diagnostic.is_shown && diagnostics.iter().any(is_same)) {
             diagnostics.push(diagnostic);
@@ -59,7 +59,7 @@ pub fn read(messages: &str, code: &Code) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// A message at a place of a cell that is not rustc's.
+/// An error of our own, at a place in a cell.
 pub fn at(message: &str, place: &Place) -> Diagnostic {
     let mark = AnnotationKind::Primary.span(place.range.clone());
     let snippet =
@@ -91,7 +91,7 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
         _ => None,
     };
     let borrower = match code(json) {
-        // What is moved, to be kept, is borrowed by a variable that is to be kept, too.
+        // E0505: a kept variable borrows from one that is moved into the store, because it is to be kept as well.
         "E0505" => spans.outliving.as_deref().or(kept),
         code => kept.filter(|_| BORROWS.contains(&code)),
     };
@@ -103,7 +103,8 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
     if is_summary || (!is_error && primary_is_generated) {
         return None;
     }
-    // What is said of keeping a variable that was moved is not said to the author of the cell.
+    // The generated code that keeps or restores variables fails if the cell has moved them. The plan is then changed, and the
+    // author of the cell need not know.
     let is_moved = matches!(spans.role, Some(Role::Keep(_) | Role::KeepAtReturn(..) | Role::Restore(_)))
         && MOVES.contains(&code(json));
     let rendered = render(json, &message, is_error, &spans, crate_code, borrower);
@@ -115,9 +116,9 @@ fn diagnostic(json: &Value, crate_code: &Code) -> Option<Diagnostic> {
     Some(Diagnostic { message, code, rendered, json, is_error, places, role: spans.role, is_shown })
 }
 
-/// Errors that rustc reports when something is borrowed for longer than it lives.
+/// The errors that rustc reports when a reference outlives what it borrows from.
 const BORROWS: [&str; 5] = ["E0597", "E0716", "E0521", "E0515", "E0373"];
-/// Errors that rustc reports when something is used that was moved, or has no value yet.
+/// The errors that rustc reports when a moved or an uninitialized variable is used.
 pub const MOVES: [&str; 2] = ["E0382", "E0381"];
 
 fn code(json: &Value) -> &str {
@@ -130,12 +131,15 @@ fn is_summary(message: &str) -> bool {
         .any(|start| message.starts_with(start))
 }
 
-/// rustc's message without the names of generated code.
+/// Rewords a message of rustc that is about generated code.
 fn own_words(message: &str, is_at_the_end: bool) -> String {
     if ["CellError", "DebugError", "PrettyError"].iter().any(|name| message.contains(name)) {
         return match message.contains("CellError") {
-            true => "`?` meets an error that cannot be shown: its type does not implement `Display`".into(),
-            false => "`?` meets an error that cannot be shown: its type does not implement `Debug`".into(),
+            true => "`?` is applied to an error that cannot be shown: its type does not implement `Display`"
+                .into(),
+            false => {
+                "`?` is applied to an error that cannot be shown: its type does not implement `Debug`".into()
+            }
         };
     }
     if message == "this file contains an unclosed delimiter" {
@@ -153,14 +157,14 @@ fn speaks_of_generated_code(text: &str) -> bool {
         || text.contains("CellError")
 }
 
-/// The parts of cells that a message, or a note to it, points to.
+/// The parts of cells that a message, or one of its notes, points to.
 struct Spans {
     marked: Vec<Marked>,
-    /// What the generated code is for that the message points to, if it does.
+    /// The role of the generated code that the message points to, if it points to any.
     role: Option<Role>,
-    /// The new variable that is kept for longer than what it borrows.
+    /// The new variable that would outlive what it borrows from.
     outliving: Option<String>,
-    /// Whether it points to what comes after the cell.
+    /// Whether it points past the end of the cell.
     is_at_the_end: bool,
 }
 
@@ -180,7 +184,8 @@ impl Spans {
             let is_primary = json["is_primary"] == true;
             let mut place = code.place(bytes.clone());
             if let Some((role, stands_for)) = code.role(bytes.clone()) {
-                // Generated code can be at fault for what is shown, but nobody is to be warned of it.
+                // Errors in the code that shows the result, or ends the cell, are shown at the place in the cell that explains
+                // them. Warnings there are left out.
                 if matches!(role, Role::Result | Role::End) && is_error {
                     place = stands_for.cloned();
                 }
@@ -208,7 +213,7 @@ impl Spans {
         spans
     }
 
-    /// One snippet for each cell, the one that matters most first.
+    /// One snippet for each cell, the one with the primary span first.
     fn snippets(&self) -> Vec<Snippet<'_, Annotation<'_>>> {
         let mut sources: Vec<&Arc<Source>> = Vec::new();
         for Marked { place, .. } in &self.marked {
@@ -228,7 +233,7 @@ impl Spans {
     }
 }
 
-/// The bytes of the crate that one of rustc's spans, or the macro call that it stems from, covers.
+/// The byte range of a span in the crate. For a span inside a macro's definition, it is the range of the macro call.
 fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
     if span["file_name"] != "src/lib.rs" {
         return span["expansion"]["span"].as_object().and_then(|_| bytes(&span["expansion"]["span"]));
@@ -237,6 +242,8 @@ fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
     Some(number("byte_start")?..number("byte_end")?)
 }
 
+/// Renders a message in rustc's style. `borrower` is a variable that would outlive what it borrows from; then our own advice
+/// replaces rustc's notes.
 fn render(
     json: &Value,
     message: &str,
@@ -255,8 +262,8 @@ fn render(
         children.into_iter().map(|child| (child, Spans::new(child, crate_code, is_error))).collect();
     let help = borrower.map(|name| {
         format!(
-            "keep data of its own in `{name}`, by `.clone()`, `.to_owned()` or `.to_vec()`, \
-             or do all that needs it within braces, `{{ … }}`, in one cell"
+            "store owned data in `{name}`, with `.clone()`, `.to_owned()` or `.to_vec()`, \
+             or put everything that uses it within braces, `{{ … }}`, in one cell"
         )
     });
     let (mut notes, mut groups) = (Vec::new(), Vec::new());
@@ -267,7 +274,7 @@ fn render(
         if text.is_empty() || speaks_of_generated_code(&text) {
             continue;
         }
-        // What belongs at the top of the crate has no place of its own in a cell.
+        // Suggested imports belong at the top of the generated crate, which is not a place in any cell.
         let is_import =
             spans.marked.iter().any(|marked| marked.replacement.as_deref().is_some_and(is_import));
         if spans.marked.is_empty() || is_import {
@@ -286,7 +293,7 @@ fn render(
     Renderer::styled().render(&all)
 }
 
-/// rustc's guess that a crate is missing, with what brings it to a notebook.
+/// Replaces rustc's hint that a crate may be missing with the line that adds the crate to a notebook.
 fn missing_crate(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("you might be missing a crate named `")?;
     let name = rest.split('`').next()?;
@@ -297,14 +304,14 @@ fn is_import(replacement: &str) -> bool {
     replacement.trim_start().starts_with("use ")
 }
 
-/// What to write instead, for suggestions that are not about a place in a cell, such as a `use` at the top.
+/// The code of suggestions that have no place in a cell, such as a `use` at the top of the crate.
 fn suggestions(child: &Value) -> String {
     let replacement = |span: &Value| Some(format!("\n  {}", span["suggested_replacement"].as_str()?.trim()));
     let spans = child["spans"].as_array().into_iter().flatten();
     spans.filter_map(replacement).filter(|text| !speaks_of_generated_code(text)).collect()
 }
 
-/// The cell as it would be with a suggestion taken. Of alternatives for the same place it is the first.
+/// The cell with a suggestion applied. Of several alternatives for the same place, the first is used.
 fn patched(spans: &Spans) -> Snippet<'_, Patch<'_>> {
     let source = &spans.marked[0].place.source;
     let mut patches: Vec<(std::ops::Range<usize>, &str)> = Vec::new();

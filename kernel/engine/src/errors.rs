@@ -1,4 +1,4 @@
-//! Why a cell failed, as the notebook shows it.
+//! Turns the failures of cells into the errors that the notebook shows.
 
 use crate::backtrace::{self, Call};
 use crate::diagnostics::Diagnostic;
@@ -13,18 +13,18 @@ use wire::message;
 const RED: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
 
-/// An error without further structure.
+/// An error that is nothing but a name and a text.
 pub fn plain(name: &str, text: &str) -> ReplyError {
     let lines = format!("{RED}{name}{RESET}: {text}").lines().map(str::to_owned).collect();
     message::error(name, text, lines)
 }
 
-/// What the system says when a disk is full.
+/// The operating system's message when a disk is full (`ENOSPC`).
 const FULL: &str = "No space left on device";
 
-/// The disk is full on which cells are compiled.
+/// The disk on which cells are compiled is full.
 fn disk_full() -> ReplyError {
-    // This process sets it for evcxr.
+    // `taper kernel` sets this variable for evcxr.
     let folder = std::env::var("EVCXR_TMPDIR").unwrap_or_default();
     let text = "there is no space left on the disk where cells are compiled";
     plain(
@@ -33,28 +33,28 @@ fn disk_full() -> ReplyError {
     )
 }
 
-/// What a cell that could not be loaded is called.
+/// The name of the error of a cell that could not be loaded. `lab_not_loaded` sends it.
 pub const LOAD_ERROR: &str = "LoadError";
 
-/// An error of the kernel's own.
+/// An error of the kernel itself.
 pub fn from_kernel(error: &anyhow::Error) -> ReplyError {
     let text = format!("{error:#}");
     if text.contains(FULL) { disk_full() } else { plain("KernelError", &text) }
 }
 
-/// A crate that cannot be had.
+/// A crate that cannot be downloaded or built.
 pub fn from_dependency(error: &anyhow::Error) -> ReplyError {
     let text = format!("{error:#}");
     if text.contains(FULL) { disk_full() } else { plain("DependencyError", &text) }
 }
 
-/// The faults of commands.
+/// The errors of a cell's commands.
 pub fn from_commands(faults: &[Diagnostic]) -> ReplyError {
     let message = faults.first().map_or("", |fault| fault.message.as_str());
     message::error("CommandError", message, faults.iter().map(|fault| fault.rendered.clone()).collect())
 }
 
-/// Adds lines to what an error shows, and says.
+/// Appends lines to an error.
 pub fn add_lines(error: &mut ReplyError, lines: Vec<String>) {
     for line in lines {
         error.evalue.push('\n');
@@ -63,7 +63,7 @@ pub fn add_lines(error: &mut ReplyError, lines: Vec<String>) {
     }
 }
 
-/// An error of evcxr's own.
+/// An error of evcxr itself.
 pub fn from_evcxr(error: &Error) -> ReplyError {
     match error {
         Error::Message(text) if text.contains(FULL) => disk_full(),
@@ -79,7 +79,7 @@ pub fn from_evcxr(error: &Error) -> ReplyError {
     }
 }
 
-/// The errors of a cell that does not compile, if they say anything of it.
+/// The errors of a cell that does not compile. `None` if there are none.
 pub fn from_compiler(diagnostics: &[Diagnostic]) -> Option<ReplyError> {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.is_error);
     if errors().any(|diagnostic| diagnostic.rendered.contains(FULL)) {
@@ -91,20 +91,20 @@ pub fn from_compiler(diagnostics: &[Diagnostic]) -> Option<ReplyError> {
     Some(message::error("CompileError", &shown.first()?.message, traceback))
 }
 
-/// The end of the process that ran the cell. `status` is evcxr's account of it, `lost` the variables that it held.
+/// The end of the process that ran the cell. `status` is evcxr's message, and `lost` are the variables that the process held.
 pub fn process_ended(status: &str, lost: &[String]) -> ReplyError {
     let status = status.trim().rsplit("Subprocess terminated with status: ").next().unwrap_or_default();
     let signal = |name: &str| status.contains(name);
     let reason = if signal("SIGSEGV") || signal("SIGBUS") {
-        "it accessed memory that it must not (a segmentation fault), as only `unsafe` code and faulty libraries can"
+        "it accessed invalid memory (a segmentation fault), which only `unsafe` code and faulty libraries can do"
     } else if signal("SIGABRT") {
-        "it aborted, as when stack or memory run out, after a panic within a panic, or by `std::process::abort()`"
+        "it aborted: the stack overflowed, memory ran out, a panic occurred during a panic, or `std::process::abort` was called"
     } else if signal("SIGKILL") {
         "it was killed, perhaps because the machine ran out of memory"
     } else if status.starts_with("exit status") {
         "it called `std::process::exit`"
     } else {
-        "it was ended from outside"
+        "another process ended it"
     };
     plain(
         "ProcessEnded",
@@ -112,7 +112,7 @@ pub fn process_ended(status: &str, lost: &[String]) -> ReplyError {
     )
 }
 
-/// The end of a cell that was interrupted. `failure` is how it has ended.
+/// The end of a cell that was interrupted, and then ended with `failure`.
 pub fn interrupted(failure: &ReplyError) -> ReplyError {
     let gone = failure.traceback.iter().filter(|line| line.contains(" is gone: "));
     let mut text =
@@ -124,7 +124,7 @@ pub fn interrupted(failure: &ReplyError) -> ReplyError {
     plain("Interrupted", &text)
 }
 
-/// What is gone with the process, and what is not.
+/// Says which variables were lost with the process, and what was not lost.
 pub fn gone(lost: &[String]) -> String {
     let names: Vec<String> = lost.iter().map(|name| format!("`{name}`")).collect();
     match names.len() {
@@ -137,11 +137,11 @@ pub fn gone(lost: &[String]) -> String {
     }
 }
 
-/// A panic or a failed `?`: the message and its causes, the line, and the calls that led there.
+/// A panic or a failed `?`: the message and its causes, the line of the cell, and the backtrace.
 pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     let calls = backtrace::calls(&failure.frames, sources);
     let in_cell = place_of(failure, sources);
-    // What happened in a crate is shown where the cell called it.
+    // A failure inside a crate is shown at the line of the cell that called the crate.
     let elsewhere = failure.place.as_ref().filter(|_| in_cell.is_none()).map(short);
     let place = in_cell.or_else(|| calls.iter().find_map(|call| call.place.clone()));
     let causes = further(&failure.message, &failure.causes);
@@ -155,7 +155,7 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     let is_told = |call: &Call| {
         call.function.is_none() && call.place.as_ref().map(Place::line) == place.as_ref().map(Place::line)
     };
-    // One call that says no more than the line that has been drawn says nothing.
+    // A single call at the line that has just been drawn adds nothing.
     if !(calls.len() == 1 && is_told(&calls[0])) {
         lines.extend(listed(&calls));
     }
@@ -163,11 +163,11 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     message::error(&failure.name, &value, lines)
 }
 
-/// The text for the standard error if the cell does not fail, such as that of a panic that it has caught.
+/// The text for standard error if the cell goes on after a failure, such as a panic that it has caught.
 pub fn without_consequence(failure: &Failure, sources: &Sources) -> String {
     let text = &failure.otherwise;
     match (&failure.place, place_of(failure, sources)) {
-        // What looked like a failing `?` was the user's own line.
+        // An error that `?` has converted without ending the cell: it is printed without a place.
         _ if failure.name != "panic" => text.clone(),
         (_, Some(place)) => format!("{text}  at {}, line {}\n", place.source.name, place.line()),
         (Some(place), None) => format!("{text}  at {}\n", short(place)),
@@ -175,7 +175,7 @@ pub fn without_consequence(failure: &Failure, sources: &Sources) -> String {
     }
 }
 
-/// Causes that the message, or a cause before, does not already tell.
+/// The causes that neither the message nor an earlier cause already contains.
 fn further(message: &str, causes: &[String]) -> Vec<String> {
     let mut told = message.to_owned();
     let mut further = Vec::new();
@@ -188,26 +188,26 @@ fn further(message: &str, causes: &[String]) -> Vec<String> {
     further
 }
 
-/// Where it happened, if that is in a cell.
+/// The place of a failure, if it is in a cell.
 fn place_of(failure: &Failure, sources: &Sources) -> Option<Place> {
     let place = failure.place.as_ref()?;
     sources.place(place.library.as_deref()?, place.line, place.column)
 }
 
-/// A place in a crate, without the folder that this machine keeps it in.
+/// A place in a crate, without the folder in which this machine keeps the crate.
 fn short(place: &messages::Place) -> String {
     let file = place.file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
     let file = file.map_or(place.file.as_str(), |(_, file)| file);
     let file =
         file.split_once("/library/").filter(|_| file.starts_with("/rustc/")).map_or(file, |(_, file)| file);
-    // A crate elsewhere, such as `lab`: from its own folder on.
+    // The path of another crate, such as `lab`, starts at the crate's own folder.
     let folders = file.rsplit_once("/src/").filter(|_| file.starts_with('/'));
     let start = folders.and_then(|(folder, _)| Some(folder.rfind('/')? + 1)).unwrap_or(0);
     let file = &file[start..];
     format!("{file}:{}:{}", place.line, place.column)
 }
 
-/// The message over the line where it happened.
+/// Draws the message over the line of the cell where the failure happened.
 fn draw(failure: &Failure, place: &Place) -> String {
     let title = Level::ERROR.with_name(Some(failure.name.as_str())).primary_title(failure.message.as_str());
     let mark = AnnotationKind::Primary.span(place.range.clone());
@@ -215,7 +215,7 @@ fn draw(failure: &Failure, place: &Place) -> String {
     Renderer::styled().render(&[Group::with_title(title).element(source.annotation(mark))])
 }
 
-/// A line for each call. Those that repeat, as in a recursion, are counted.
+/// A line for each call. Repeated lines, as in a recursion, are counted.
 fn listed(calls: &[Call]) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for Call { function, place } in calls {
@@ -227,7 +227,7 @@ fn listed(calls: &[Call]) -> Vec<String> {
             (None, None) => continue,
         };
         match lines.last_mut() {
-            // Without a name they are closures that have been put into each other.
+            // Consecutive calls without names are inlined closures of the same line, which count once.
             Some((last, count)) if *last == line => *count += usize::from(function.is_some()),
             _ => lines.push((line, 1)),
         }

@@ -1,5 +1,5 @@
-//! Evaluates cells, for the session's thread alone: each is compiled with what it needs of the session, and run by evcxr
-//! in its child.
+//! The evaluator: compiles each cell together with the parts of the session that it uses, and has evcxr run it in the
+//! child process. Only the session's thread uses it.
 
 mod commands;
 mod compiling;
@@ -40,11 +40,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use wire::{IoPub, Output, Stdin};
 
-/// What a session is given.
+/// The settings that a session is started with.
 pub struct Setting {
     /// The session's folder.
     pub folder: PathBuf,
-    /// What user code must not see of this process's environment.
+    /// The environment variables of this process that user code must not see.
     pub own_variables: OwnVariables,
     /// Whether cells are to compute on a GPU.
     pub cuda: bool,
@@ -54,20 +54,20 @@ pub struct Setting {
 #[derive(Default)]
 struct State {
     definitions: Definitions,
-    /// Attributes of the crate.
+    /// Crate attributes, such as `#![feature(…)]`.
     attributes: BTreeSet<String>,
-    /// By their names without `r#`.
+    /// The variables by name, without `r#`.
     variables: BTreeMap<String, Variable>,
-    /// Which macros of other crates stand for items, as far as rustc has been asked.
+    /// Whether a macro of another crate expands to items, for the macros that rustc has been asked about.
     macros: HashMap<String, bool>,
-    /// How results are shown, if the user has set it.
+    /// How results are shown; `None` for the default.
     show: Option<Show>,
     errors: ErrorFormat,
-    /// Whether a cell has had `.await` at its top level.
+    /// Whether any cell so far has used `.await` at its top level.
     is_async: bool,
 }
 
-/// evcxr with its child, and all that a session consists of.
+/// A session: evcxr with its child, the compiler, and what the cells have defined so far.
 pub struct Evaluator {
     context: CommandContext,
     compiler: Compiler,
@@ -78,58 +78,58 @@ pub struct Evaluator {
     lab: Lab,
     /// What cells are linked with.
     environment: Environment,
-    /// What must not be removed from the cache as long as this session lives.
+    /// Locks on the parts of the cache that this session uses, so that they are not removed.
     held: Vec<Hold>,
-    /// How often the user has interrupted the cell in progress.
+    /// How often the user has interrupted the current cell.
     interrupts: Arc<AtomicUsize>,
-    /// The link by which the child finds the environment's `lab`.
+    /// The symbolic link through which the child finds the environment's `lab`.
     lab_link: PathBuf,
-    /// Whether there are cells that were linked with it.
+    /// Whether any cell has been linked with that `lab`.
     used: bool,
     iopub: IoPub,
-    /// Where evcxr works.
+    /// The folder that evcxr works in.
     evcxr_folder: PathBuf,
-    /// What user code, and the shell, must not see of this process's environment.
+    /// The environment variables of this process that user code and the shell must not see.
     own_variables: OwnVariables,
     sources: Arc<Mutex<Sources>>,
     settings: Settings,
-    /// Where `:doc` asks.
+    /// Answers `:doc`; `None` if nothing does.
     pub documentation: Option<Documentation>,
     pub runner: Runner,
 }
 
-/// The documentation of what some code ends in, in plain text and in HTML; nothing if there is none.
+/// Looks up the documentation of the path or method that the given code ends with: as plain text and as HTML, or nothing.
 pub type Documentation = Arc<dyn Fn(String) -> Vec<MediaType> + Send + Sync>;
 
-/// What a cell asks of the user.
+/// A request for a line of input from the user.
 pub struct Question {
     pub prompt: String,
     pub is_password: bool,
 }
 
-/// What comes of a question.
+/// The reply to a [`Question`].
 pub enum Answer {
     Line(String),
-    /// There is none: the cell reads the end of its input.
+    /// There is no answer: the cell reads the end of its input.
     End,
-    /// The user has interrupted the cell, whose reading fails.
+    /// The user has interrupted the cell: its read fails.
     Interrupted,
 }
 
-/// Asks the user, for a cell.
+/// Asks the user a question, and waits for the answer.
 type Ask<'a> = &'a dyn Fn(Question) -> Answer;
 
 /// What a cell shows as its result: representations by MIME type.
 pub type Data = Map<String, Value>;
 
-/// What became of a cell that has been run.
+/// The outcome of a cell that was run.
 #[derive(Default)]
 pub struct Ran {
     /// Why it failed, if it did.
     pub failure: Option<ReplyError>,
-    /// What its commands have answered.
+    /// The answers of its commands.
     pub commands: Data,
-    /// What it has shown last.
+    /// What it displayed last, such as the value of its final expression.
     pub result: Option<Data>,
 }
 
@@ -163,12 +163,12 @@ impl Evaluator {
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
             .env(child::LAB, &lab_link)
             .env(messages::ENV, word);
-        // After each operation candle's threads spin a while in the hope of the next, and keep those of others from the
-        // processor: an epoch of the course takes a tenth longer, and twice as long when another kernel works too.
+        // After each operation, candle's threads spin for a while in case another one follows, and take the processor from
+        // other threads: an epoch of the course takes a tenth longer, and twice as long when another kernel runs as well.
         if std::env::var_os(CANDLE_SPINS).is_none() {
             command.env(CANDLE_SPINS, "1");
         }
-        // evcxr starts the child anew after a crash, with the same command: its end of the socket stays open.
+        // After a crash, evcxr starts the child again with the same command, so the child's end of the socket stays open here.
         std::mem::forget(child_end);
         point(&lab_link, environment.lab_library())?;
 
@@ -205,7 +205,7 @@ impl Evaluator {
         Ok(evaluator)
     }
 
-    /// Runs what comes before the first cell: it has the system read what every cell needs.
+    /// Runs an empty cell, so that the files that every cell needs are in the page cache before the user's first one.
     fn run_first_cell(&mut self) -> Result<()> {
         let first = Arc::new(Source { name: String::new(), code: "();".into() });
         let ran = self.run_rust(&first, &|_| Answer::End);
@@ -223,7 +223,7 @@ impl Evaluator {
         variables.map(|variable| (variable.name.clone(), variable.type_name.clone())).collect()
     }
 
-    /// Forgets the variables, which have gone with their process; returns their names.
+    /// Forgets the variables after the process that held them has ended; returns their names.
     pub fn forget_variables(&mut self) -> Vec<String> {
         std::mem::take(&mut self.state.variables).into_values().map(|variable| variable.name).collect()
     }
@@ -233,20 +233,20 @@ impl Evaluator {
         self.state.definitions.texts().map(str::to_owned).collect()
     }
 
-    /// The crates that cells have added, as commands.
+    /// The crates that cells have added, as `:dep` commands.
     pub fn dependencies(&self) -> Vec<String> {
         self.settings.dependencies.iter().map(|dependency| format!(":dep {dependency}")).collect()
     }
 
-    /// Whether to say how long cells take.
+    /// Whether `:timing` is on.
     pub fn is_timing(&self) -> bool {
         self.settings.timing
     }
 
-    /// Runs the commands of a cell, then its code. `name` is what errors call the cell.
+    /// Runs the commands of a cell, then its code. Errors refer to the cell by `name`.
     ///
     /// # Errors
-    /// Why it did not run, or did not come to its end.
+    /// When the cell did not run, or its process ended before the cell did.
     pub fn run(&mut self, name: &str, cell: &str, ask: Ask) -> Result<Ran, Failed> {
         self.start_with_config(ask);
         self.follow_sources();
@@ -280,19 +280,19 @@ impl Evaluator {
             if outcome.lost.is_empty() {
                 return Ok(self.accept(plan, outcome));
             }
-            // The crate that the type is from has been compiled anew. Without the variable the cell is another one.
+            // The crate that defines the variable's type was recompiled, so the value in the store has another type. The cell
+            // is planned and compiled again without the variable.
             for name in outcome.lost {
                 self.state.variables.remove(&name);
                 let text = format!(
-                    "`{name}` is gone: its type was compiled anew. Run the cell that makes it again.\n"
+                    "`{name}` is gone: its type was recompiled. Run the cell that creates it again.\n"
                 );
                 self.iopub.output(Output::Stream(Stdio::Stderr, text));
             }
         }
     }
 
-    /// Sees to it that there is what cells are linked with, and where they are compiled. Whoever cleans up a cache may remove
-    /// both.
+    /// Checks that the environment and the session's folder still exist: both are in the cache, which users may clean up.
     fn check_folders(&self) -> Result<(), Failed> {
         if !self.environment.is_whole() {
             return Err(Failed::Environment);
@@ -300,13 +300,13 @@ impl Evaluator {
         if fs::symlink_metadata(&self.lab_link).is_err() {
             return Err(Failed::Folder);
         }
-        // What is wrong with it shows when it is written to.
+        // A failure shows when evcxr writes to the folder.
         let _ = fs::create_dir_all(self.evcxr_folder.join("src"));
         Ok(())
     }
 }
 
-/// Has a link lead to `target`, wherever it led before.
+/// Points the symbolic link `link` at `target`, replacing the link if it exists.
 fn point(link: &Path, target: &Path) -> Result<()> {
     let _ = fs::remove_file(link);
     symlink(target, link).with_context(|| format!("cannot write {}", link.display()))

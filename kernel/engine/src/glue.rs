@@ -1,5 +1,5 @@
-//! The crate that is made of a cell: the items of the session, and a function with the cell's statements, which takes the
-//! variables that the cell names out of the store, and gives them back. All generated code is in this file.
+//! Generates the crate of a cell: the items of the session, and a function that takes the variables that the cell uses out of
+//! the store, runs the cell's statements, and puts the variables back. All generated code is in this file.
 
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::Definitions;
@@ -7,51 +7,51 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Names in generated code. None of them may be shown to anybody.
+/// The names in generated code, which must not appear in messages.
 pub const NAMES: [&str; 7] =
     ["taper_cell", "__cell", "__runtime", "__show_result", "__ShowDebug", "lab::kernel", "evcxr_display"];
-/// What a question to rustc for the type of a variable is answered with, before the name and the type.
+/// The start of the error message in which rustc answers a probe. The name of a variable and its type follow.
 pub const TYPE_OF: &str = "TAPER_TYPE_OF ";
-/// Under this name the store keeps tokio's runtime.
+/// The key under which the store keeps tokio's runtime.
 const RUNTIME: &str = "the runtime of tokio";
 
 /// A variable of an earlier cell.
 #[derive(Clone, Debug)]
 pub struct Variable {
-    /// As it is written: `r#type`.
+    /// The name as it is written in code, such as `r#type`.
     pub name: String,
-    /// In a form that a cell can use.
+    /// The type, in a form that any cell can use.
     pub type_name: String,
     pub mutable: bool,
-    /// Whether the type is as its author wrote it, so that its names may come to mean something else.
+    /// Whether the author wrote out the type. The names in such a type may later come to mean something else.
     pub declared: bool,
 }
 
-/// A variable that the cell defines.
+/// A new variable, which the cell defines.
 #[derive(Clone, Debug)]
 pub struct New {
     pub name: String,
-    /// Its type, if it is known in a form that a cell can use.
+    /// The type, if it is known in a form that any cell can use.
     pub type_name: Option<String>,
     pub mutable: bool,
-    /// Where its `let` statement is.
+    /// The place of its `let` statement.
     pub place: Place,
 }
 
 /// How the value of the final expression is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Show {
-    /// As it shows itself, or in its `Debug` form.
+    /// In the best form that it has: its own display, or else its `Debug` form.
     Choose,
-    /// By a method `evcxr_display`, which may be that of a trait.
+    /// With its method `evcxr_display`, which may be a trait's.
     Method,
-    /// In its `Debug` form, so that rustc says why there is none.
+    /// In its `Debug` form. If it has none, rustc's error says why.
     Debug,
-    /// By a format, perhaps with its type in front.
+    /// With a format string, and with its type in front if `types` is set.
     Format { format: String, types: bool },
 }
 
-/// In which form `?` shows errors.
+/// The form in which the errors of `?` are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ErrorFormat {
     #[default]
@@ -60,42 +60,42 @@ pub enum ErrorFormat {
     Pretty,
 }
 
-/// What the cell needs of tokio.
+/// How the cell uses tokio's runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Runtime {
     #[default]
     None,
-    /// It uses the crate, which looks for a runtime.
+    /// It uses the crate, whose functions expect to be called within a runtime.
     Entered,
-    /// It has `.await` at the top level.
+    /// It has `.await` at its top level.
     Blocked,
 }
 
-/// A cell, and all that it is compiled with.
+/// A cell, with everything that its crate is generated from.
 pub struct Glue<'a> {
     pub source: &'a Arc<Source>,
     pub definitions: &'a Definitions,
     /// Attributes of the crate, such as `#![feature(…)]`.
     pub attributes: &'a Code,
-    /// Where the statements start, after the commands.
+    /// The start of the statements, after the commands.
     pub start: usize,
-    /// What stands among the statements and is compiled elsewhere.
+    /// The ranges among the statements that belong at the top of the crate, such as items.
     pub items: &'a [Range<usize>],
-    /// Bare `return`s of the cell's own scope: where each ends.
+    /// The ends of the bare `return`s in the cell's own scope.
     pub returns: &'a [usize],
     /// The final expression.
     pub result: Option<Range<usize>>,
     pub show: Show,
     pub errors: ErrorFormat,
     pub runtime: Runtime,
-    /// The variables of earlier cells that it names.
+    /// The variables of earlier cells that the cell uses.
     pub earlier: &'a [Variable],
-    /// Those of them that it moves, so that they cannot be given back.
+    /// The variables of earlier cells that the cell moves, so that they cannot be put back.
     pub moved: &'a BTreeSet<String>,
     pub new: &'a [New],
-    /// Those of them that it moves itself, so that there is nothing to keep.
+    /// The new variables that the cell itself moves, so that they cannot be kept.
     pub consumed: &'a BTreeSet<String>,
-    /// Those that cannot be kept at a bare `return`, which ends at this byte.
+    /// The new variables that cannot be kept at the bare `return` that ends at this byte.
     pub not_kept_at: &'a BTreeSet<(String, usize)>,
 }
 
@@ -146,10 +146,10 @@ impl Glue<'_> {
         code
     }
 
-    /// A crate by which rustc says the types of new variables, in error messages: a trait that a variable does not
-    /// implement makes it say the type. Of those that may be constants it says whether they are variables: a function
-    /// within the cell cannot use them. Questions are type errors, and rustc looks at borrows and moves only where there
-    /// are none, so the variables may have been moved by then.
+    /// A crate that makes rustc name the types of new variables in error messages: each variable is used where a trait is
+    /// required that it does not implement. For names that may be constants, rustc also answers whether they are variables,
+    /// because a nested function cannot use a variable. As all these are type errors, rustc does not get to check borrows and
+    /// moves, so it does not matter if the cell has moved the variables.
     pub fn probe(&self, questions: &[&str], perhaps_constant: &[&str]) -> Code {
         let mut code = self.top();
         code.generate("async fn taper_cell(__cell: &mut ::lab::kernel::variables::Store) ");
@@ -170,7 +170,7 @@ impl Glue<'_> {
         code
     }
 
-    /// What stands at the top of the crate.
+    /// The top of the crate: attributes and items.
     fn top(&self) -> Code {
         let mut code = Code::new();
         code.generate("#![allow(unused_imports, unused_mut, dead_code, non_snake_case)]\n");
@@ -193,7 +193,7 @@ impl Glue<'_> {
         }
     }
 
-    /// Leaves the cell alone unless all variables of earlier cells are what it takes them for.
+    /// Returns early, before the cell runs, unless all variables of earlier cells have the expected types.
     fn check_variables(&self, code: &mut Code) {
         let checks = self
             .earlier
@@ -221,7 +221,7 @@ impl Glue<'_> {
         code.generate_for(role, Some(new.place.clone()), &text);
     }
 
-    /// The statements of the cell, with what else has to stand among them.
+    /// The statements of the cell, with generated code inserted at `return`s and around the final expression.
     fn statements(&self, code: &mut Code, is_probe: bool) {
         let mut edits: Vec<(usize, Edit)> = Vec::new();
         edits.extend(self.items.iter().map(|range| (range.start, Edit::Skip(range.end))));
@@ -255,11 +255,11 @@ impl Glue<'_> {
             }
         }
         code.copy(self.source, at..self.source.code.len());
-        // Ends a final expression, and a comment in the last line.
+        // The newline ends a comment on the last line, and the semicolon the final expression.
         code.generate("\n;\n");
     }
 
-    /// What stands before or after the final expression to have it shown.
+    /// The code before or after the final expression that shows its value.
     fn show(&self, code: &mut Code, is_before: bool) {
         let place =
             self.result.as_ref().map(|range| Place { source: Arc::clone(self.source), range: range.clone() });
@@ -292,7 +292,7 @@ enum Edit {
     ResultEnd,
 }
 
-/// The name without what makes it no keyword.
+/// The name without the `r#` of a raw identifier.
 pub fn bare(name: &str) -> &str {
     name.trim_start_matches("r#")
 }

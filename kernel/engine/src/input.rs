@@ -1,8 +1,9 @@
 //! Standard input of the process that runs cells.
 //!
-//! evcxr sends two kinds of lines there: what to load, and the user's answers to what a cell has asked. Cells get a
-//! socket of their own in its place. When one of them waits for it to be filled, as by `stdin().read_line(…)`, the user
-//! is asked. A socket, unlike a pipe, can fail whoever reads from it, which is what an interrupt must do.
+//! evcxr sends two kinds of lines to it: instructions to load a library, and the user's answers to a cell's questions. So the
+//! cells get a separate socket as their standard input. When a cell blocks on it, for example in `stdin().read_line(…)`, the
+//! user is asked for a line. It is a socket rather than a pipe because a read from a socket can be made to fail, as an
+//! interrupt must do.
 
 use crate::child::LOAD;
 use anyhow::Result;
@@ -16,12 +17,12 @@ use std::sync::{Arc, mpsc};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// In the place of an answer: there is none, and the cell reads the end of its input.
+/// Sent instead of an answer if there is none: the cell reads the end of its input.
 pub const END: &str = "\u{1e}END";
-/// In the place of an answer: the user has interrupted the cell, whose reading fails.
+/// Sent instead of an answer if the user has interrupted the cell: its read fails.
 pub const INTERRUPTED: &str = "\u{1e}INTERRUPTED";
 
-/// How often to look whether a cell waits.
+/// How often to check whether a cell waits for input.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The lines from evcxr, and the standard input of the cells.
@@ -33,11 +34,11 @@ pub struct Input {
 
 #[derive(Default)]
 struct Shared {
-    /// A cell runs, so what evcxr sends are answers.
+    /// Whether a cell runs, so that the lines that evcxr sends are answers.
     running: AtomicBool,
-    /// The user has been asked and has not answered yet.
+    /// Whether the user has been asked and has not answered yet.
     asked: AtomicBool,
-    /// How many answers have come.
+    /// The number of answers so far.
     answers: AtomicUsize,
 }
 
@@ -49,7 +50,11 @@ impl Shared {
 }
 
 impl Input {
-    /// Takes over standard input. `ask` requests a line, after what cells have printed so far, a prompt perhaps.
+    /// Takes over standard input. `ask` must request a line from the user after publishing what the cell has printed so far,
+    /// since that may be a prompt.
+    ///
+    /// # Errors
+    /// When the system has no descriptors left.
     pub fn start(ask: impl Fn() + Send + 'static) -> Result<Self> {
         let evcxr = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         rustix::io::fcntl_setfd(&evcxr, rustix::io::FdFlags::CLOEXEC)?;
@@ -63,12 +68,12 @@ impl Input {
         Ok(Self { instructions, shared, watcher: watcher.thread().clone() })
     }
 
-    /// The next instruction of evcxr; none when it has gone.
+    /// The next instruction of evcxr. `None` when evcxr has closed the pipe.
     pub fn next_instruction(&self) -> Option<String> {
         self.instructions.recv().ok()
     }
 
-    /// Says whether a cell is running.
+    /// Sets whether a cell is running.
     pub fn set_running(&self, running: bool) {
         self.shared.running.store(running, Ordering::SeqCst);
         self.shared.asked.store(false, Ordering::SeqCst);
@@ -76,19 +81,19 @@ impl Input {
     }
 }
 
-/// Makes a new socket the standard input; returns the end to write to.
+/// Replaces the cells' standard input with a new socket; returns the end to write to.
 fn give_cells_a_socket() -> Result<UnixStream> {
     let (input, answers) = UnixStream::pair()?;
     rustix::stdio::dup2_stdin(&input)?;
     Ok(answers)
 }
 
-/// Has whoever reads from the socket fail: so it is with one whose other end is closed with something unread in it.
+/// Prepares the cells' reads to fail: when the other end of a socket is closed with unread data in it, reads on this end fail.
 fn fail_readers() {
     let _ = rustix::io::write(io::stdin(), b"!");
 }
 
-/// Hands the lines from evcxr to whom they are for, until it has gone.
+/// Distributes the lines from evcxr, instructions and answers, until evcxr closes the pipe.
 fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStream, shared: &Shared) {
     for line in BufReader::new(evcxr).lines() {
         let Ok(line) = line else { return };
@@ -99,14 +104,14 @@ fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStrea
             if line == INTERRUPTED {
                 fail_readers();
             }
-            // Whoever is reading reads from the old socket to its end; the next one gets to ask again.
+            // A pending read gets the end of the old socket, or the failure; the next read asks the user again.
             match give_cells_a_socket() {
                 Ok(next) => answers = next,
-                Err(error) => eprintln!("taper: standard input is gone: {error}"),
+                Err(error) => eprintln!("taper: standard input cannot be replaced: {error}"),
             }
             shared.answered();
         } else if is_running {
-            // Without it the answer comes too late, as it does where nobody reads any more.
+            // A failed write means that the answer comes too late, because nothing reads it any more.
             let _ = writeln!(answers, "{line}");
             shared.answered();
         }
@@ -115,8 +120,8 @@ fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStrea
 
 /// Asks the user whenever a running cell waits for its standard input.
 fn watch(shared: &Shared, ask: impl Fn()) {
-    // The number of answers when a cell was first seen to wait. Who has just got one may not have woken up yet, so it
-    // takes two looks with none between them.
+    // The number of answers when a cell was first seen waiting. A cell that has just received an answer may not have woken up
+    // yet, so it counts as waiting only if it is seen twice without an answer in between.
     let mut waiting = None;
     loop {
         if !shared.running.load(Ordering::SeqCst) {
@@ -140,14 +145,14 @@ fn watch(shared: &Shared, ask: impl Fn()) {
     }
 }
 
-/// Whether the socket holds nothing that a reader who has just been woken is about to get.
+/// Whether the cells' standard input has no data, which a reader that is just waking up would get.
 fn is_empty() -> bool {
     let stdin = io::stdin();
     let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
     poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
 }
 
-/// Whether a thread of this process is blocked in reading descriptor 0. Only Linux tells.
+/// Whether a thread of this process is blocked reading descriptor 0. Only Linux provides this information.
 #[cfg(target_os = "linux")]
 fn is_awaited() -> bool {
     let read_stdin = format!("{} 0x0 ", libc::SYS_read);

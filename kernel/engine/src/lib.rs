@@ -1,8 +1,8 @@
-//! Evaluates cells: makes a crate of each, has rustc compile it, and evcxr run it in a process of its own.
+//! Evaluates cells: generates a crate for each cell, has rustc compile it, and has evcxr run it in a separate process.
 //!
-//! Everything that knows evcxr, and everything that is generated around a cell, is here.
+//! Only this crate knows evcxr, and only this crate generates code around a cell.
 
-// Whoever reads what a command prints may stop reading: only the stand-ins, which talk to other programs, print.
+// `println!` panics if the reader of standard output has gone. Only the stand-ins, which talk to other programs, may use it.
 #![deny(clippy::print_stdout)]
 
 pub mod analysis;
@@ -11,6 +11,8 @@ mod build_display;
 pub mod cargo_for_evcxr;
 pub mod child;
 mod compiler;
+#[cfg(test)]
+mod contract;
 mod diagnostics;
 pub mod errors;
 mod evaluator;

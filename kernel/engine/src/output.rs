@@ -1,51 +1,52 @@
-//! What the cells printed, turned into events: text, displays, and questions.
+//! Parses the output of cells into events: text, displays, and questions.
 //!
-//! Three kinds of things come on one pipe, in the order in which they were printed: ordinary text; `lab`'s requests, a
-//! line each, which carry the session's word (see `format`); and what other crates print by evcxr's convention, displays from
-//! `EVCXR_BEGIN_CONTENT mime` to `EVCXR_END_CONTENT` and questions to the user. Any of them may follow text on its line, so
-//! they are searched for everywhere. A display that has no end is text, at the latest when the cell is over.
+//! Three kinds of output share one pipe, in the order in which they were printed: ordinary text; the requests of `lab`, each a
+//! line that carries the session's secret word (see the crate `messages`); and what other crates print by evcxr's convention,
+//! which is displays from `EVCXR_BEGIN_CONTENT mime` to `EVCXR_END_CONTENT`, and questions to the user. Any of these may
+//! follow text on the same line, so they are searched for everywhere. A display that is still unfinished when the cell is over
+//! becomes text.
 
 use messages::Request;
 use serde_json::Value;
 
-/// The room, in bytes, that is kept for what comes next.
+/// The capacity, in bytes, that the empty buffer may keep.
 const SMALL: usize = 1 << 20;
 
 const RECORD: u8 = 0x1e;
 const EVCXR: &[u8] = b"EVCXR_";
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &[u8] = b"EVCXR_END_CONTENT\n";
-/// A cell asks for a line of input, by the crate `evcxr_input`.
+/// The start of the line with which the crate `evcxr_input` asks for a line of input.
 pub const QUESTION: &str = "EVCXR_INPUT_REQUEST";
 
-/// One thing that a cell printed.
+/// A part of a cell's output.
 #[derive(Debug, PartialEq)]
 pub enum Event {
     Text(String),
     /// A request of `lab`.
     Request(Request),
-    /// Content in evcxr's display format: MIME type and data.
+    /// Content in evcxr's display format: its MIME type and data.
     Content(String, Value),
-    /// Content of a JSON type that is no JSON: the type, and what is wrong with it.
+    /// Content of a JSON type that is not valid JSON: its MIME type and the error.
     Unreadable(String, String),
-    /// A question to the user, as evcxr understands it.
+    /// A question to the user: the whole line, in evcxr's format.
     Question(String),
 }
 
-/// Splits what is printed in one session into events.
+/// Splits the output of one session into events.
 pub struct Parser {
-    /// The session's word, by which its requests are known.
+    /// The session's secret word, which identifies its requests.
     word: String,
     buffer: Vec<u8>,
-    /// How much of the buffer is known to hold no newline, and how much no end of content. A large picture comes
-    /// in thousands of pieces, and must not be searched again with each of them.
+    /// The lengths of the prefixes of the buffer that are known to contain no newline, and no end of content. A large picture
+    /// arrives in thousands of pieces, and must not be searched from the start each time.
     without_newline: usize,
     without_end: usize,
     text: Utf8,
 }
 
 impl Parser {
-    /// For a session with this word.
+    /// A parser for the session with this word.
     pub fn new(word: &str) -> Self {
         let (word, text) = (word.to_owned(), Utf8::default());
         Self { word, buffer: Vec::new(), without_newline: 0, without_end: 0, text }
@@ -76,7 +77,7 @@ impl Parser {
         }
     }
 
-    /// The events in what is left, now that nothing can complete it: the cell is over.
+    /// Ends the output of a cell: returns the events in what is left in the buffer, since nothing can complete it any more.
     pub fn finish(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         // The last line may lack its newline, as after `print!`.
@@ -84,7 +85,7 @@ impl Parser {
             events = self.push(b"\n");
         }
         while !self.buffer.is_empty() {
-            // What looked like the start of a marker is text; there may be another one in it.
+            // What looked like the start of a marker is text, but another marker may follow in it.
             let text = self.take(1);
             push_text(&mut events, text);
             for event in self.push(b"") {
@@ -107,7 +108,7 @@ impl Parser {
     fn discard(&mut self, length: usize) {
         self.buffer.drain(..length);
         if self.buffer.is_empty() {
-            // A large picture has gone through: do not keep its room for good.
+            // Release the memory of a large picture.
             self.buffer.shrink_to(SMALL);
         }
         (self.without_newline, self.without_end) = (0, 0);
@@ -159,7 +160,7 @@ enum Marker {
     None,
 }
 
-/// Whether this is a type and a subtype, as in `text/html`, perhaps with parameters.
+/// Whether the text is a MIME type such as `text/html`, possibly with parameters.
 fn is_mime_type(text: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
@@ -168,7 +169,7 @@ fn is_mime_type(text: &str) -> bool {
     kind.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
 }
 
-/// Whether data of this MIME type is sent as JSON rather than as a string with JSON in it.
+/// Whether Jupyter expects data of this MIME type as JSON, rather than as a string that contains JSON.
 fn is_json(mime: &str) -> bool {
     mime == "application/json" || mime.split(';').next().is_some_and(|kind| kind.ends_with("+json"))
 }
@@ -181,7 +182,7 @@ fn push_text(events: &mut Vec<Event>, text: String) {
     }
 }
 
-/// Where the first marker starts, or could start at the very end; the length of the buffer if there is none.
+/// The start of the first marker, which may be cut off at the end of the buffer; the length of the buffer if there is none.
 fn marker_start(buffer: &[u8]) -> usize {
     let record = buffer.iter().position(|&byte| byte == RECORD).unwrap_or(buffer.len());
     let before = &buffer[..record];
@@ -194,7 +195,7 @@ fn marker_start(buffer: &[u8]) -> usize {
     (1..EVCXR.len()).rev().find(|&n| buffer.ends_with(&EVCXR[..n])).map_or(buffer.len(), |n| buffer.len() - n)
 }
 
-/// Whether a buffer without newline can still become a marker.
+/// Whether more bytes can turn a buffer without a newline into a marker.
 fn could_be_marker(buffer: &[u8]) -> bool {
     let markers = [BEGIN, QUESTION, messages::PREFIX];
     markers.iter().any(|marker| {
@@ -203,7 +204,8 @@ fn could_be_marker(buffer: &[u8]) -> bool {
     })
 }
 
-/// Finds `needle` beyond what is known to be without it, and remembers what was searched in vain.
+/// Finds `needle` after the first `without` bytes, which are known not to contain its start. If it is not found, increases
+/// `without` for the next search.
 fn find_from(haystack: &[u8], needle: &[u8], without: &mut usize) -> Option<usize> {
     match find(&haystack[*without..], needle) {
         Some(position) => Some(*without + position),
@@ -218,7 +220,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(haystack, needle)
 }
 
-/// Decodes UTF-8 that may be cut anywhere; bytes that are not UTF-8 become U+FFFD.
+/// Decodes UTF-8 in pieces that may be cut anywhere. Invalid bytes become U+FFFD.
 #[derive(Default)]
 pub struct Utf8 {
     carry: Vec<u8>,
@@ -229,7 +231,7 @@ impl Utf8 {
         self.carry.extend_from_slice(bytes);
         let unfinished = match std::str::from_utf8(&self.carry) {
             Err(error) if error.error_len().is_none() => self.carry.len() - error.valid_up_to(),
-            // An error further up says nothing about the end: look at the last character alone.
+            // An earlier error hides whether the end is cut, so check the last character separately.
             Err(_) => unfinished_tail(&self.carry),
             Ok(_) => 0,
         };

@@ -1,8 +1,8 @@
-//! Between the child and everybody else: a thread that reads the child's output as it comes, publishes it, takes note of
-//! what happens to the cell, and tells evcxr when it is over.
+//! The relay, a thread between the child and the rest of the kernel: it publishes the child's output as it arrives, records the
+//! events of the cell, and tells evcxr when the cell is complete.
 //!
-//! Because evcxr learns that a cell is complete from here, after everything the cell printed was published, the
-//! messages of a cell need no further ordering.
+//! As evcxr learns that a cell is complete only after the relay has published all its output, the messages of a cell need no
+//! further ordering.
 
 use crate::errors;
 use crate::output::{Event, Parser, QUESTION, Utf8};
@@ -22,32 +22,32 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use wire::{IoPub, Output, Stdin};
 
-/// How long evcxr's contents wait for further MIME types of the same display.
+/// How long content in evcxr's display format waits for further MIME types of the same display.
 const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// What the relay learns of the cell in progress.
+/// What the relay knows about the current cell.
 #[derive(Default)]
 pub struct Progress {
-    /// The cell runs; before, it is being compiled.
+    /// Whether the cell is running, rather than being compiled.
     pub running: bool,
-    /// What has been loaded: the path of a library.
+    /// The path of the library that the child has loaded.
     pub library: String,
-    /// Why the cell failed, if the child said so.
+    /// Why the cell failed, if the child reported a failure.
     pub failure: Option<Failure>,
-    /// The cell waits for the user's answer.
+    /// Whether the cell waits for the user's answer.
     pub asking: bool,
-    /// The process was ended on purpose.
+    /// Whether the kernel has killed the child.
     pub killed: bool,
-    /// What the cell has shown last, if nothing followed it: perhaps its result.
+    /// The last display of the cell, if no output followed it. It may be the cell's result.
     pub result: Option<Map<String, Value>>,
-    /// The variables that the cell has left.
+    /// The new variables that the cell has kept.
     pub kept: Vec<String>,
-    /// The variables of earlier cells that were not what the cell took them for, so that it has not run.
+    /// The variables of earlier cells that did not have the type that the cell expected, so that the cell has not run.
     pub lost: Vec<String>,
 }
 
-/// Starts the relay. `socket` is the kernel's end of the pair of which the children hold the other, `word` marks what they
-/// ask to be shown, and `sources` knows what was compiled.
+/// Starts the relay. `socket` is the kernel's end of the socket pair whose other end every child inherits, `word` is the secret
+/// word that marks the requests of `lab`, and `sources` maps compiled code back to cells.
 pub fn start(
     socket: UnixStream,
     word: String,
@@ -83,7 +83,7 @@ pub fn start(
     progress
 }
 
-/// Waits for the next child to hand over its output.
+/// Waits for the next child to send its descriptors.
 fn receive(socket: &UnixStream) -> Result<[OwnedFd; 5]> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -95,7 +95,7 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 5]> {
     });
     let descriptors: [OwnedFd; 5] = descriptors.context("the child sent no descriptors")?;
     for descriptor in &descriptors {
-        // If another program kept one of them open, nobody would learn that the child has died.
+        // If another program inherited one of them, the pipe would stay open after the child has died.
         rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
     }
     Ok(descriptors)
@@ -111,17 +111,17 @@ struct Relay<'a> {
     errors: File,
     error_text: Utf8,
     events: File,
-    /// The start of an event whose end has not come yet.
+    /// The start of an event whose end has not arrived yet.
     unfinished_event: Vec<u8>,
     evcxr: File,
-    /// Contents that may still be joined by further MIME types.
+    /// A display that further MIME types may still join.
     contents: Map<String, Value>,
-    /// What the cell says could be the reason if it fails now.
+    /// The latest panic or error, which is the reason if the cell fails next.
     cause: Option<Failure>,
 }
 
 impl Relay<'_> {
-    /// Reads until the child has ended, and then what it has left in the pipes.
+    /// Reads until the child has ended, then reads what is left in the pipes.
     fn run(&mut self, life: &File) -> Result<()> {
         for file in [&self.output, &self.errors, &self.events] {
             rustix::io::ioctl_fionbio(file, true)?;
@@ -154,34 +154,34 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Reads what happened to the cell. What it printed before that is published first.
+    /// Reads events. Before each event is handled, the output that precedes it is published.
     fn read_events(&mut self, buffer: &mut [u8]) -> Result<()> {
         while let Ok(length @ 1..) = self.events.read(buffer) {
             self.unfinished_event.extend_from_slice(&buffer[..length]);
         }
         while let Some(end) = memchr::memchr(b'\n', &self.unfinished_event) {
             let line: Vec<u8> = self.unfinished_event.drain(..=end).collect();
-            let event = serde_json::from_slice(&line).context("the child said something unknown")?;
+            let event = serde_json::from_slice(&line).context("the child sent an unknown event")?;
             self.drain_output()?;
             self.happened(event)?;
         }
         Ok(())
     }
 
-    /// Publishes what is in the pipe now.
+    /// Publishes what is in the output pipe now.
     fn drain_output(&mut self) -> Result<()> {
         let printed = waiting(&self.output);
         self.print(&printed)
     }
 
-    /// Publishes what is in the pipes, now that nothing belongs to it any more.
+    /// Publishes the rest of the output after the cell or the child has ended.
     fn finish_output(&mut self) -> Result<()> {
         self.drain_output()?;
         self.drain_errors();
         self.finish_text()
     }
 
-    /// Takes for text what has begun like a display, and not ended.
+    /// Publishes the start of an unfinished display as text.
     fn finish_text(&mut self) -> Result<()> {
         for event in self.parser.finish() {
             self.printed(event)?;
@@ -189,6 +189,7 @@ impl Relay<'_> {
         Ok(())
     }
 
+    /// Publishes output of the cell.
     fn print(&mut self, bytes: &[u8]) -> Result<()> {
         for event in self.parser.push(bytes) {
             self.printed(event)?;
@@ -246,14 +247,14 @@ impl Relay<'_> {
             }
             messages::Event::Question => self.ask(&format!("{QUESTION}:"))?,
             messages::Event::Complete { kept } => {
-                // Whatever the cell wrote to its standard error is in the pipe by now.
+                // Everything that the cell wrote to its standard error is in the pipe by now.
                 self.finish_output()?;
                 self.show_cause();
                 let mut progress = self.progress.lock().unwrap();
                 progress.running = false;
                 progress.kept = kept;
                 if progress.asking {
-                    // Who has asked is gone, or goes on without an answer.
+                    // The thread that asked has ended, or went on without an answer.
                     self.stdin.cancel();
                 }
                 progress.result = Some(std::mem::take(&mut self.contents)).filter(|data| !data.is_empty());
@@ -264,7 +265,8 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Has evcxr ask the user. A cell that asks by evcxr's convention, and then waits for its input, asks once.
+    /// Has evcxr ask the user. Does nothing while a question is open: a cell that prints a question in evcxr's format and then
+    /// blocks on its standard input has asked only once.
     fn ask(&mut self, line: &str) -> Result<()> {
         let is_asking = std::mem::replace(&mut self.progress.lock().unwrap().asking, true);
         if is_asking {
@@ -274,6 +276,7 @@ impl Relay<'_> {
         self.tell_evcxr(line)
     }
 
+    /// Records that the cell has failed. `name` and `message` are used if no panic or error explains it.
     fn fail(&mut self, name: &str, message: &str) {
         self.show_contents();
         let unexplained = || Failure { name: name.into(), message: message.into(), ..Failure::default() };
@@ -281,6 +284,7 @@ impl Relay<'_> {
         self.progress.lock().unwrap().failure.get_or_insert(failure);
     }
 
+    /// Shows the latest panic or error as text, since it did not make the cell fail.
     fn show_cause(&mut self) {
         if let Some(failure) = self.cause.take() {
             let text = errors::without_consequence(&failure, &self.sources.lock().unwrap());
@@ -288,6 +292,7 @@ impl Relay<'_> {
         }
     }
 
+    /// Publishes the display that waits for further MIME types, if there is one.
     fn show_contents(&mut self) {
         let data = std::mem::take(&mut self.contents);
         if !data.is_empty() {
@@ -300,6 +305,7 @@ impl Relay<'_> {
         }
     }
 
+    /// Publishes what is in the pipe of standard error now.
     fn drain_errors(&mut self) {
         let text = self.error_text.push(&waiting(&self.errors));
         if !text.is_empty() {
@@ -308,20 +314,20 @@ impl Relay<'_> {
     }
 
     fn tell_evcxr(&mut self, line: &str) -> Result<()> {
-        writeln!(self.evcxr, "{line}").context("evcxr is gone")
+        writeln!(self.evcxr, "{line}").context("evcxr has closed its pipe")
     }
 }
 
-/// What is in a pipe now, and no more: a thread that a cell has left may fill it for ever.
+/// Reads what is in a pipe now, and no more, because a thread that a cell has started may go on writing forever.
 fn waiting(pipe: &File) -> Vec<u8> {
     let length = rustix::io::ioctl_fionread(pipe).unwrap_or(0);
     let mut bytes = Vec::new();
-    // It fails only where there is less, and what there is has been read by then.
+    // An error means that there was less to read; `bytes` then holds all of it.
     let _ = pipe.take(length).read_to_end(&mut bytes);
     bytes
 }
 
-/// Lets the programs that this process starts inherit the socket.
+/// Makes the programs that this process starts inherit the socket.
 pub fn keep_across_exec(socket: &UnixStream) -> Result<()> {
     rustix::io::fcntl_setfd(socket, FdFlags::empty())?;
     Ok(())

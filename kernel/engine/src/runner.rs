@@ -1,4 +1,4 @@
-//! The process that runs the cells, as the kernel's threads handle it.
+//! A handle to the child, with which any thread of the kernel can watch, interrupt and kill it.
 
 use crate::relay::Progress;
 use environment::processes;
@@ -9,7 +9,7 @@ use std::mem::take;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
-/// The process that runs the cells, of whichever generation.
+/// A handle to the process that runs the cells. It stays valid when evcxr starts another child.
 #[derive(Clone)]
 pub struct Runner {
     child: Arc<Mutex<Child>>,
@@ -17,7 +17,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Of evcxr's handle of the process, and what the relay learns of its cells.
+    /// Combines evcxr's handle to the process with what the relay knows about its cells.
     pub fn new(child: Arc<Mutex<Child>>, progress: Arc<Mutex<Progress>>) -> Self {
         Self { child, progress }
     }
@@ -31,26 +31,26 @@ impl Runner {
         self.child.lock().unwrap().id()
     }
 
-    /// Asks the cell to end: what looks for interrupts does.
+    /// Asks the cell to end. Code that checks for interrupts does so.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
 
-    /// The user has answered the cell's question, or will not.
+    /// Notes that the user has answered the cell's question, or will not answer.
     pub fn answered(&self) {
         self.progress.lock().unwrap().asking = false;
     }
 
-    /// Ends the process and the programs that cells have started; evcxr starts another one.
+    /// Kills the process and the programs that cells have started. evcxr then starts another child.
     pub fn kill(&self) {
         self.progress.lock().unwrap().killed = true;
-        // Stopped, it does not go on when a program that it waits for is ended.
+        // Stop it first, so that it does not go on when a program that it waits for ends.
         self.signal(Signal::STOP);
         processes::end_descendants(self.id(), &[]);
         let _ = self.child.lock().unwrap().kill();
     }
 
-    /// Whether the process that ran the last cell was ended by [`kill`](Self::kill).
+    /// Whether [`kill`](Self::kill) was called during the last cell.
     pub fn was_killed(&self) -> bool {
         self.progress.lock().unwrap().killed
     }
@@ -59,12 +59,12 @@ impl Runner {
         processes::signal(self.id(), signal);
     }
 
-    /// Forgets the last cell.
+    /// Resets what is known about the last cell.
     pub fn begin(&self) {
         *self.progress.lock().unwrap() = Progress::default();
     }
 
-    /// What became of the last cell.
+    /// Takes the outcome of the last cell.
     pub fn outcome(&self) -> Outcome {
         let mut progress = self.progress.lock().unwrap();
         let Progress { library, failure, result, kept, lost, .. } = &mut *progress;
@@ -78,16 +78,11 @@ impl Runner {
     }
 }
 
-/// What became of a cell.
+/// The outcome of a cell. [`Progress`] explains the parts.
 pub struct Outcome {
-    /// The path of the library that was loaded for it.
     pub library: String,
-    /// Why it failed, if it did.
     pub failure: Option<Failure>,
-    /// What it has shown last.
     pub result: Option<Map<String, Value>>,
-    /// The variables that it has left.
     pub kept: Vec<String>,
-    /// The variables of earlier cells that were not what it took them for.
     pub lost: Vec<String>,
 }

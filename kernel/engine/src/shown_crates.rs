@@ -1,4 +1,4 @@
-//! What rust-analyzer gets to see of the crates that cells can use: cargo's description, cut down.
+//! Limits which crates the analyzer's rust-analyzer sees: cuts `cargo metadata` down to those that cells commonly use.
 
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, PackageId};
@@ -8,14 +8,18 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::{env, fs};
 
-/// The crates that rust-analyzer reads beside std: what notebooks name, `ops` by the paths of `lab`, and what their
-/// signatures are made of.
+/// The crates that rust-analyzer sees besides std: those that notebooks name, `ops`, which `lab` re-exports, and those whose
+/// types appear in their signatures.
 const SHOWN: [&str; 5] = ["lab", "ops", "candle-core", "candle-nn", "half"];
-/// Where rust-analyzer's `cargo` finds the description of those crates, and the user's own `CARGO_HOME`.
+/// The environment variable with the path of the metadata of those crates, for the stand-in for cargo.
 pub const CRATES: &str = "TAPER_ANALYZER_CRATES";
+/// The environment variable with the user's own `CARGO_HOME`, for the stand-in for cargo.
 pub const USER_CARGO_HOME: &str = "TAPER_USER_CARGO_HOME";
 
-/// What cargo says of the environment's package, cut down to the crates that are shown.
+/// The metadata of the environment's package, cut down to the shown crates.
+///
+/// # Errors
+/// When cargo cannot describe the package.
 pub fn shown_crates(toolchain: &Toolchain, environment: &Environment) -> Result<Metadata> {
     let output = toolchain
         .cargo(environment.package())
@@ -38,7 +42,11 @@ fn keep_shown(metadata: &mut Metadata) {
     }
 }
 
-/// `cargo` for that rust-analyzer: the real one, but that cells depend on the crates that are shown.
+/// The stand-in for cargo: runs the real cargo, but adds the shown crates to the metadata of the cells' package. Returns the
+/// exit code.
+///
+/// # Errors
+/// When cargo cannot be run, or its metadata cannot be read.
 pub fn cargo(arguments: &[String]) -> Result<u8> {
     let mut command = Command::new("cargo");
     command
@@ -61,18 +69,18 @@ pub fn cargo(arguments: &[String]) -> Result<u8> {
     Ok(0)
 }
 
-/// Adds crates to what is known of the package of the cells, which depends on `lab` then.
+/// Adds crates to the metadata of the cells' package, and makes the package depend on `lab`.
 fn add_crates(metadata: &mut Metadata, crates: Metadata) -> Result<()> {
     let lab = crates.packages.iter().find(|package| package.name == "lab").context("there is no `lab`")?;
     let lab = lab.id.clone();
     let known: Vec<_> = metadata.packages.iter().map(|package| package.id.clone()).collect();
-    let added = crates.resolve.context("nothing is known of the dependencies of `lab`")?;
-    let resolve = metadata.resolve.as_mut().context("nothing is known of the dependencies of cells")?;
+    let added = crates.resolve.context("the metadata of `lab` has no dependency graph")?;
+    let resolve = metadata.resolve.as_mut().context("the metadata of the cells has no dependency graph")?;
     metadata.packages.extend(crates.packages.into_iter().filter(|package| !known.contains(&package.id)));
     resolve.nodes.extend(added.nodes.into_iter().filter(|node| !known.contains(&node.id)));
     let root = resolve.root.as_ref();
     let cells = resolve.nodes.iter_mut().find(|node| root == Some(&node.id));
-    let cells = cells.context("nothing is known of the package of the cells")?;
+    let cells = cells.context("the metadata of the cells lacks their package")?;
     cells.dependencies.push(lab.clone());
     let kinds = json!([{ "kind": null, "target": null }]);
     cells.deps.push(serde_json::from_value(json!({ "name": "lab", "pkg": lab, "dep_kinds": kinds }))?);

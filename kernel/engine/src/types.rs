@@ -1,17 +1,18 @@
-//! The types of a cell's new variables, from rustc, as a later cell can write them. How rustc is asked is in `glue.rs`.
+//! Reads the types of a cell's new variables from rustc's answer to a probe (see `Glue::probe`), and rewrites them so that later
+//! cells can name them.
 
 use crate::glue::TYPE_OF;
 use cell::code::{Code, Role};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
-/// The type `!`, which has no name of its own yet.
+/// A name for the type `!`, which stable Rust accepts only as a return type.
 const NEVER: &str = "<fn() -> ! as ::lab::kernel::Returns>::Type";
 
-/// The type as people read it.
+/// The type in a form for people to read.
 pub fn shown(type_name: &str) -> String {
     let mut shown = String::new();
-    // Where a closure is written is a place in generated code.
+    // Leave out the place of a closure, which is in generated code.
     for part in type_name.replace(NEVER, "!").split_inclusive('}') {
         match part.rsplit_once("closure@") {
             Some((before, _)) => shown.extend([before, "closure}"]),
@@ -21,12 +22,12 @@ pub fn shown(type_name: &str) -> String {
     shown
 }
 
-/// What rustc has answered.
+/// rustc's answers to a probe.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// The types, in rustc's spelling, by the names of the variables.
+    /// The types in rustc's spelling, by the names of the variables.
     pub types: HashMap<String, String>,
-    /// Those of the names that may be constants which are variables.
+    /// Of the names that may be constants, those that are variables.
     pub variables: BTreeSet<String>,
 }
 
@@ -38,7 +39,7 @@ pub fn answers(messages: &str, probe: &Code) -> Answers {
         if let Some((name, type_name)) = text.strip_prefix(TYPE_OF).and_then(|rest| rest.split_once(' ')) {
             answers.types.insert(name.to_owned(), type_name.to_owned());
         }
-        // "can't capture dynamic environment in a fn item": of a constant there is nothing to capture.
+        // E0434, "can't capture dynamic environment in a fn item": a constant would not be captured.
         if message["code"]["code"] == "E0434" {
             let spans = message["spans"].as_array().into_iter().flatten();
             let bytes =
@@ -53,7 +54,10 @@ pub fn answers(messages: &str, probe: &Code) -> Answers {
     answers
 }
 
-/// The type as a cell can write it; otherwise why it has no name, and what to do instead.
+/// Rewrites rustc's spelling of a type so that a cell can name it.
+///
+/// # Errors
+/// When the type has no name: says why, and what to do instead.
 pub fn nameable(name: &str, type_name: &str) -> Result<String, String> {
     if type_name.starts_with("{async closure@") {
         return Err(format!(
@@ -98,12 +102,12 @@ pub fn nameable(name: &str, type_name: &str) -> Result<String, String> {
              {advice}, or use it within braces: `{{ … }}`."
         ));
     }
-    // Numbers that nothing pins down fall back to these, and a function item is stored as a pointer to it.
+    // Numeric types that are not inferred fall back to `i32` and `f64`, and function items are stored as function pointers.
     let type_name = type_name.replace("{integer}", "i32").replace("{float}", "f64");
     Ok(with_never(&without_function_names(&type_name)))
 }
 
-/// `fn(i32) -> i32 {double}` as `fn(i32) -> i32`.
+/// Removes the names of function items: `fn(i32) -> i32 {double}` becomes `fn(i32) -> i32`.
 fn without_function_names(type_name: &str) -> String {
     let mut rest = type_name;
     let mut result = String::new();
@@ -115,7 +119,8 @@ fn without_function_names(type_name: &str) -> String {
     result + rest
 }
 
-/// `!` by a name, except as what a function returns; and `_`, which is left where nothing but `!` says what it is.
+/// Replaces `!` with its name, except as a return type. Also replaces `_`, which rustc prints for a type that only falls back
+/// to `!`.
 fn with_never(type_name: &str) -> String {
     let mut result = String::new();
     let mut previous = ' ';
@@ -169,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn types_without_a_name_get_the_right_words() {
+    fn types_without_a_name_get_the_right_advice() {
         for (spelled, words) in [
             ("{closure@src/lib.rs:1:2: 1:5}", "Box<dyn Fn"),
             ("{async closure@src/lib.rs:1:2: 1:5}", "async fn x("),

@@ -1,4 +1,4 @@
-//! The commands that a cell starts with, such as `:vars`, carried out one after the other.
+//! Carries out the commands at the start of a cell, such as `:vars`, in order.
 
 pub(super) mod answer;
 mod settings;
@@ -23,29 +23,29 @@ use std::mem::take;
 use std::sync::Arc;
 use wire::Output;
 
-/// What commands have set, and what they have to remember.
+/// The settings of commands, and the state that they keep between cells.
 #[derive(Default)]
 pub struct Settings {
-    /// Whether to say of each cell how long it took.
+    /// Whether to print how long each cell took.
     pub timing: bool,
-    /// Whether cargo must do without a network.
+    /// Whether cargo must not use the network.
     pub offline: bool,
-    /// The crates that have been added, as their `:dep` lines would have them today.
+    /// The crates that cells have added; the latest `:dep` line for each crate counts.
     pub dependencies: Vec<Dependency>,
-    /// What the next process that runs cells finds in its environment.
+    /// The environment variables that the next child will start with.
     environment: BTreeMap<String, String>,
     linker: Option<String>,
     codegen_backend: Option<String>,
     /// Whether evcxr.toml has been read.
     pub(super) has_config: bool,
-    /// Whether it is being carried out, so that none of its commands can begin with it again.
+    /// Whether evcxr.toml is being loaded, so that a `:load_config` in it does not recurse.
     pub(super) is_loading: bool,
-    /// The errors of the last cell that did not compile: their codes, and rustc's JSON.
+    /// The errors of the last cell that did not compile: the error code, such as `E0308`, and rustc's JSON.
     errors: Vec<(String, String)>,
 }
 
 impl Settings {
-    /// Remembers why a cell does not compile.
+    /// Remembers the errors of a cell that did not compile.
     pub fn note(&mut self, ran: &Result<Ran, Failed>) {
         if let Err(Failed::Compiler(diagnostics)) = ran {
             let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error);
@@ -56,7 +56,7 @@ impl Settings {
 
 /// Why a command was not carried out.
 pub(super) enum Stop {
-    /// It asks for what cannot be; one line of text.
+    /// The command asks for something impossible; the reason in one line.
     Refused(String),
     Failed(Failed),
 }
@@ -82,8 +82,8 @@ impl From<evcxr::Error> for Stop {
 pub(super) type Answered = Result<Answer, Stop>;
 
 impl Evaluator {
-    /// Carries out the commands of a cell. What they answer is the result of a cell that has nothing else; otherwise it is
-    /// shown before the rest runs.
+    /// Carries out the commands of a cell. If the cell consists of commands only, their answers are its result; otherwise they
+    /// are shown before the code runs.
     pub(super) fn run_commands(&mut self, source: &Arc<Source>, ask: Ask) -> Result<Data, Failed> {
         let Commands { commands, code_start } = cell::commands(&source.code);
         check(&commands, source)?;
@@ -106,7 +106,7 @@ impl Evaluator {
         ask: Ask,
         answer: &mut Answer,
     ) -> Result<(), Failed> {
-        // Crates that follow each other are built together.
+        // The crates of consecutive `:dep` lines are built together.
         let mut added = Vec::new();
         for command in commands {
             let refused = |text: String| refusal(&text, command, source);
@@ -133,11 +133,11 @@ impl Evaluator {
         let name = command.specification().and_then(|command| command.alias_of).unwrap_or(command.name);
         Ok(Answer::line(match name {
             ":allow_static_linking" => {
-                no_effect(name, "`lab` is a shared library, and other crates are linked into each cell")
+                no_effect(name, "`lab` and the crates of `:dep` lines are shared libraries in any case")
             }
             ":build_env" => self.set_build_variable(argument)?,
             ":cache" | ":clear_cache" | ":sccache" => {
-                let text = no_effect(name, "`lab` and all it brings is compiled once for all sessions");
+                let text = no_effect(name, "`lab` and its dependencies are compiled once for all sessions");
                 self.iopub.output(Output::Stream(Stdio::Stdout, text + "\n"));
                 return Ok(Answer::default());
             }
@@ -187,7 +187,7 @@ impl Evaluator {
             ":help" => return Ok(help()),
             ":internal_debug" => no_effect(
                 name,
-                "the crate that is made of a cell is in the folder that `:last_compile_dir` names",
+                "the crate that is generated for a cell is in the folder that `:last_compile_dir` prints",
             ),
             ":last_compile_dir" => self.compiler.folder().display().to_string(),
             ":last_error_json" => {
@@ -250,7 +250,7 @@ impl Evaluator {
                 lines.join("\n")
             }
             ":time_passes" => {
-                no_effect(name, "rustc tells it to nightly users only; `:timing` says how long a cell takes")
+                no_effect(name, "only a nightly rustc can do this; `:timing` shows how long a cell takes")
             }
             ":timing" => {
                 self.settings.timing = !self.settings.timing;
@@ -269,7 +269,7 @@ impl Evaluator {
         }))
     }
 
-    /// Forgets what cells have defined, and the crates that they have added. What is compiled stays.
+    /// Forgets what cells have defined and the crates that they have added. The compiled crates stay in the cache.
     fn clear(&mut self) -> Result<(), Stop> {
         self.context.execute(":clear")?;
         self.state = super::State::default();
@@ -290,9 +290,9 @@ impl Evaluator {
         Answer { text, html: Some(html) }
     }
 
-    /// Documentation, as Shift-Tab shows it.
+    /// Shows the same documentation as Shift-Tab.
     fn describe(&self, command: &Command, source: &Arc<Source>) -> Answered {
-        // The commands before it may have added the crate that it is about.
+        // With the commands before it, which may add the crate whose documentation is wanted.
         let code = source.code[..command.range.start].to_owned() + command.argument;
         let help = self.documentation.as_ref().map(|documentation| documentation(code)).unwrap_or_default();
         let (mut text, mut html) = (format!("No documentation found for `{}`\n", command.argument), None);
@@ -306,7 +306,7 @@ impl Evaluator {
         Ok(Answer { text, html })
     }
 
-    /// Shows a line on the standard error.
+    /// Prints a line to the cell's standard error.
     pub(super) fn warn(&self, text: &str) {
         self.iopub.output(Output::Stream(Stdio::Stderr, format!("{text}\n")));
     }
@@ -316,7 +316,7 @@ fn no_effect(name: &str, reason: &str) -> String {
     format!("`{name}` has no effect here: {reason}")
 }
 
-/// Refuses a cell if there is a fault in one of its commands.
+/// Refuses a cell if any of its commands is malformed, and stops at `:quit`.
 fn check(commands: &[Command], source: &Arc<Source>) -> Result<(), Failed> {
     let place = |range| Place { source: Arc::clone(source), range };
     let faults = commands.iter().filter_map(Command::fault);
@@ -331,7 +331,7 @@ fn check(commands: &[Command], source: &Arc<Source>) -> Result<(), Failed> {
     }
 }
 
-/// What is wrong with a command, drawn over its argument.
+/// An error that points to the argument of a command.
 pub(super) fn refusal(text: &str, command: &Command, source: &Arc<Source>) -> Failed {
     let range = if command.argument.is_empty() { command.range.clone() } else { command.argument_range() };
     Failed::Command(vec![diagnostics::at(text, &Place { source: Arc::clone(source), range })])

@@ -1,4 +1,4 @@
-//! From the plan of a cell to its library. Where rustc's errors say how, the plan is mended.
+//! Compiles the plan of a cell to a library. Some compile errors are fixed by changing the plan.
 
 use super::crates::TOKIO;
 use super::plan::Plan;
@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use cell::Dependency;
 use cell::code::Role;
 
-/// Errors that rustc reports when a definition is in the way of another one.
+/// The errors that rustc reports when a definition conflicts with an earlier one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];
 
 /// Errors that no further definition could mend: of types, borrows and moves.
@@ -18,7 +18,7 @@ const CERTAIN: [&str; 10] =
     ["E0308", "E0381", "E0382", "E0384", "E0499", "E0502", "E0505", "E0596", "E0597", "E0716"];
 
 impl Evaluator {
-    /// Compiles a cell. Of some errors rustc says enough to mend them: then it is compiled again.
+    /// Compiles a cell. If an error can be fixed by changing the plan, changes the plan and compiles again.
     pub(super) fn compile(&mut self, mut plan: Plan) -> Result<Plan, Failed> {
         loop {
             let attributes = plan.attributes();
@@ -39,7 +39,7 @@ impl Evaluator {
             if diagnostics.iter().any(may_lack) && plan.reach_all() {
                 continue;
             }
-            // Each change takes something away, so this comes to an end.
+            // Each change removes something from the plan, so the loop terminates.
             let mut is_mended = false;
             for error in &diagnostics {
                 is_mended |= self.mend(&mut plan, error)?;
@@ -48,7 +48,7 @@ impl Evaluator {
             if !is_mended {
                 diagnostics.retain(|diagnostic| diagnostic.is_shown);
                 if diagnostics.is_empty() {
-                    let error = anyhow!("the compiler says of this cell: {messages}");
+                    let error = anyhow!("the compiler rejects this cell: {messages}");
                     return Err(Failed::Kernel(error));
                 }
                 return Err(Failed::Compiler(diagnostics));
@@ -56,7 +56,7 @@ impl Evaluator {
         }
     }
 
-    /// Changes the plan so that an error is gone; returns whether it could.
+    /// Changes the plan to avoid an error; returns whether it could.
     fn mend(&mut self, plan: &mut Plan, error: &Diagnostic) -> Result<bool, Failed> {
         let is_move = MOVES.contains(&error.code.as_str());
         Ok(match &error.role {
@@ -68,12 +68,12 @@ impl Evaluator {
                 true
             }
             Some(Role::Result) if matches!(plan.show, Show::Choose | Show::Method) => {
-                // "multiple applicable items": a trait of the user's shows it.
+                // E0034, "multiple applicable items": a trait of the user's has `evcxr_display` as well.
                 let is_ambiguous = error.code == "E0034" && plan.show == Show::Choose;
                 plan.show = if is_ambiguous { Show::Method } else { Show::Debug };
                 true
             }
-            // It may show itself in another way, as plots do.
+            // The value has no `Debug` form, but may have another one, as plots do.
             Some(Role::Result)
                 if matches!(plan.show, Show::Format { .. }) && error.message.contains("Debug") =>
             {
@@ -94,7 +94,7 @@ impl Evaluator {
         })
     }
 
-    /// Sees to it that cells can wait for what is asynchronous.
+    /// Adds tokio, unless cells already have it, so that they can use `.await`.
     fn have_tokio(&mut self) -> Result<(), Failed> {
         if !self.environment.has("tokio") {
             let tokio = Dependency::parse(TOKIO).map_err(|fault| Failed::Kernel(fault.into()))?;

@@ -1,7 +1,7 @@
-//! evcxr's `evcxr.toml`: dependencies and code that every session starts with.
+//! Reads `evcxr.toml`, the dependencies and code that every session starts with.
 //!
-//! It is next to the notebook, or else in the configuration folder of evcxr, where `init.evcxr` and `prelude.rs` may stand
-//! for what it does not have. evcxr itself would read it when it is started, and fail if it is broken.
+//! The file is next to the notebook, or else in evcxr's configuration folder. There, `init.evcxr` and `prelude.rs` replace the
+//! parts that the file lacks. evcxr does not read the file itself: it would fail to start if the file were broken.
 
 use super::{Ask, Evaluator, Failed};
 use anyhow::{Context, Result, anyhow};
@@ -14,14 +14,14 @@ use std::{env, fs};
 
 const FILE: &str = "evcxr.toml";
 
-/// What a session starts with.
+/// The commands and code that a session starts with.
 #[derive(Debug, Default, PartialEq)]
 pub struct Config {
-    /// Where it was read, if it is not but the default.
+    /// The file that it was read from, if there is one.
     path: Option<PathBuf>,
-    /// Commands, as a cell.
+    /// The commands, in the form of a cell.
     commands: String,
-    /// Code, as a cell.
+    /// The code, in the form of a cell.
     prelude: Option<String>,
 }
 
@@ -33,7 +33,7 @@ struct File {
     dependencies: toml::Table,
 }
 
-/// The keys that have a meaning here. The others are about how evcxr compiles cells.
+/// The supported keys. The others configure how evcxr compiles cells, which it does not do here.
 #[derive(Default, Deserialize)]
 struct Table {
     #[serde(default)]
@@ -43,7 +43,7 @@ struct Table {
 }
 
 impl Config {
-    /// Reads it, from the notebook's folder or the user's. One line says what is wrong with it.
+    /// Reads the file from the notebook's folder, or else from the user's configuration folder. The error is one line.
     fn read(notebook: &Path, user: Option<&Path>) -> Result<Self> {
         let mut config = Self::default();
         let mut file = File::default();
@@ -80,17 +80,17 @@ impl Config {
 }
 
 impl Evaluator {
-    /// Before the first cell, does what evcxr.toml says. The cell runs also if that fails.
+    /// Loads evcxr.toml before the first cell. A failure is a warning: the cell runs anyway.
     pub(super) fn start_with_config(&mut self, ask: Ask) {
         if !std::mem::replace(&mut self.settings.has_config, true)
             && let Err(failed) = self.load_config(ask)
         {
             let error = failed.into_reply();
-            self.warn(&format!("{FILE} was not taken over: {}", error.evalue));
+            self.warn(&format!("{FILE} was not loaded: {}", error.evalue));
         }
     }
 
-    /// Does what evcxr.toml says; returns where that is. What its commands answer is not shown.
+    /// Loads evcxr.toml; returns its path. The answers of its commands are not shown.
     pub(super) fn load_config(&mut self, ask: Ask) -> Result<Option<PathBuf>, Failed> {
         let users = self.own_variables.users("EVCXR_CONFIG_DIR").map(PathBuf::from);
         let users = users.or_else(|| Some(dirs::config_dir()?.join("evcxr")));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_one_line() {
+    fn errors_fit_on_one_line() {
         let notebook = tempfile::tempdir().unwrap();
         let path = notebook.path().join(FILE);
         for (text, words) in [

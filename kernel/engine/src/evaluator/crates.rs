@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use toml::Table;
 
 impl Evaluator {
-    /// Adds crates to what cells are linked with.
+    /// Adds crates to those that cells are linked with.
     pub(super) fn add(&mut self, crates: Vec<Dependency>) -> Result<(), Failed> {
         let (lab, others): (Vec<_>, Vec<_>) = crates.into_iter().partition(is_lab);
         if let Some(lab) = lab.last() {
@@ -40,7 +40,7 @@ impl Evaluator {
         self.link(wanted, &what).map_err(Failed::Dependency)
     }
 
-    /// Has cells linked with these crates, and no others beside `lab`. `what` is being built, if anything is.
+    /// Links cells with exactly these crates and `lab` from now on. `what` is the name that the progress of a build shows.
     fn link(&mut self, wanted: Vec<Dependency>, what: &str) -> Result<()> {
         let table = as_table(&wanted);
         let environment =
@@ -50,7 +50,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Builds what cells are to be linked with, and shows how far that is.
+    /// Builds an environment, and shows the progress in the cell's output.
     fn build(
         &self,
         what: &str,
@@ -73,14 +73,14 @@ impl Evaluator {
         Ok(built)
     }
 
-    /// Takes over what cells are to be linked with. Where that has another `lab`, the process that runs the cells, which has
-    /// loaded the one before, is started anew.
+    /// Links cells with another environment from now on. If its `lab` is a different one, the child is restarted, because it
+    /// has loaded the old one.
     fn adopt(&mut self, environment: Environment) -> Result<()> {
         let is_same_lab = environment.lab_library() == self.environment.lab_library();
         let changed: Vec<String> = self.environment.changed(&environment).map(str::to_owned).collect();
         self.forget_variables_of(&changed);
         self.environment = environment;
-        // What was linked before is loaded, and stays so.
+        // The child keeps the libraries of the old environment loaded, so they must stay in the cache.
         self.held.push(self.environment.hold());
         self.compiler.flags = self.environment.rustflags();
         self.compiler.sets = self.environment.sets().map(str::to_owned).collect();
@@ -90,14 +90,14 @@ impl Evaluator {
         let lost = self.forget_variables();
         if !lost.is_empty() {
             let names = lost.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            self.warn(&format!("Gone, since crates that `lab` uses got other features: {names}."));
+            self.warn(&format!("These variables are gone, because crates that `lab` uses were rebuilt with other features: {names}."));
         }
         point(&self.lab_link, self.environment.lab_library())?;
         self.context.execute(":restart").map_err(|error| anyhow!("{error}"))?;
         self.run_first_cell()
     }
 
-    /// Forgets the variables whose types are of crates that have been compiled anew: they may look otherwise now.
+    /// Forgets the variables whose types come from recompiled crates: the layout of those types may have changed.
     fn forget_variables_of(&mut self, crates: &[String]) {
         let names = self.state.definitions.built_on(crates);
         let is_outdated = |variable: &Variable| is_built_on(&variable.type_name, &names);
@@ -106,36 +106,35 @@ impl Evaluator {
         for name in outdated {
             self.state.variables.remove(&name);
             self.warn(&format!(
-                "`{name}` is gone: the crate of its type has changed. Run the cell that makes it again."
+                "`{name}` is gone: the crate that defines its type has changed. Run the cell that creates it again."
             ));
         }
     }
 
-    /// Takes over what has changed in the sources of crates in folders. What does not compile is shown, and the crates stay
-    /// what they were.
+    /// Rebuilds local crates whose sources have changed. If they do not compile, shows why and keeps the last build.
     pub(super) fn follow_sources(&mut self) {
         if !self.environment.is_outdated() {
             return;
         }
-        // Even if the build fails: it is for the next change to have it tried again.
+        // Noted before the build, so that a failed build is tried again only after the next change.
         self.environment.look_at_sources();
         let wanted = self.settings.dependencies.clone();
         if let Err(error) = self.link(wanted, "your crate") {
             self.warn(&format!(
-                "{error:#}\n\nThe crate has changed, and does not compile: cells go on with what it was."
+                "{error:#}\n\nThe crate has changed and does not compile; cells still use its last working build."
             ));
         }
     }
 
-    /// Changes to the `lab` that a cell asks for, if it is not the one in use: it is being worked on, or has other
-    /// features.
+    /// Switches to the `lab` that a cell asks for, if that is not the one in use: because the notebook's copy of `lab` has
+    /// been edited, or because other features are wanted.
     fn use_lab(&mut self, dependency: &Dependency) -> Result<()> {
         let lab = wanted_lab(dependency, Path::new(""))?;
         if self.environment.serves(&lab) {
             return Ok(());
         }
         if self.used {
-            bail!("cells have used another `lab` already: restart the kernel, and run this cell first");
+            bail!("cells have already used another `lab`: restart the kernel and run this cell first");
         }
         let features: Vec<&str> = lab.features.iter().map(String::as_str).collect();
         let what = match features.is_empty() {
@@ -149,39 +148,39 @@ impl Evaluator {
         if wanted.is_empty() { Ok(()) } else { self.link(wanted, "the crates of this session") }
     }
 
-    /// Has cells linked with `lab` alone.
+    /// Links cells with `lab` alone from now on.
     pub(super) fn unlink_crates(&mut self) -> Result<()> {
         self.link(Vec::new(), "")
     }
 }
 
-/// What cells with `.await` at their top level are linked with. It is as most notebooks ask for it themselves, and built when
-/// taper is installed.
+/// The runtime of cells with `.await` at their top level, with the features that most notebooks ask for. It is built when taper
+/// is installed.
 pub const TOKIO: &str = "tokio = { version = \"1\", features = [\"full\"] }";
 
-/// The dependency that a `:dep` line asks for, as the table of a manifest.
+/// Parses a `:dep` line to a `[dependencies]` table.
 ///
 /// # Errors
-/// What is wrong with it, in a line.
+/// What is wrong with the line, in one line.
 pub fn table(line: &str) -> Result<Table> {
     let dependency = Dependency::parse(line).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
     let dependency = resolve(dependency).map_err(|fault| anyhow!("`{line}`: {fault}"))?;
     Ok(as_table(&[dependency]))
 }
 
-/// Dependencies as the table of a manifest.
+/// The dependencies as a `[dependencies]` table.
 fn as_table(dependencies: &[Dependency]) -> Table {
     let named = |wanted: &Dependency| Some((wanted.name.clone()?, wanted.config.clone().into()));
     dependencies.iter().filter_map(named).collect()
 }
 
-/// Whether it is the crate that the session has compiled already.
+/// Whether this is `lab`, which every session has already compiled.
 pub fn is_lab(dependency: &Dependency) -> bool {
     dependency.name.as_deref() == Some("lab")
 }
 
-/// The `lab` that a `:dep` line asks for; `base` is where paths in the notebook start. Where there is none it is the
-/// kernel's own.
+/// The `lab` that a `:dep` line asks for, or the kernel's own if there is none at the line's path. Paths are relative to
+/// `base`.
 pub fn wanted_lab(dependency: &Dependency, base: &Path) -> Result<Lab> {
     let folder = dependency.path().map(|path| base.join(path));
     let lab = match folder.filter(|folder| folder.join("Cargo.toml").exists()) {
@@ -191,11 +190,14 @@ pub fn wanted_lab(dependency: &Dependency, base: &Path) -> Result<Lab> {
     Ok(lab.with(dependency.features().into_iter().map(str::to_owned).collect()))
 }
 
-/// The dependency with its name, and with a path that holds wherever cargo is run; otherwise what is wrong with it, in a
-/// line. Paths start where the kernel was started.
+/// Completes a dependency: fills in its name, and makes its path absolute so that cargo can run anywhere. Relative paths
+/// start at the kernel's working directory.
+///
+/// # Errors
+/// What is wrong with the dependency, in one line.
 pub fn resolve(mut dependency: Dependency) -> std::result::Result<Dependency, String> {
     let Some(path) = dependency.path().map(str::to_owned) else { return Ok(dependency) };
-    // Where there is no `lab` it is the kernel's own.
+    // The path of `lab` need not exist: then the kernel's own is used.
     if is_lab(&dependency) {
         return Ok(dependency);
     }
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_crate_is_that_of_the_path_or_else_the_kernels_own() {
+    fn lab_is_the_crate_at_the_path_or_else_the_kernels_own() {
         let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../notebooks"));
         let folder = tempfile::tempdir().unwrap();
         let other = folder.path().join("my features/lab");
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_folder_of_another_crate_stays_as_it_is() {
+    fn dependencies_without_a_local_folder_stay_unchanged() {
         for argument in ["rand = \"0.9\"", "lab = { path = \"no/such\", features = [\"burn\"] }"] {
             assert_eq!(resolve(dependency(argument)).unwrap(), dependency(argument));
         }

@@ -1,4 +1,4 @@
-//! Why a cell could not be evaluated.
+//! The reasons for which a cell cannot be evaluated.
 
 use crate::diagnostics::Diagnostic;
 use crate::errors;
@@ -7,31 +7,32 @@ use jupyter_protocol::ReplyError;
 
 /// Why a cell could not be evaluated.
 pub enum Failed {
-    /// The process that ran the cell has ended, and with it all variables; evcxr's account of it.
+    /// The process that ran the cell has ended, so all variables are lost. Holds evcxr's message, which has the exit status.
     Ended(String),
+    /// Another error of evcxr's.
     Evcxr(Error),
-    /// A command is at fault, and nothing after it has run.
+    /// A command is malformed or cannot be carried out; nothing after it has run.
     Command(Vec<Diagnostic>),
-    /// evcxr.toml, or what it asks for; a line of text.
+    /// evcxr.toml is malformed, or one of its commands or its prelude fails; one line of text.
     Config(anyhow::Error),
     /// The cell does not compile.
     Compiler(Vec<Diagnostic>),
-    /// A new variable has a type that cannot be kept.
+    /// The type of a new variable cannot be named, so the variable cannot be kept.
     Unnameable(String),
-    /// The kernel itself could not do its part.
+    /// An error of the kernel itself.
     Kernel(anyhow::Error),
-    /// The cell asks for the end of the kernel.
+    /// The cell contains `:quit`.
     Quit,
-    /// What cells are linked with is not what was built.
+    /// The warm environment has been removed or damaged.
     Environment,
-    /// The session's folder is gone.
+    /// The session's folder has been removed.
     Folder,
-    /// The notebook's `lab`, or another crate, cannot be had.
+    /// A crate, or the notebook's `lab`, cannot be downloaded or built.
     Dependency(anyhow::Error),
 }
 
 impl Failed {
-    /// As the notebook shows it.
+    /// The error as the notebook shows it.
     pub fn into_reply(self) -> ReplyError {
         match self {
             Self::Ended(status) => errors::process_ended(&status, &[]),

@@ -1,4 +1,4 @@
-//! A cell on its way from its text to a library that can be run.
+//! The plan by which a cell is compiled.
 
 use crate::diagnostics::Diagnostic;
 use crate::glue::{ErrorFormat, Glue, New, Runtime, Show, Variable};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use wire::{IoPub, Output};
 
-/// A cell on its way from its text to a library that can be run.
+/// A cell with everything that is needed to generate and compile its crate. [`Glue`] explains the parts.
 pub struct Plan {
     pub source: Arc<Source>,
     pub start: usize,
@@ -22,7 +22,7 @@ pub struct Plan {
     pub show: Show,
     pub errors: ErrorFormat,
     pub runtime: Runtime,
-    /// What will have been defined after it.
+    /// The items of the session, including those that this cell defines.
     pub definitions: Definitions,
     /// The identifiers by which it reaches definitions.
     pub identifiers: BTreeSet<String>,
@@ -30,19 +30,19 @@ pub struct Plan {
     pub has_all: bool,
     /// What it is compiled with.
     pub reached: Definitions,
-    /// The variables that it makes unusable, by defining their types anew.
+    /// The variables that this cell makes unusable by redefining their types.
     pub outdated: Vec<Variable>,
     pub earlier: Vec<Variable>,
     pub moved: BTreeSet<String>,
     pub new: Vec<New>,
-    /// The new variables whose type is as their author wrote it.
+    /// The new variables whose types the author has written out.
     pub declared: BTreeSet<String>,
     pub consumed: BTreeSet<String>,
     /// The new variables that cannot be kept at a `return`.
     pub not_kept_at: BTreeSet<(String, usize)>,
-    /// The new variables whose types have no name, with the reason; later cells do not have them.
+    /// Why new variables are not kept for later cells, a line for each: their types cannot be named.
     pub nameless: Vec<String>,
-    /// What has been compiled.
+    /// The generated crate.
     pub code: Code,
     pub library: PathBuf,
     pub warnings: Vec<String>,
@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Whether a warning says that a new variable is not used, which later cells may do.
+    /// Whether a warning is about a new variable that is unused so far, since later cells may use it.
     pub fn is_for_later(&self, warning: &Diagnostic) -> bool {
         let is_in = |place: &Place| {
             self.new.iter().any(|new| {
@@ -101,11 +101,11 @@ impl Plan {
         warning.code == "unused_variables" && warning.places.first().is_some_and(is_in)
     }
 
-    /// Shows what there is to say before the cell runs.
+    /// Shows the warnings, before the cell runs.
     pub fn announce(&self, iopub: &IoPub) {
         let mut texts: Vec<String> = self.warnings.iter().map(|warning| format!("{warning}\n")).collect();
         texts.extend(self.outdated.iter().map(|Variable { name, .. }| {
-            format!("`{name}` is gone: its type was defined anew. Run the cell that makes it again.\n")
+            format!("`{name}` is gone: its type was redefined. Run the cell that creates it again.\n")
         }));
         texts.extend(self.nameless.iter().map(|reason| format!("{reason}\n")));
         texts.into_iter().for_each(|text| iopub.output(Output::Stream(Stdio::Stderr, text)));

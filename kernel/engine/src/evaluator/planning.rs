@@ -1,4 +1,4 @@
-//! From the text of a cell to the plan by which it is compiled: its syntax, its items and the types of its variables.
+//! Plans how a cell is compiled: checks its syntax, and finds its items and the types of its variables.
 
 use super::plan::Plan;
 use super::{Evaluator, Failed};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const SHOWN_BY: &str = "evcxr_display";
 
 impl Evaluator {
-    /// Finds out what is wrong with a cell that does not seem to be Rust. If rustc can read it, it is.
+    /// Reports the syntax errors of a cell that our own parser rejects. If rustc accepts the cell, so do we.
     pub(super) fn check_syntax(&self, source: &Arc<Source>, parsed: &Cell) -> Result<(), Failed> {
         let place = |range| Place { source: Arc::clone(source), range };
         if let Some(byte) = parsed.unmatched_closing(&source.code) {
@@ -35,7 +35,7 @@ impl Evaluator {
         if diagnostics.is_empty() { Ok(()) } else { Err(Failed::Compiler(diagnostics)) }
     }
 
-    /// Prepares a cell for being compiled.
+    /// Plans how a cell is compiled.
     pub(super) fn plan(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Plan, Failed> {
         let macros = self.item_macros(source, parsed)?;
         let change = self.state.definitions.with(parsed, source, &macros);
@@ -99,7 +99,7 @@ impl Evaluator {
         Ok(plan)
     }
 
-    /// The macro calls among the statements of a cell that stand for items.
+    /// The macro calls among the statements of a cell that expand to items.
     fn item_macros(&mut self, source: &Arc<Source>, parsed: &Cell) -> Result<Vec<Range<usize>>, Failed> {
         let calls = cell::macros::calls(parsed);
         if calls.is_empty() {
@@ -124,7 +124,7 @@ impl Evaluator {
         Ok(found)
     }
 
-    /// Whether a macro call can stand where only items can.
+    /// Asks rustc whether a macro call expands to items: whether it compiles where only items may stand.
     fn is_item(&self, source: &Arc<Source>, definitions: &Definitions, call: &Call) -> Result<bool, Failed> {
         let mut code = Code::new();
         code.generate("#![allow(warnings)]\n").append(&definitions.code());
@@ -140,7 +140,7 @@ impl Evaluator {
         Ok(types::answers(&messages, &probe))
     }
 
-    /// Finds the types of the new variables, of those that have the same name the last.
+    /// Finds the types of the new variables. Of variables with the same name, only the last one counts.
     fn find_types(&mut self, plan: &mut Plan, parsed: &Cell) -> Result<(), Failed> {
         let bindings = &parsed.bindings;
         let is_last = |(index, binding): &(usize, &Binding)| {
@@ -176,7 +176,7 @@ impl Evaluator {
                 (Some(declared), _) => Some(declared.clone()),
                 (None, Some(spelled)) => match types::nameable(name, spelled) {
                     Ok(type_name) => Some(type_name),
-                    // To be used in this very cell is all that it can be there for.
+                    // The variable is used in this cell, so it is useful although later cells will not have it.
                     Err(reason) if parsed.is_used_after(name, place) => {
                         plan.nameless.extend(reason.lines().next().map(str::to_owned));
                         continue;

@@ -1,4 +1,4 @@
-//! From the library of a cell to what it leaves: variables, definitions, a result or a failure.
+//! Runs a compiled cell, and records its outcome: variables, definitions, and a result or a failure.
 
 use super::plan::Plan;
 use super::{Answer, Ask, Data, Evaluator, Failed, Question, Ran};
@@ -11,7 +11,7 @@ use evcxr::{Error, EvalCallbacks};
 use std::path::Path;
 
 impl Evaluator {
-    /// Has the child run a compiled cell.
+    /// Has the child load and run a compiled cell.
     pub(super) fn load(&mut self, plan: &Plan, ask: Ask) -> Result<Outcome, Failed> {
         self.sources.lock().unwrap().loaded(&plan.library, plan.code.lines());
         self.used = true;
@@ -27,7 +27,8 @@ impl Evaluator {
             },
         };
         let ended = match self.context.execute_with_callbacks(&run, &mut callbacks) {
-            // It was ended when the cell was just over. evcxr notices it, and starts another, when there is something to run.
+            // The child was killed just after the cell had completed. evcxr notices only when it runs something, so run an empty
+            // cell: it fails, and evcxr starts another child.
             Ok(_) if self.runner.was_killed() => match self.context.execute("();") {
                 Err(error @ Error::SubprocessTerminated(_)) => error,
                 _ => Error::SubprocessTerminated(String::new()),
@@ -35,9 +36,9 @@ impl Evaluator {
             Ok(_) => {
                 let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
                 let outcome = self.runner.outcome();
-                // evcxr gives the library another name, in the same folder.
+                // evcxr renames the library, but leaves it in its folder.
                 if Path::new(&outcome.library).parent() != plan.library.parent() {
-                    let error = anyhow!("evcxr has run {} in the place of the cell", outcome.library);
+                    let error = anyhow!("evcxr has run {} instead of the cell", outcome.library);
                     return Err(Failed::Kernel(error));
                 }
                 return Ok(outcome);
@@ -46,14 +47,14 @@ impl Evaluator {
         };
         let _ = self.context.execute(&format!(":build_env {}=", cargo_for_evcxr::LIBRARY));
         if matches!(ended, Error::SubprocessTerminated(_)) {
-            // What the cell has defined is text, and has not gone with the process.
+            // Definitions are kept as text, so they survive the child.
             self.state.definitions = plan.definitions.clone();
             self.state.attributes = plan.attributes.clone();
         }
         Err(ended.into())
     }
 
-    /// Takes note of what a cell that has been run has left.
+    /// Records the outcome of a cell: its variables, definitions, and result or failure.
     pub(super) fn accept(&mut self, plan: Plan, outcome: Outcome) -> Ran {
         let sources = self.sources.lock().unwrap();
         let mut failure = outcome.failure.map(|failure| errors::from_failure(&failure, &sources));

@@ -1,4 +1,4 @@
-//! Lines of a cell that a shell runs, such as `!ls`.
+//! Runs the shell commands of a cell, such as `!ls`.
 
 use super::Evaluator;
 use super::commands::Answered;
@@ -11,12 +11,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 use wire::{IoPub, Output};
 
-/// How long to wait for the end of the output of a program that has ended: others, which it has started, may go on to use
-/// the same pipe.
+/// How long to wait for the rest of the output after the shell has exited. The pipe need not close then, because programs
+/// that the shell started in the background may still hold it open.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Evaluator {
-    /// Runs a line in a shell, and shows what it prints as it comes.
+    /// Runs a line in a shell, and shows its output as it is printed.
     pub(super) fn run_shell(&self, line: &str) -> Answered {
         let mut command = Command::new("sh");
         self.own_variables.restore(&mut command);
@@ -31,12 +31,12 @@ impl Evaluator {
         }
         match status.success() {
             true => Ok(Answer::default()),
-            false => Err(format!("the command has failed ({status})").into()),
+            false => Err(format!("the command failed ({status})").into()),
         }
     }
 }
 
-/// Publishes what comes through a pipe, from a thread of its own, and says when that has ended.
+/// Publishes what is read from a pipe, on a separate thread, and sends on `end` when the pipe closes.
 fn show(mut pipe: impl Read + Send + 'static, name: Name, iopub: &IoPub, end: &mpsc::Sender<()>) {
     let (iopub, end) = (iopub.clone(), end.clone());
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Builds of packages that depend on `lab`, by cargo.
+//! Builds packages that depend on `lab`, with cargo.
 
 use super::compiled::Crate;
 use super::failure;
@@ -17,31 +17,31 @@ use std::time::Duration;
 /// How often a build reports when cargo says nothing.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// How far a build is.
+/// The progress of a build.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Crates that are compiled.
+    /// The number of crates that have been compiled.
     pub done: usize,
-    /// Crates in total; 0 until that is known.
+    /// The number of crates in total; 0 until it is known.
     pub total: usize,
-    /// What cargo is doing, such as `compiling serde, syn`.
+    /// What cargo is doing now, such as `compiling serde, syn`.
     pub doing: String,
 }
 
-/// Is told how far a build is; returns whether to go on.
+/// A callback that receives the progress of a build, and returns whether to go on.
 pub type Report<'a> = &'a mut dyn FnMut(&Progress) -> bool;
 
-/// How to build.
+/// The options of a build.
 pub struct Orders<'a> {
-    /// What to build with.
+    /// The toolchain to build with.
     pub toolchain: &'a Toolchain,
-    /// What to build for, if not the processor alone.
+    /// CUDA, to build for GPUs as well.
     pub cuda: Option<&'a Cuda>,
-    /// Whether cargo must do without a network.
+    /// Whether cargo must not use the network.
     pub offline: bool,
-    /// Variables for cargo, the compiler and build scripts.
+    /// Environment variables for cargo, the compiler and build scripts.
     pub variables: &'a BTreeMap<String, String>,
-    /// Who is told how far it is.
+    /// Receives the progress.
     pub report: Report<'a>,
 }
 
@@ -49,25 +49,28 @@ pub struct Orders<'a> {
 pub struct Built {
     /// The shared library of `lab`.
     pub library: PathBuf,
-    /// Where the libraries of other languages are that it needs, in the form of the linker's option `-L`.
+    /// The folders of the native libraries that it needs, in the form of rustc's option `-L`.
     pub native: Vec<String>,
-    /// Everything that was compiled, for cells or for the compiler of cells.
+    /// All crates that were compiled, for the target or for the host.
     pub crates: Vec<Crate>,
-    /// What code calls the crates that the package itself depends on, with the packages they are from.
+    /// The direct dependencies of the package, by the names that code uses for them.
     pub direct: BTreeMap<String, PackageId>,
 }
 
-/// Builds a package that depends on `lab`.
+/// Builds the package in the folder `package`, with the target folder `target`.
+///
+/// # Errors
+/// When a dependency cannot be downloaded or compiled, with what cargo says, or when the build is interrupted.
 pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built> {
     let mut progress = Progress::default();
     let metadata = describe(package, orders, &mut progress)?;
-    let resolve = metadata.resolve.context("cargo has resolved nothing")?;
+    let resolve = metadata.resolve.context("the output of `cargo metadata` has no dependency graph")?;
     progress.total = resolve.nodes.len() - 1;
     let root = resolve.nodes.iter().find(|node| Some(&node.id) == resolve.root.as_ref());
-    let root = root.context("cargo has left out the package")?;
+    let root = root.context("the output of `cargo metadata` lacks the package")?;
     let direct: BTreeMap<_, _> =
         root.deps.iter().map(|dependency| (dependency.name.clone(), dependency.pkg.clone())).collect();
-    // Cells are linked with the shared library of `lab`, and the others are empty.
+    // The crates that are left out of the list: cells are linked with the shared library of `lab`, and the other two are empty.
     let own = [Some(&root.id), direct.get("lab"), direct.get("taper_common")];
 
     let mut command = orders.cargo(package);
@@ -124,7 +127,7 @@ pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built
     Ok(Built { library, native, crates, direct })
 }
 
-/// Has cargo choose the versions, and download what is not there yet.
+/// Runs `cargo metadata`, which resolves the versions and downloads the missing sources.
 fn describe(package: &Path, orders: &mut Orders, progress: &mut Progress) -> Result<Metadata> {
     let mut command = orders.cargo(package);
     command.args(["metadata", "--format-version", "1", "--filter-platform", &orders.toolchain.host]);
@@ -142,7 +145,7 @@ fn describe(package: &Path, orders: &mut Orders, progress: &mut Progress) -> Res
     Ok(serde_json::from_str(&described)?)
 }
 
-/// Where cargo's words can be read later. That they cannot be written is no reason to fail.
+/// Writes cargo's output to a log file. A failure to write it is ignored.
 fn write_log(package: &Path, log: &Result<String>) {
     let text = log.as_ref().map_or_else(|error| format!("{error:#}"), String::clone);
     let _ = fs::write(package.join("build.log"), text);
@@ -165,8 +168,8 @@ enum Line<'a> {
     Error(&'a str),
 }
 
-/// Runs cargo; returns what it says on standard error. `look` is given each line, and nothing now and then; the program is
-/// ended when it returns `false`.
+/// Runs cargo; returns its standard error. Calls `look` with each line of output, and with `None` at intervals; when it returns
+/// `false`, cargo is killed.
 fn run(mut command: Command, mut look: impl FnMut(Option<Line>) -> bool) -> Result<String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut cargo = command.spawn().context("cannot run cargo")?;
@@ -196,7 +199,7 @@ fn run(mut command: Command, mut look: impl FnMut(Option<Line>) -> bool) -> Resu
             crate::processes::end_descendants(cargo.id(), &[]);
             let _ = cargo.kill();
             let _ = cargo.wait();
-            bail!("the build was interrupted; the next one goes on where it was");
+            bail!("the build was interrupted; the next one continues where it stopped");
         }
     }
     if !cargo.wait()?.success() {

@@ -1,4 +1,4 @@
-//! Crates that have been compiled, as cells may ask for them.
+//! Compiled crates, and whether they satisfy what a cell asks for.
 
 use cargo_metadata::semver::{Version, VersionReq};
 use cargo_metadata::{Artifact, TargetKind};
@@ -10,18 +10,18 @@ use toml::Value;
 /// A crate that has been compiled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crate {
-    /// cargo's identifier of the package, <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.
+    /// cargo's [identifier](https://doc.rust-lang.org/cargo/reference/pkgid-spec.html) of the package.
     pub id: String,
-    /// The features it was compiled with.
+    /// The features that it was compiled with.
     features: BTreeSet<String>,
-    /// What the compiler is given: an `.rlib`, or the library of a procedural macro.
+    /// The file for the compiler's `--extern`: an `.rlib`, or the shared library of a procedural macro.
     pub file: PathBuf,
-    /// Whether it is a procedural macro, which nothing is linked with.
+    /// Whether it is a procedural macro, which the compiler loads but nothing links.
     pub is_macro: bool,
 }
 
 impl Crate {
-    /// What cargo says that it has compiled, unless it is of no use to cells.
+    /// The crate of an artifact that cargo reports. `None` if cells cannot use it.
     pub fn of(artifact: &Artifact) -> Option<Self> {
         let is_macro = artifact.target.kind.contains(&TargetKind::ProcMacro);
         let extension = if is_macro { std::env::consts::DLL_EXTENSION } else { "rlib" };
@@ -34,18 +34,18 @@ impl Crate {
         })
     }
 
-    /// One without features.
+    /// A crate without features.
     #[cfg(test)]
     pub fn for_test(id: &str, file: &std::path::Path) -> Self {
         Self { id: id.into(), features: BTreeSet::new(), file: file.to_owned(), is_macro: false }
     }
 
-    /// Whether it comes from a registry, rather than from a folder or a repository.
+    /// Whether it comes from a registry, rather than from a folder or a Git repository.
     fn is_from_registry(&self) -> bool {
         self.id.starts_with("registry+")
     }
 
-    /// Whether its source is in a folder, where it may change.
+    /// Whether it is a path dependency, whose sources may change.
     pub fn is_local(&self) -> bool {
         self.id.starts_with("path+")
     }
@@ -56,7 +56,7 @@ impl Crate {
         super::sources::folder(url.split('#').next()?)
     }
 
-    /// The name that the compiler has given it.
+    /// The crate's name in code.
     pub fn name(&self) -> Option<&str> {
         let stem = self.file.file_stem()?.to_str()?;
         let name = stem.strip_prefix("lib").unwrap_or(stem);
@@ -70,7 +70,7 @@ impl Crate {
         Some((name, Version::parse(version).ok()?))
     }
 
-    /// Its version, if it is what a line of `[dependencies]` asks for. What cannot be told here is cargo's to say.
+    /// Its version, if it satisfies a line of `[dependencies]`. `None` also in doubtful cases, which are left to cargo.
     pub fn version_for(&self, name: &str, config: &Value) -> Option<Version> {
         let text = |key: &str| config.get(key).and_then(Value::as_str);
         let known = ["version", "features", "default-features", "package"];

@@ -1,6 +1,6 @@
-//! Why a build has failed, in the words of cargo, the compiler and build scripts.
+//! Extracts the reason of a failed build from cargo's output.
 
-/// What cargo says while all is well.
+/// The status words with which cargo reports normal progress.
 const STATUS: [&str; 14] = [
     "Adding",
     "Blocking",
@@ -17,27 +17,42 @@ const STATUS: [&str; 14] = [
     "Updating",
     "Upgrading",
 ];
-/// How many lines of a build script's output are shown. What went wrong is at the end of it.
+/// How many lines of a build script's output are shown. They are the last ones, which say what went wrong.
 const LINES: usize = 15;
 
-/// What the system lacks, by what build scripts say then.
+/// The messages of build scripts when a program or library is missing on the system, with our advice.
 const MISSING: [(&str, &str); 8] = [
-    ("is `cmake` not installed?", "cmake is missing: install it, as by `apt install cmake`"),
+    ("is `cmake` not installed?", "cmake is missing: install it, for example with `apt install cmake`"),
     (
         "pkg-config command could not be found",
-        "pkg-config is missing: install it, as by `apt install pkg-config`",
+        "pkg-config is missing: install it, for example with `apt install pkg-config`",
     ),
-    ("Could not run `PKG_CONFIG", "pkg-config is missing: install it, as by `apt install pkg-config`"),
-    ("failed to find tool \"c++\"", "a C++ compiler is missing: install one, as by `apt install g++`"),
-    ("failed to find tool \"cc\"", "a C compiler is missing: install one, as by `apt install gcc`"),
+    (
+        "Could not run `PKG_CONFIG",
+        "pkg-config is missing: install it, for example with `apt install pkg-config`",
+    ),
+    (
+        "failed to find tool \"c++\"",
+        "a C++ compiler is missing: install one, for example with `apt install g++`",
+    ),
+    (
+        "failed to find tool \"cc\"",
+        "a C compiler is missing: install one, for example with `apt install gcc`",
+    ),
     (
         "linker `cc` not found",
-        "a C compiler, which links programs, is missing: install one, as by `apt install gcc`",
+        "a C compiler, which links programs, is missing: install one, for example with `apt install gcc`",
     ),
-    ("Unable to find libclang", "libclang is missing: install it, as by `apt install libclang-dev`"),
-    ("Could not find `protoc`", "protoc is missing: install it, as by `apt install protobuf-compiler`"),
+    (
+        "Unable to find libclang",
+        "libclang is missing: install it, for example with `apt install libclang-dev`",
+    ),
+    (
+        "Could not find `protoc`",
+        "protoc is missing: install it, for example with `apt install protobuf-compiler`",
+    ),
 ];
-/// What cargo says when it cannot reach a registry.
+/// cargo's messages when it cannot reach a registry.
 const NETWORK: [&str; 6] = [
     "Could not resolve host",
     "failed to download",
@@ -47,14 +62,14 @@ const NETWORK: [&str; 6] = [
     "using offline mode",
 ];
 
-/// The part of cargo's words that says why it failed, with what to do about it where that is known.
+/// The part of cargo's output that says why the build failed, with advice for known causes.
 pub fn reason(log: &str) -> String {
     let is_status = |line: &str| {
         STATUS.contains(&line.split_whitespace().next().unwrap_or_default()) && line.starts_with(' ')
     };
     let from_error = log.lines().skip_while(|line| !line.starts_with("error")).collect::<Vec<_>>();
     let lines = if from_error.is_empty() { log.lines().collect() } else { from_error };
-    // The package that taper has made of the cell's lines is of no interest, nor is its folder.
+    // Leave out the package that taper has generated, which means nothing to the user.
     let is_own = |line: &str| line.contains("package `set v0.0.0 (");
     let lines = lines
         .into_iter()
@@ -74,14 +89,14 @@ pub fn reason(log: &str) -> String {
     text
 }
 
-/// The library that pkg-config does not find.
+/// The system library that pkg-config did not find, in backticks.
 fn missing_library(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("The system library `")?;
     let (library, rest) = rest.split_once('`')?;
     rest.trim_start().starts_with("required by").then(|| format!("`{library}`"))
 }
 
-/// Shortens what a build script has printed: of each part the last lines are kept.
+/// Shortens the output of a build script: keeps the last lines of its standard output and of its standard error.
 fn without_long_output<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let mut parts: Vec<Vec<&str>> = vec![Vec::new()];
     for line in lines {
@@ -94,7 +109,7 @@ fn without_long_output<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     for (index, part) in parts.into_iter().enumerate() {
         let skipped = if index == 0 { 0 } else { part.len().saturating_sub(LINES + 1) };
         for (number, line) in part.iter().enumerate() {
-            // The first is the heading, the next ones are left out.
+            // Line 0 is the heading; lines 1 to `skipped` are left out.
             if number == 0 || number > skipped {
                 text.push_str(line);
                 text.push('\n');
@@ -111,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cargo_was_busy_with_before_it_failed_is_left_out() {
+    fn progress_before_the_error_is_left_out() {
         let log = "   Compiling one v1.0.0\n   Compiling two v1.0.0\nerror: no such thing\n  --> lib.rs:1:1\n   Compiling \
                    three v1.0.0\nwarning: build failed, waiting for other jobs to finish...\n\n";
         assert_eq!(reason(log), "error: no such thing\n  --> lib.rs:1:1");
@@ -124,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_build_scripts_output_the_end_is_shown_and_what_the_system_lacks() {
+    fn the_end_of_a_build_scripts_output_is_shown_with_advice() {
         let many: String =
             (0..100).map(|number| format!("  cargo:rerun-if-env-changed=X{number}\n")).collect();
         let log = format!(
@@ -137,14 +152,15 @@ mod tests {
             "{reason}"
         );
         assert!(
-            reason
-                .ends_with("not installed?\n\nnote: cmake is missing: install it, as by `apt install cmake`"),
+            reason.ends_with(
+                "not installed?\n\nnote: cmake is missing: install it, for example with `apt install cmake`"
+            ),
             "{reason}"
         );
     }
 
     #[test]
-    fn a_library_that_pkg_config_does_not_find_is_named() {
+    fn a_library_that_pkg_config_cannot_find_is_named() {
         let log = "error: failed to run custom build command for `o v1.0.0`\n  The system library `openssl` required by crate `o` \
                    was not found.\n";
         assert!(reason(log).ends_with(

@@ -1,4 +1,4 @@
-//! The folder of an environment: its path and key, the package that is built in it, and the result of the build.
+//! The folder of an environment: its path and cache key, the package that is built in it, and the result of the build.
 
 use super::Environment;
 use super::build::{Built, Orders, Progress};
@@ -14,14 +14,14 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often to look whether another build has ended.
+/// How often to check whether another build has ended.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The versions of the dependencies that this program was tested with.
 const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
 
-/// The manifest of the package that depends on `lab`, with `FEATURES` in the place of the list of features. Cells are compiled
-/// with opt-level 2 and debug assertions; the crates that they call are compiled to be as fast as possible.
+/// The manifest of the package that depends on `lab`; `FEATURES` is a placeholder for the list of features. The crates are
+/// compiled for speed, unlike cells, which are compiled with opt-level 2 and debug assertions.
 const MANIFEST: &str = r#"[package]
 name = "warm"
 version = "0.0.0"
@@ -44,11 +44,11 @@ incremental = false
 [workspace]
 "#;
 
-/// The manifest of a package that the environment's package and those of sets depend on.
+/// The manifest of a package that the environment's package and the packages of all sets depend on.
 const COMMON: &str = include_str!("common.toml");
 
-/// The folder for one toolchain and one set of dependencies. Different versions of `lab` share it, with whichever of its
-/// features: what they have in common is compiled once.
+/// The folder for one toolchain and one set of dependencies. Versions of `lab` with the same dependencies share it, whatever
+/// their features, so that their common crates are compiled once.
 pub struct Home {
     pub root: PathBuf,
     /// The digest of the sources of `lab`.
@@ -59,6 +59,9 @@ pub struct Home {
 
 impl Home {
     /// The folder below `environments` in which this `lab` is built.
+    ///
+    /// # Errors
+    /// When the manifests of `lab` cannot be read.
     pub fn of(environments: &Path, toolchain: &Toolchain, cuda: Option<&Cuda>, lab: &Lab) -> Result<Self> {
         let versions = lock_file::versions(CARGO_LOCK, "lab")?;
         let mut parts = vec![versions, MANIFEST.to_owned(), COMMON.to_owned(), toolchain.version.clone()];
@@ -69,7 +72,7 @@ impl Home {
         Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 
-    /// A name for this set of features: `name`, followed by the features.
+    /// `name`, followed by the features.
     fn with_features(&self, name: &str) -> String {
         [name].into_iter().chain(self.features.iter().map(String::as_str)).collect::<Vec<_>>().join("-")
     }
@@ -79,12 +82,12 @@ impl Home {
         self.root.join(self.with_features("warm"))
     }
 
-    /// The folder of a set's package and of its result.
+    /// The folder of a set's package and of the result of its build.
     pub fn set(&self, key: &str) -> PathBuf {
         self.root.join("sets").join(key)
     }
 
-    /// Where cargo builds it.
+    /// cargo's target folder.
     pub fn target(&self) -> PathBuf {
         self.root.join("target")
     }
@@ -94,7 +97,8 @@ impl Home {
         self.root.join("labs").join(self.with_features(&self.lab))
     }
 
-    /// The manifest of a package within this folder that depends on `lab`; `up` leads from it to this folder.
+    /// The manifest of a package within this folder that depends on `lab`; `up` is the relative path from the package to this
+    /// folder.
     pub fn manifest(&self, up: &str) -> String {
         let features = self.features.iter().map(String::as_str).chain(self.cuda.as_ref().map(|_| "cuda"));
         let features: toml::Value = features.collect::<Vec<_>>().into();
@@ -106,7 +110,10 @@ impl Home {
         Environment::read(&self.labs())
     }
 
-    /// Waits for other builds in this folder; the file is locked until it is closed.
+    /// Waits until no other process builds in this folder; the lock is held until the file is closed.
+    ///
+    /// # Errors
+    /// When the file system does not support locks, or the wait is interrupted.
     pub fn lock(&self, orders: &mut Orders) -> Result<File> {
         fs::create_dir_all(&self.root).with_context(|| format!("cannot create {}", self.root.display()))?;
         let lock = File::create(self.root.join("lock"))?;
@@ -123,7 +130,7 @@ impl Home {
         }
     }
 
-    /// Writes `lab`, and what else all packages depend on.
+    /// Writes the sources of `lab` and of the package that all packages depend on.
     pub fn write_sources(&self, lab: &Lab) -> Result<()> {
         lab.write_to(&self.root.join("lab"))?;
         files::write(&self.root.join("common/Cargo.toml"), COMMON)?;
@@ -141,7 +148,7 @@ impl Home {
         Ok(())
     }
 
-    /// Copies what was built of `lab` to where no later build writes, and writes down that it is there.
+    /// Copies the compiled `lab` to a folder that no later build overwrites, and writes the description of the environment.
     pub fn finish(&self, built: Built, toolchain: &Toolchain) -> Result<Environment> {
         let folder = self.labs();
         self.keep_lab(&built, &folder)?;
@@ -150,8 +157,8 @@ impl Home {
         Ok(environment)
     }
 
-    /// Copies the library of `lab`, and the compiled crates that lie in the folder of `lab`, to a folder: the next `lab` may
-    /// have others in the same places.
+    /// Copies the library of `lab`, and the compiled crates in the folder of `lab`, to `folder`, because a build of another `lab`
+    /// overwrites them.
     pub fn keep_lab(&self, built: &Built, folder: &Path) -> Result<()> {
         for file in self.files_of_lab(built) {
             files::copy(file, &folder.join(file.file_name().context("a compiled file has no name")?))?;
@@ -164,12 +171,12 @@ impl Home {
         parts.map(|found| found.file.as_path()).chain([built.library.as_path()])
     }
 
-    /// Whether a crate lies in the folder of `lab`, whose library holds it.
+    /// Whether the sources of a crate are in the folder of `lab`. Such a crate is linked into the library of `lab`.
     fn is_part_of_lab(&self, found: &Crate) -> bool {
         found.folder().is_some_and(|folder| folder.starts_with(self.root.join("lab")))
     }
 
-    /// What has been built in a package; `labs` is the folder with what was kept of `lab`.
+    /// The environment that was built in a package; `labs` is the folder to which [`keep_lab`](Self::keep_lab) has copied `lab`.
     pub fn environment(
         &self,
         labs: &Path,
@@ -216,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn features_share_what_is_compiled_and_have_packages_and_results_of_their_own() {
+    fn sets_of_features_share_the_target_folder_but_not_packages_and_results() {
         let (plain, both) = (home(&[]), home(&["two", "one"]));
         assert_eq!(plain.root, both.root);
         assert!(plain.package().ends_with("warm") && both.package().ends_with("warm-one-two"));
@@ -266,7 +273,7 @@ mod tests {
         let part = Crate::for_test(&format!("path+file://{}/lab/ops#0.1.0", folder.path().display()), &ops);
         let built = Built { library, native: Vec::new(), crates: vec![part], direct: BTreeMap::new() };
         let environment = home.finish(built, &toolchain).unwrap();
-        // The next `lab` has another one by this name.
+        // A build of another `lab` overwrites the crate.
         fs::write(ops, "other ops").unwrap();
         assert!(environment.lab_library().starts_with(home.labs()), "{environment:?}");
         assert!(home.ready().is_none(), "the dependencies are not there");

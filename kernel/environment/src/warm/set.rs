@@ -1,9 +1,10 @@
-//! Sets: the crates that a notebook asks for beside `lab`, compiled once for all sessions that ask for the same.
+//! Sets: the crates that a notebook adds to `lab`, compiled once for all sessions that add the same ones.
 //!
-//! Cargo resolves them together with `lab`, whose versions it keeps, and compiles them next to it: what they have in common
-//! is one crate. What `lab` does not bring is then linked to one shared library, so that all cells of a session share one
-//! copy of it, with its statics, as they share `lab`'s. A session that asks for more gets a further library, linked with
-//! those before it: what is loaded already stays as it is.
+//! Cargo resolves them together with `lab`, keeps the versions that `lab` uses, and compiles them in the same target
+//! folder, so a dependency they share is compiled once. The crates that `lab` does not bring are then linked into one
+//! shared library, so that all cells of a session share one copy of them and of their statics. When a session adds more
+//! crates, they go into another library, which is linked with the earlier ones: libraries that are already loaded do not
+//! change.
 
 use super::build::{self, Built, Orders};
 use super::compiled::Crate;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use toml::{Table, Value};
 
-/// See [`Environment::with`]. `environments` is where sets are built, and `others` where there may be some besides.
+/// See [`Environment::with`]. Builds in `environments`; `others` is another folder that may already have the set.
 pub fn with(
     base: &Environment,
     lab: &Lab,
@@ -28,7 +29,7 @@ pub fn with(
     others: Option<&Path>,
     mut orders: Orders,
 ) -> Result<Environment> {
-    // What is made of sources that may have changed is made again, on what is made of others.
+    // Local crates may have changed, so they are always rebuilt, on top of the crates that cannot change.
     let mut base = base.clone();
     let local: Vec<SetLibrary> = base.sets.extract_if(.., |set| set.is_local).collect();
     base.sizes.retain(|path, _| local.iter().all(|set| set.path != *path));
@@ -56,7 +57,7 @@ pub fn with(
     Ok(environment)
 }
 
-/// The files of all that is asked for, if it has been compiled already.
+/// The files of all wanted crates, if every one of them has already been compiled.
 fn named_already(base: &Environment, wanted: &Table) -> Option<BTreeMap<String, PathBuf>> {
     let file = |(name, config): (&String, &Value)| {
         let versions = base.crates.iter().filter_map(|found| Some((found.version_for(name, config)?, found)));
@@ -66,7 +67,7 @@ fn named_already(base: &Environment, wanted: &Table) -> Option<BTreeMap<String, 
     wanted.iter().map(file).collect()
 }
 
-/// Equal keys mean the same set.
+/// The cache key of a set: equal keys share a build.
 fn key(base: &Environment, lab: &Lab, wanted: &Table) -> String {
     let mut parts = vec![wanted.to_string(), lab.digest(), base.library.display().to_string()];
     parts.extend(lab.features.iter().cloned());
@@ -74,7 +75,7 @@ fn key(base: &Environment, lab: &Lab, wanted: &Table) -> String {
     files::digest(parts.iter().map(String::as_bytes))
 }
 
-/// Whether the source of a crate is in a folder, where it may have changed.
+/// Whether any of the crates is a local one (`path = …`), whose sources may have changed.
 fn has_folders(wanted: &Table) -> bool {
     wanted.values().any(|config| config.get("path").is_some())
 }
@@ -94,7 +95,7 @@ fn write_package(folder: &Path, manifest: &str, base: &Environment, wanted: &Tab
     Ok(())
 }
 
-/// Links what is new to shared libraries.
+/// Links the newly built crates into shared libraries, and describes the result.
 fn finish(
     base: &Environment,
     home: &Home,
@@ -118,7 +119,7 @@ fn finish(
         environment.sizes.extend(base.sizes.clone());
         known.extend(base.crates.iter().map(|found| found.file.clone()));
     }
-    // Of crates that build scripts and procedural macros need as well, there is another build for the machine that compiles.
+    // Crates that build scripts or procedural macros need are also built for the host; cells link the target's build.
     environment.crates.retain(|found| found.is_macro || found.file.starts_with(&target));
     for found in environment.crates.iter().filter(|found| found.is_local()) {
         environment.sources.extend(sources::of(found)?);
@@ -126,7 +127,7 @@ fn finish(
     keep_local(&mut environment, folder)?;
     for (name, package) in &direct {
         let found = environment.crates.iter().find(|found| found.id == package.repr);
-        let found = found.with_context(|| format!("`{name}` is no library that cells could use"))?;
+        let found = found.with_context(|| format!("`{name}` has no library that cells could use"))?;
         environment.named.insert(name.clone(), found.file.clone());
     }
     for is_local in [false, true] {
@@ -142,8 +143,7 @@ fn finish(
     Ok(environment)
 }
 
-/// Copies crates whose sources may change to a folder that is named after their content: the next build of them will be in
-/// the same place.
+/// Copies local crates to a folder named after their content, because the next build overwrites them where cargo put them.
 fn keep_local(environment: &mut Environment, folder: &Path) -> Result<()> {
     let mut local: Vec<&mut Crate> = environment.crates.iter_mut().filter(|found| found.is_local()).collect();
     if local.is_empty() {
@@ -160,7 +160,7 @@ fn keep_local(environment: &mut Environment, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a shared library of crates, and of all that they need which the shared libraries before it do not hold.
+/// Links crates into a shared library, with all their dependencies that no earlier shared library contains.
 fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders) -> Result<SetLibrary> {
     let key = files::digest(new.iter().map(|found| found.file.as_os_str().as_encoded_bytes()));
     let name = format!("set_{key}");
@@ -171,7 +171,7 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
     }
     let mut command = Command::new(orders.toolchain.rustc_path());
     for (number, found) in new.iter().enumerate() {
-        // Several versions of a crate have the same name.
+        // Numbered names, because two versions of a crate have the same name.
         source.push_str(&format!("extern crate linked_{number} as _;\n"));
         command.args(["--extern", &format!("linked_{number}={}", found.file.display())]);
     }

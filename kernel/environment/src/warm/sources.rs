@@ -1,4 +1,4 @@
-//! The sources of crates that are worked on, while sessions use them.
+//! Detects changes in the sources of local crates, which users may edit while sessions use them.
 
 use super::compiled::Crate;
 use anyhow::{Context, Result};
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file, as it was when it was compiled.
+/// A source file, with its modification time when it was compiled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     path: PathBuf,
@@ -15,19 +15,19 @@ pub struct Source {
 }
 
 impl Source {
-    /// A file as it is now.
+    /// A file in its present state.
     fn of(path: PathBuf) -> Self {
         let modified = fs::metadata(&path).and_then(|file| file.modified()).ok();
         Self { path, modified }
     }
 
-    /// The same file as it is now.
+    /// The same file in its present state.
     pub fn now(&self) -> Self {
         Self::of(self.path.clone())
     }
 }
 
-/// What a crate has been compiled from: what the compiler has read, and the manifest.
+/// The files that a crate was compiled from: those that the compiler has read, the manifest and the build script.
 pub fn of(found: &Crate) -> Result<Vec<Source>> {
     let name = found.file.file_stem().context("a file has a name")?.to_string_lossy();
     let name = name.strip_prefix("lib").unwrap_or(&name);
@@ -40,8 +40,8 @@ pub fn of(found: &Crate) -> Result<Vec<Source>> {
     Ok(paths.into_iter().map(Source::of).collect())
 }
 
-/// The files that a compiler names as what it has read, <https://doc.rust-lang.org/cargo/reference/build-cache.html#dep-info-files>.
-/// Relative ones are those of packages within the folder where cargo was run.
+/// Parses a [dep-info file](https://doc.rust-lang.org/cargo/reference/build-cache.html#dep-info-files), in which the compiler
+/// lists the files that it has read. Relative paths belong to packages within the folder where cargo was run.
 fn read(list: &str) -> Vec<PathBuf> {
     let first = list.lines().find_map(|line| line.split_once(": ")).map_or("", |(_, files)| files);
     let files = first.replace("\\ ", "\0");
@@ -52,7 +52,7 @@ fn read(list: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The folder in a `file:` URL.
+/// The path in a `file:` URL. `None` if it is another kind of URL or malformed.
 pub fn folder(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("file://")?;
     let mut bytes = Vec::new();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spaces_in_paths_are_told_from_those_between() {
+    fn escaped_spaces_belong_to_paths() {
         let list =
             "/t/libtiny.rlib: /my\\ crates/tiny/src/lib.rs /my\\ crates/tiny/src/a.rs\n\n/t/tiny.d: /x\n";
         assert_eq!(read(list), ["/my crates/tiny/src/lib.rs", "/my crates/tiny/src/a.rs"].map(PathBuf::from));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_again_or_removed_is_another_one() {
+    fn a_file_that_is_rewritten_or_removed_has_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.rs");
         fs::write(&path, "").unwrap();

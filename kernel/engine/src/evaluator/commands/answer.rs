@@ -1,8 +1,8 @@
-//! What commands answer, as text and perhaps as HTML.
+//! The answers of commands, as text and perhaps also as HTML.
 
 use crate::evaluator::Data;
 
-/// What a command answers.
+/// The answer of a command.
 #[derive(Debug, Default, PartialEq)]
 pub struct Answer {
     pub text: String,
@@ -44,7 +44,7 @@ impl Answer {
     }
 }
 
-/// Text as HTML.
+/// Escapes text for HTML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_several_commands_are_whole_in_each_form() {
+    fn text_and_html_each_hold_the_answers_of_all_commands() {
         let mut answer = Answer::default();
         answer.append(Answer::line("Timing: true"));
         assert_eq!(answer, Answer { text: "Timing: true\n".into(), html: None });

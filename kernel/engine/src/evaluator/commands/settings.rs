@@ -9,11 +9,11 @@ use cell::code::Code;
 use std::fs;
 use std::process;
 
-/// The format of results as long as nobody has chosen another one.
+/// The default format of results.
 pub const DEFAULT_FORMAT: &str = "{:?}";
-/// The linkers to choose from. The first is that of the system.
+/// The linkers that users can choose. The first one is the system's default.
 pub const LINKERS: [&str; 3] = ["system", "lld", "mold"];
-/// Variables by which cells are compiled in the way that they have to be.
+/// Environment variables that users must not set, because cells would no longer compile or link.
 const OWN_BUILD_VARIABLES: [&str; 7] = [
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_TARGET_DIR",
@@ -25,7 +25,7 @@ const OWN_BUILD_VARIABLES: [&str; 7] = [
 ];
 
 impl Evaluator {
-    /// The format of results, and whether their types are shown.
+    /// The format of results, and whether their types are shown as well.
     pub(super) fn format(&self) -> (String, bool) {
         match &self.state.show {
             Some(Show::Format { format, types }) => (format.clone(), *types),
@@ -38,17 +38,17 @@ impl Evaluator {
         self.state.show = (!is_default).then_some(Show::Format { format, types });
     }
 
-    /// Refuses what `format!` does not take.
+    /// Refuses a format that `format!` does not accept.
     pub(super) fn check_format(&self, format: &str) -> Result<(), Stop> {
         let mut code = Code::new();
         code.generate(&format!(
             "pub fn shown(value: &f64) -> String {{ ::std::format!({format:?}, value) }}"
         ));
         let messages = self.compiler.check(&code).map_err(Failed::Kernel)?;
-        // That numbers with a point cannot be shown so says nothing of other types.
+        // A missing trait (E0277) concerns only the `f64` of this check: other types may implement it.
         let is_fault = |error: &Diagnostic| error.is_error && error.code != "E0277";
         match diagnostics::read(&messages, &code).into_iter().find(is_fault) {
-            Some(fault) => Err(format!("`{format}` is no format for a value: {}", fault.message).into()),
+            Some(fault) => Err(format!("`{format}` is not a valid format: {}", fault.message).into()),
             None => Ok(()),
         }
     }
@@ -56,7 +56,9 @@ impl Evaluator {
     pub(super) fn set_build_variable(&mut self, assignment: &str) -> Result<String, Stop> {
         let (key, value) = variable(assignment)?;
         if OWN_BUILD_VARIABLES.contains(&key) || key.starts_with("TAPER_") {
-            return Err(format!("`{key}` is taper's own: what cells are linked with depends on it").into());
+            return Err(
+                format!("`{key}` is reserved by taper, which compiles and links cells with it").into()
+            );
         }
         self.context.execute(&format!(":build_env {key}={value}"))?;
         self.compiler.environment.insert(key.to_owned(), value.to_owned());
@@ -73,7 +75,7 @@ impl Evaluator {
         Ok(format!("Set {key}={value} (use :restart command to reload child process)"))
     }
 
-    /// rustc's explanations of the last errors.
+    /// Runs `rustc --explain` for the errors of the last cell that did not compile.
     pub(super) fn explain(&self) -> Result<String, Stop> {
         let mut codes: Vec<&str> = self.settings.errors.iter().map(|(code, _)| code.as_str()).collect();
         codes.dedup();
@@ -93,7 +95,7 @@ impl Evaluator {
         Ok(text.trim_end().to_owned())
     }
 
-    /// Compiles with the linker and the backend that have been set, and takes them over if that works.
+    /// Tries to compile with the chosen linker and backend, and uses them from now on if that works.
     pub(super) fn try_flags(&mut self) -> Result<(), Stop> {
         let linker = self.settings.linker.iter().map(|linker| format!("-Clink-arg=-fuse-ld={linker}"));
         let backend =
@@ -108,20 +110,20 @@ impl Evaluator {
         let messages = built.map_err(Failed::Kernel)?.messages;
         let error = diagnostics::read(&messages, &code).into_iter().find(|diagnostic| diagnostic.is_error);
         let error = error.map(|error| error.message);
-        // Options are read before there is anything to say in JSON.
+        // rustc reports a bad option as plain text, because it reads the options before it knows that JSON is wanted.
         let error = error
             .or_else(|| Some(messages.lines().find_map(|line| line.strip_prefix("error: "))?.to_owned()));
         Err(error.unwrap_or_else(|| "it does not work with this compiler".into()).into())
     }
 
-    /// Says which toolchain is in use, and refuses others.
+    /// Answers which toolchain is in use, and refuses any other.
     pub(super) fn check_toolchain(&self, wanted: Option<&str>) -> Result<String, Stop> {
         let version = self.toolchain.version.lines().next().unwrap_or_default();
         let Some(wanted) = wanted else { return Ok(format!("Toolchain: {version}")) };
         match self.toolchain.version_of(wanted) {
             Some(other) if other == self.toolchain.version => Ok(format!("Toolchain: {wanted} ({version})")),
             Some(other) => Err(format!(
-                "`lab` was compiled by {version}, and cells of {} could not be linked with it",
+                "`lab` was compiled by {version}, and cells compiled by {} could not be linked with it",
                 other.lines().next().unwrap_or(wanted)
             )
             .into()),
@@ -130,7 +132,7 @@ impl Evaluator {
     }
 }
 
-/// The name and the value in `name=value`.
+/// Splits `name=value`.
 fn variable(assignment: &str) -> Result<(&str, &str), Stop> {
     let (key, value) = assignment.split_once('=').unwrap_or((assignment, ""));
     if key.trim().is_empty() || assignment.contains('\0') {

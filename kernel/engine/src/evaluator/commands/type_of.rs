@@ -1,4 +1,4 @@
-//! `:type`.
+//! The command `:type`.
 
 use super::answer::{Answer, escaped};
 use super::{Answered, refusal};
@@ -26,7 +26,7 @@ impl Evaluator {
     fn type_of_expression(&mut self, command: &Command, source: &Arc<Source>) -> Result<String, Failed> {
         const NAME: &str = "value";
         let asked = command.argument_range();
-        // What is wrong with it is said of the cell as it stands.
+        // Errors are drawn over the cell, rather than over the definition that is generated from it.
         let cell = source.code[..asked.end].to_owned();
         let expression = Arc::new(Source { name: source.name.clone(), code: cell });
         let code = format!("let {NAME} = {};", &source.code[asked.clone()]);
@@ -35,7 +35,7 @@ impl Evaluator {
         if parsed.syntax_error.is_some() {
             parsed.code_start = asked.start;
             self.check_syntax(&expression, &parsed)?;
-            return Err(refusal("this is no expression", command, source));
+            return Err(refusal("this is not an expression", command, source));
         }
         parsed.bindings.clear();
         let mut plan = self.plan(&definition, &parsed)?;
