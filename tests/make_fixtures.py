@@ -238,14 +238,15 @@ def rows(name, seed, operation):
     """An operation along a dimension."""
     cases = Cases(name, seed)
     add = lambda name, dim, x: cases.add(f"{name}, along {dim}", lambda x: operation(x, dim), [dim], x=x)
-    for shape in [(1,), (1, 10), (7, 1), (7, 10), (3, 4, 5), (3, 129)]:
+    for shape in [(1,), (1, 10), (7, 1), (7, 10), (3, 4, 5), (2, 65)]:
         for dim in range(len(shape)):
             add("x".join(map(str, shape)), dim, 3 * cases.normal(*shape))
     add("one row of 100 and -100", 1, signs(cases, 1, 33))
     for dim in [0, 1]:
         add("rows of 100 and -100", dim, rows_of_100())
         add("near 100", dim, 100 + cases.normal(7, 5))
-        add("from -100 to 100", dim, 200 * torch.rand((7, 5), generator=cases.generator) - 100)
+        # The gradients of almost certain values are mostly rounding errors. Those of the zeros around them give the scale.
+        add("from -100 to 100", dim, F.pad(200 * torch.rand((7, 5), generator=cases.generator) - 100, (0, 1, 0, 1)))
         add("from -10000 to 10000", dim, 1e4 * signs(cases, 4, 3) / 100)
     cases.write()
 
@@ -268,7 +269,7 @@ def norm(name, seed, operation, parameters):
         cases.add(", ".join([name, *given]), run, [k], x=x, **given)
 
     # With an eps near 0 the norm of a single value is no more than its sign, and the gradient all rounding error.
-    for shape, k in [((10,), 5), ((1, 10), 5), ((7, 10), 5), ((5, 3), 5), ((7, 1), 0), ((3, 2, 33), 5), ((2, 129), 5)]:
+    for shape, k in [((10,), 5), ((1, 10), 5), ((7, 10), 5), ((5, 3), 5), ((7, 1), 0), ((2, 3, 17), 5), ((1, 65), 5)]:
         for count in range(len(parameters) + 1):
             add("x".join(map(str, shape)), cases.normal(*shape), k, count)
     add("large eps", cases.normal(5, 9), k=0)
