@@ -1,8 +1,11 @@
-"""Writes tests/fixtures/*.safetensors: what PyTorch makes of inputs that `gradients.rs` gives to `lab::ops`.
+"""Writes tests/fixtures/*.safetensors: what PyTorch makes of inputs that `gradients.rs`, and
+`tests/pytorch.rs` of the crate `ops`, give to `lab::ops`.
 
-    python tests/make_fixtures.py
+    python tests/make_fixtures.py                     writes all of them
+    python tests/make_fixtures.py softmax rms_norm    writes those of these operations
 
-needs torch and numpy. Each file holds the cases of one operation, as tensors `<case>/<name>`: the inputs; `output`;
+needs torch and numpy. With torch 2.15.0 the files come out the same to the bit, except for the signs of NaN, which depend
+on the processor. Each file holds the cases of one operation, as tensors `<case>/<name>`: the inputs; `output`;
 `projection`, random numbers of the output's shape; and for each input `x` the gradient `d_x` of the sum of output
 times projection. Inputs are what an f32 holds, and are computed with as f64, so that the results are as good as exact.
 
@@ -189,6 +192,103 @@ def cross_entropy():
     cases.write()
 
 
+def cross_entropy_of_extremes():
+    cases = Cases("cross_entropy_of_extremes", 7)
+
+    def add(name, logits, labels):
+        cases.add(name, lambda logits: F.cross_entropy(logits, labels), labels=labels, logits=logits)
+
+    add("one row of 100 and -100", signs(cases, 1, 33), torch.tensor([20]))
+    add("one column of 100 and -100", signs(cases, 9, 1), torch.zeros(9, dtype=torch.int64))
+    add("100 and -100", signs(cases, 7, 5), cases.whole(0, 5, 7))
+    add("near 100", 100 + cases.normal(7, 5), cases.whole(0, 5, 7))
+    add("right and wrong by 200", rows_of_100(), torch.tensor([0, 1, 2, 2, 1]))
+    cases.write()
+
+
+def binary_cross_entropy():
+    cases = Cases("binary_cross_entropy", 8)
+
+    def add(name, logits, targets):
+        cases.add(name, lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets),
+                  logits=logits, targets=targets)
+
+    for shape in [(1,), (1, 10), (7, 1), (5, 33), (2, 3, 7)]:
+        name = "x".join(map(str, shape))
+        add(name, 3 * cases.normal(*shape), torch.rand(shape, generator=cases.generator))
+        add(name + ", targets 0 and 1", 3 * cases.normal(*shape), cases.whole(0, 2, *shape).float())
+    add("100 and -100", signs(cases, 7, 5), torch.rand((7, 5), generator=cases.generator))
+    add("100 and -100, targets 0 and 1", signs(cases, 7, 5), cases.whole(0, 2, 7, 5).float())
+    add("right by 10", torch.tensor([10.0, -10.0, 10.0]), torch.tensor([1.0, 0.0, 1.0]))
+    add("zeros", torch.zeros(3), torch.tensor([0.0, 1.0, 0.25]))
+    cases.write()
+
+
+def signs(cases, *shape):
+    """100 and -100, at random."""
+    return 200.0 * cases.whole(0, 2, *shape) - 100
+
+
+def rows_of_100():
+    """Each has its largest values, one or several, elsewhere; or all values are equal."""
+    return torch.tensor([[100.0, -100, 0], [100, -100, 0], [-100, 100, 100], [-100, -100, -100], [100, 99.5, -3]])
+
+
+def rows(name, seed, operation):
+    """An operation along a dimension."""
+    cases = Cases(name, seed)
+    add = lambda name, dim, x: cases.add(f"{name}, along {dim}", lambda x: operation(x, dim), [dim], x=x)
+    for shape in [(1,), (1, 10), (7, 1), (7, 10), (3, 4, 5), (3, 129)]:
+        for dim in range(len(shape)):
+            add("x".join(map(str, shape)), dim, 3 * cases.normal(*shape))
+    add("one row of 100 and -100", 1, signs(cases, 1, 33))
+    for dim in [0, 1]:
+        add("rows of 100 and -100", dim, rows_of_100())
+        add("near 100", dim, 100 + cases.normal(7, 5))
+        add("from -100 to 100", dim, 200 * torch.rand((7, 5), generator=cases.generator) - 100)
+        add("from -10000 to 10000", dim, 1e4 * signs(cases, 4, 3) / 100)
+    cases.write()
+
+
+def softmax():
+    rows("softmax", 9, F.softmax)
+
+
+def log_softmax():
+    rows("log_softmax", 10, F.log_softmax)
+
+
+def norm(name, seed, operation, parameters):
+    """A norm. Its setting is the k of eps = 10^-k."""
+    cases = Cases(name, seed)
+
+    def add(name, x, k=5, count=len(parameters)):
+        given = {key: cases.normal(x.shape[-1]) for key in parameters[:count]}
+        run = lambda x, **given: operation(x, x.shape[-1:], **given, eps=10.0**-k)
+        cases.add(", ".join([name, *given]), run, [k], x=x, **given)
+
+    # With an eps near 0 the norm of a single value is no more than its sign, and the gradient all rounding error.
+    for shape, k in [((10,), 5), ((1, 10), 5), ((7, 10), 5), ((5, 3), 5), ((7, 1), 0), ((3, 2, 33), 5), ((2, 129), 5)]:
+        for count in range(len(parameters) + 1):
+            add("x".join(map(str, shape)), cases.normal(*shape), k, count)
+    add("large eps", cases.normal(5, 9), k=0)
+    add("small eps", cases.normal(5, 9), k=12)
+    add("100 and -100", signs(cases, 5, 7))
+    add("near 100", 100 + cases.normal(5, 7))
+    add("zeros", torch.zeros(2, 5))
+    for size in [1e-6, 1e-3, 1e3, 1e6]:
+        add(f"of about {size:g}", size * cases.normal(2, 7))
+    cases.write()
+
+
+def layer_norm():
+    norm("layer_norm", 11, F.layer_norm, ["weight", "bias"])
+
+
+def rms_norm():
+    norm("rms_norm", 12, F.rms_norm, ["weight"])
+
+
 def network():
     """The course's network, smaller."""
     cases = Cases("network", 6)
@@ -226,8 +326,13 @@ def curve(path):
     write("curve", {"training/losses": np.array(losses, dtype=np.float32)})
 
 
-if len(sys.argv) > 1:
-    curve(sys.argv[1])
+OPERATIONS = {operation.__name__: operation for operation in [
+    conv2d, max_pool2d, relu, block, cross_entropy, cross_entropy_of_extremes, binary_cross_entropy, softmax, log_softmax,
+    layer_norm, rms_norm, network,
+]}
+arguments = sys.argv[1:]
+if arguments and arguments[0].endswith(".safetensors"):
+    curve(arguments[0])
 else:
-    for operation in [conv2d, max_pool2d, relu, block, cross_entropy, network]:
-        operation()
+    for name in arguments or OPERATIONS:
+        OPERATIONS[name]()

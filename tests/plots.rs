@@ -251,8 +251,14 @@ fn dots_lie_where_their_values_are() {
     assert_eq!(error(&[]), "no dots to draw in \"Score\"");
     assert_eq!(error(&[("a", vec![])]), "the row \"a\" has no values");
     assert_eq!(error(&[("a", vec![f64::NAN])]), "a value of the row \"a\" is NaN, not a finite number");
-    // Equal values make a plot too.
-    assert!(plot::dots("Score", "MNIST", " %", &[("a", vec![0.0, 0.0])]).is_ok());
+    // Equal values share a dot in the middle of an axis around them.
+    let svg = check(&plot::dots("Score", "MNIST", " %", &[("a", vec![0.0, 0.0])]).unwrap(), {
+        "Score (MNIST): a 0.0000 ± 0.0000 %"
+    });
+    assert_eq!(attributes(&svg, "cx").len(), 1);
+    for tick in ["-1.0 %", "0 %", "1.0 %"] {
+        assert!(svg.contains(&format!(">\n{tick}\n<")), "no {tick} in {svg}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod impl_block;
 mod imports;
 mod item;
 mod items;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +51,11 @@ impl Change {
 /// Whether a type, as rustc spells it, is built on one of these names.
 pub fn is_built_on(type_name: &str, names: &BTreeSet<String>) -> bool {
     first_names(type_name).any(|name| names.contains(name))
+}
+
+/// All identifiers and keywords in code, or in a type.
+pub fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
 /// The first segment of each path in a type: `Vec`, `m` and `Point` in `Vec<m::Other, Point>`.

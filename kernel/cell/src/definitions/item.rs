@@ -1,6 +1,7 @@
 //! One definition: an item, or the import of one name.
 
 use crate::code::{Code, Source};
+use ra_ap_syntax::ast::{self, AstNode};
 use ra_ap_syntax::{SyntaxKind, SyntaxNode};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,6 +16,8 @@ pub struct Item {
     pub key: String,
     /// The identifiers in it.
     pub identifiers: BTreeSet<String>,
+    /// The names of its methods, if it is a trait: they can be called where it is not named.
+    pub methods: BTreeSet<String>,
     pub source: Arc<Source>,
     /// Its bytes in its cell.
     pub range: Range<usize>,
@@ -59,6 +62,9 @@ pub struct Name {
     pub namespaces: u8,
 }
 
+/// Attributes of items that have effects where nothing names them.
+const UNNAMED: [&str; 5] = ["export_name", "global_allocator", "macro_export", "macro_use", "no_mangle"];
+
 pub const TYPES: u8 = 1;
 pub const VALUES: u8 = 2;
 pub const MACROS: u8 = 4;
@@ -81,7 +87,13 @@ impl Item {
         let mut code = Code::new();
         code.copy(source, range.clone());
         let (key, identifiers) = (key(node), identifiers(node));
-        Self { kind, name, key, identifiers, source: Arc::clone(source), range, code }
+        let methods = methods(node);
+        Self { kind, name, key, identifiers, methods, source: Arc::clone(source), range, code }
+    }
+
+    /// Whether it has effects where nothing names it: attributes that give its names to a macro's caller or to the linker.
+    pub fn acts_unnamed(&self) -> bool {
+        UNNAMED.iter().any(|attribute| self.identifiers.contains(*attribute))
     }
 
     /// Removes members of an `impl` block.
@@ -112,6 +124,14 @@ fn key(node: &SyntaxNode) -> String {
     let tokens = node.descendants_with_tokens().filter_map(|element| element.into_token());
     let texts = tokens.filter(|token| !token.kind().is_trivia()).map(|token| token.text().to_owned());
     texts.collect::<Vec<_>>().join(" ")
+}
+
+/// The names that a trait declares.
+fn methods(node: &SyntaxNode) -> BTreeSet<String> {
+    let list = ast::Trait::cast(node.clone()).and_then(|declaration| declaration.assoc_item_list());
+    let items = list.into_iter().flat_map(|list| list.assoc_items());
+    let names = items.filter_map(|item| item.syntax().children().find_map(ast::Name::cast));
+    names.map(|name| name.text().trim_start_matches("r#").to_owned()).collect()
 }
 
 fn identifiers(node: &SyntaxNode) -> BTreeSet<String> {

@@ -13,6 +13,10 @@ use cell::code::Role;
 /// The errors that rustc reports when a definition conflicts with an earlier one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];
 
+/// Errors that no further definition could mend: of types, borrows and moves.
+const CERTAIN: [&str; 10] =
+    ["E0308", "E0381", "E0382", "E0384", "E0499", "E0502", "E0505", "E0596", "E0597", "E0716"];
+
 impl Evaluator {
     /// Compiles a cell. If an error can be fixed by changing the plan, changes the plan and compiles again.
     pub(super) fn compile(&mut self, mut plan: Plan) -> Result<Plan, Failed> {
@@ -31,11 +35,16 @@ impl Evaluator {
                 return Err(Failed::Environment);
             }
             diagnostics.retain(|diagnostic| diagnostic.is_error);
+            let may_lack = |error: &Diagnostic| !CERTAIN.contains(&error.code.as_str());
+            if diagnostics.iter().any(may_lack) && plan.reach_all() {
+                continue;
+            }
             // Each change removes something from the plan, so the loop terminates.
             let mut is_mended = false;
             for error in &diagnostics {
                 is_mended |= self.mend(&mut plan, error)?;
             }
+            plan.reach();
             if !is_mended {
                 diagnostics.retain(|diagnostic| diagnostic.is_shown);
                 if diagnostics.is_empty() {

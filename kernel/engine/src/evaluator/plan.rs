@@ -24,6 +24,12 @@ pub struct Plan {
     pub runtime: Runtime,
     /// The items of the session, including those that this cell defines.
     pub definitions: Definitions,
+    /// The identifiers by which it reaches definitions.
+    pub identifiers: BTreeSet<String>,
+    /// Whether it is compiled with all definitions, rather than with those that it reaches.
+    pub has_all: bool,
+    /// What it is compiled with.
+    pub reached: Definitions,
     /// The variables that this cell makes unusable by redefining their types.
     pub outdated: Vec<Variable>,
     pub earlier: Vec<Variable>,
@@ -49,10 +55,26 @@ impl Plan {
         code
     }
 
+    /// Finds out what the cell is compiled with.
+    pub fn reach(&mut self) {
+        self.reached = match self.has_all {
+            true => self.definitions.clone(),
+            false => self.definitions.reached_from(&self.identifiers, &self.source),
+        };
+    }
+
+    /// Has the cell compiled with all definitions; returns whether that is more than before.
+    pub fn reach_all(&mut self) -> bool {
+        let before = self.reached.len();
+        self.has_all = true;
+        self.reach();
+        self.reached.len() > before
+    }
+
     pub fn glue<'a>(&'a self, attributes: &'a Code) -> Glue<'a> {
         Glue {
             source: &self.source,
-            definitions: &self.definitions,
+            definitions: &self.reached,
             attributes,
             start: self.start,
             items: &self.items,

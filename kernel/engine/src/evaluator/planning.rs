@@ -6,13 +6,16 @@ use crate::diagnostics;
 use crate::glue::{New, Runtime, Show, Variable, bare};
 use crate::types::{self, Answers};
 use cell::code::{Code, Place, Role, Source};
-use cell::definitions::Definitions;
+use cell::definitions::{Definitions, words as identifiers_of};
 use cell::macros::Call;
 use cell::{Binding, Cell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The method by which types show themselves, which generated code calls.
+const SHOWN_BY: &str = "evcxr_display";
 
 impl Evaluator {
     /// Reports the syntax errors of a cell that our own parser rejects. If rustc accepts the cell, so do we.
@@ -45,7 +48,12 @@ impl Evaluator {
         let is_used = |variable: &&Variable| {
             words.contains(bare(&variable.name)) && outdated.iter().all(|other| other.name != variable.name)
         };
-        let earlier = self.state.variables.values().filter(is_used).cloned().collect();
+        let earlier: Vec<Variable> = self.state.variables.values().filter(is_used).cloned().collect();
+        let mut identifiers = words.clone();
+        identifiers.insert(SHOWN_BY.into());
+        earlier
+            .iter()
+            .for_each(|variable| identifiers.extend(identifiers_of(&variable.type_name).map(str::to_owned)));
         let is_attribute = |piece: &&cell::Piece| piece.is_inner_attribute();
         let attributes = parsed
             .pieces
@@ -56,8 +64,6 @@ impl Evaluator {
             .pieces
             .iter()
             .filter(|piece| piece.is_item() || piece.is_inner_attribute() || macros.contains(&piece.range));
-        let uses_tokio = self.environment.has("tokio")
-            && (words.contains("tokio") || change.definitions.code().text().contains("tokio"));
         let mut plan = Plan {
             source: Arc::clone(source),
             start: parsed.code_start,
@@ -67,8 +73,11 @@ impl Evaluator {
             result: parsed.result.clone().filter(|result| macros.iter().all(|call| call.end != result.end)),
             show: self.state.show.clone().unwrap_or(Show::Choose),
             errors: self.state.errors,
-            runtime: if uses_tokio { Runtime::Entered } else { Runtime::None },
+            runtime: Runtime::None,
             definitions: change.definitions,
+            identifiers,
+            has_all: false,
+            reached: Definitions::default(),
             outdated,
             earlier,
             moved: BTreeSet::new(),
@@ -81,6 +90,11 @@ impl Evaluator {
             library: PathBuf::new(),
             warnings: Vec::new(),
         };
+        plan.reach();
+        let uses_tokio = words.contains("tokio") || plan.reached.code().text().contains("tokio");
+        if uses_tokio && self.environment.has("tokio") {
+            plan.runtime = Runtime::Entered;
+        }
         self.find_types(&mut plan, parsed)?;
         Ok(plan)
     }
@@ -119,6 +133,13 @@ impl Evaluator {
         Ok(!diagnostics::read(&checked, &code).iter().any(|diagnostic| diagnostic.is_error))
     }
 
+    fn ask_for_types(&self, plan: &Plan, questions: &[&str], doubtful: &[&str]) -> Result<Answers, Failed> {
+        let attributes = plan.attributes();
+        let probe = plan.glue(&attributes).probe(questions, doubtful);
+        let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
+        Ok(types::answers(&messages, &probe))
+    }
+
     /// Finds the types of the new variables. Of variables with the same name, only the last one counts.
     fn find_types(&mut self, plan: &mut Plan, parsed: &Cell) -> Result<(), Failed> {
         let bindings = &parsed.bindings;
@@ -139,10 +160,12 @@ impl Evaluator {
             .collect();
         let mut answers = Answers::default();
         if !questions.is_empty() || !doubtful.is_empty() {
-            let attributes = plan.attributes();
-            let probe = plan.glue(&attributes).probe(&questions, &doubtful);
-            let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
-            answers = types::answers(&messages, &probe);
+            answers = self.ask_for_types(plan, &questions, &doubtful)?;
+            // Perhaps it reaches more than can be seen.
+            let is_answered = |question: &&str| answers.types.contains_key(*question);
+            if !questions.iter().all(is_answered) && plan.reach_all() {
+                answers = self.ask_for_types(plan, &questions, &doubtful)?;
+            }
         }
         for binding in last {
             let Binding { name, mutable, place, declared, may_be_constant, .. } = binding;

@@ -5,6 +5,7 @@ mod candle;
 mod conv2d;
 mod half;
 mod norm;
+mod pytorch;
 mod softmax;
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};

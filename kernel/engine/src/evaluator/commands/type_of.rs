@@ -39,6 +39,7 @@ impl Evaluator {
         }
         parsed.bindings.clear();
         let mut plan = self.plan(&definition, &parsed)?;
+        plan.reach_all();
         let attributes = plan.attributes();
         let probe = plan.glue(&attributes).probe(&[NAME], &[]);
         let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;

@@ -1,6 +1,7 @@
 //! What the documentation says about candle's own operations. If one of these tests fails, candle has fixed the fault: then the
 //! documentation and the report in tests/ are out of date.
 
+use super::{assert_close, values};
 use candle_core::{D, DType, Device, Module, Result, Tensor, Var};
 use candle_nn::{LayerNorm, RmsNorm, loss, ops};
 
@@ -21,9 +22,13 @@ fn norms_and_softmax_last_dim_give_no_gradient() -> Result<()> {
         let gradients = y.sqr()?.sum_all()?.backward()?;
         assert!(gradients.get(&x).is_none() && gradients.get(&ones).is_none());
     }
-    // The slower softmax has one.
-    let y = ops::softmax(&x, D::Minus1)?.sqr()?.sum_all()?;
-    assert!(y.backward()?.get(&x).is_some());
+    // The slower softmax has one: for the sum of squares of its values p it is 2p (p - Σ p²).
+    let gradients = ops::softmax(&x, D::Minus1)?.sqr()?.sum_all()?.backward()?;
+    let exponentials = [1f64, 2.0, 4.0].map(f64::exp);
+    let p = exponentials.map(|exponential| exponential / exponentials.iter().sum::<f64>());
+    let squares: f64 = p.iter().map(|p| p * p).sum();
+    let gradient = gradients.get(&x).expect("x takes part in the sum");
+    assert_close("its gradient", &values(gradient), &p.map(|p| 2.0 * p * (p - squares)), 1e-5);
     Ok(())
 }
 

@@ -84,7 +84,13 @@ fn check(x_size: [usize; 4], weight_size: [usize; 4], config: Conv2dConfig, dtyp
     let inputs = [rounded(1, &x_size)?, rounded(2, &weight_size)?, rounded(3, &weight_size[..1])?];
     let naive = Naive { x: values(&inputs[0]), weight: values(&inputs[1]), x_size, weight_size, config };
     let Some([rows, columns]) = naive.size() else {
-        assert!(conv2d_with_config(&inputs[0], &inputs[1], None, &config).is_err(), "{what}");
+        let error = conv2d_with_config(&inputs[0], &inputs[1], None, &config).expect_err(&what).to_string();
+        let Conv2dConfig { padding, dilation, .. } = config;
+        let [height, width] = [x_size[2] + 2 * padding, x_size[3] + 2 * padding];
+        let [_, _, k_h, k_w] = weight_size;
+        let expected = format!("conv2d: expected a kernel within {height} x {width}, got {k_h} x {k_w}");
+        let dilated = if dilation == 1 { String::new() } else { format!(" with dilation {dilation}") };
+        assert_eq!(error.lines().next(), Some(&*(expected + &dilated)), "{what}");
         return Ok(false);
     };
     let y = naive.forward(&values(&inputs[2]));
