@@ -91,6 +91,7 @@ fn function(symbol: &str) -> Option<String> {
         "<alloc::",
         "lab::kernel::",
         "lab::backtrace::",
+        "engine::child::",
         "taper::",
         "__rustc::",
     ];
@@ -118,6 +119,7 @@ mod tests {
         );
         assert_eq!(named("_ZN3ctx10taper_cell17h0123456789abcdefE"), None);
         assert_eq!(named("_ZN4core9panicking9panic_fmt17h0123456789abcdefE"), None);
+        assert_eq!(named("_ZN6engine5child12run_if_meant17h0123456789abcdefE"), None);
         assert_eq!(named("_RNvCs1234_3ctx5train"), Some("train".into()));
         assert_eq!((named("main_loop"), named("__init")), (Some("main_loop".into()), Some("__init".into())));
         assert_eq!(

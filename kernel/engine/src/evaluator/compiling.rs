@@ -13,7 +13,7 @@ use cell::code::Role;
 /// The errors that rustc reports when a definition conflicts with an earlier one.
 const IN_THE_WAY: [&str; 7] = ["E0119", "E0592", "E0428", "E0255", "E0252", "E0254", "E0260"];
 
-/// Errors that no further definition could mend: of types, borrows and moves.
+/// Errors that more definitions cannot fix: those about types, borrows and moves.
 const CERTAIN: [&str; 10] =
     ["E0308", "E0381", "E0382", "E0384", "E0499", "E0502", "E0505", "E0596", "E0597", "E0716"];
 

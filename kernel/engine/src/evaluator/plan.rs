@@ -24,11 +24,11 @@ pub struct Plan {
     pub runtime: Runtime,
     /// The items of the session, including those that this cell defines.
     pub definitions: Definitions,
-    /// The identifiers by which it reaches definitions.
+    /// The identifiers in the cell, from which the definitions that it needs are found.
     pub identifiers: BTreeSet<String>,
-    /// Whether it is compiled with all definitions, rather than with those that it reaches.
+    /// Whether the cell is compiled with all definitions, rather than only with those that it reaches by name.
     pub has_all: bool,
-    /// What it is compiled with.
+    /// The definitions that the cell is compiled with.
     pub reached: Definitions,
     /// The variables that this cell makes unusable by redefining their types.
     pub outdated: Vec<Variable>,
@@ -55,7 +55,7 @@ impl Plan {
         code
     }
 
-    /// Finds out what the cell is compiled with.
+    /// Finds the definitions that the cell is compiled with.
     pub fn reach(&mut self) {
         self.reached = match self.has_all {
             true => self.definitions.clone(),
@@ -63,7 +63,7 @@ impl Plan {
         };
     }
 
-    /// Has the cell compiled with all definitions; returns whether that is more than before.
+    /// Compiles the cell with all definitions from now on; returns whether these are more than before.
     pub fn reach_all(&mut self) -> bool {
         let before = self.reached.len();
         self.has_all = true;

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The method by which types show themselves, which generated code calls.
+/// The method with which types display themselves. Generated code calls it, so it counts as an identifier of every cell.
 const SHOWN_BY: &str = "evcxr_display";
 
 impl Evaluator {
@@ -161,7 +161,7 @@ impl Evaluator {
         let mut answers = Answers::default();
         if !questions.is_empty() || !doubtful.is_empty() {
             answers = self.ask_for_types(plan, &questions, &doubtful)?;
-            // Perhaps it reaches more than can be seen.
+            // The cell may need definitions that it does not name, for example trait implementations.
             let is_answered = |question: &&str| answers.types.contains_key(*question);
             if !questions.iter().all(is_answered) && plan.reach_all() {
                 answers = self.ask_for_types(plan, &questions, &doubtful)?;
