@@ -6,10 +6,12 @@
 //! `REPEATS` (5) how often it runs each kind of cell. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
 //! a Python with PyTorch, Keras and ipykernel.
 
+mod kernels;
 mod measuring;
 
 use anyhow::{Context, Result, ensure};
 use jupyter_protocol::{CompleteRequest, InspectRequest, JupyterMessage, JupyterMessageContent};
+use kernels::{build_stock, install};
 use measuring::{memory, percentile, setting};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -86,12 +88,9 @@ fn main() -> Result<()> {
     if !env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    let taper = Path::new(env!("CARGO_BIN_EXE_taper"));
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
-    let installed = Command::new(taper).arg("install").env("JUPYTER_DATA_DIR", data).status()?;
-    ensure!(installed.success(), "taper install failed");
+    install()?;
     let ours = Kernel {
-        program: taper.to_owned(),
+        program: env!("CARGO_BIN_EXE_taper").into(),
         arguments: &["kernel", "--connection-file"],
         first: ":dep lab = { path = \"lab\" }\nuse lab::candle_core;\n",
         second: "use lab::plotters;\n",
@@ -164,15 +163,6 @@ async fn beside_python(python: PathBuf, ours: &Measured, rounds: usize, repeats:
     }
     row("memory", "MiB", &ours.memory, [&torch.2, &keras.2]);
     Ok(())
-}
-
-/// cargo builds examples for tests, but not for benchmarks.
-fn build_stock() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--example", "stock"])
-        .status()?;
-    ensure!(built.success(), "the stock kernel does not build");
-    Ok(Path::new(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("stock"))
 }
 
 /// Starts a kernel and adds what it takes, from its start to a restart.
