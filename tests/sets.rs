@@ -9,11 +9,8 @@ use wire::Client;
 
 /// What a cell has published between its input and its end.
 async fn outputs(kernel: &mut Client, cell: &str) -> Vec<String> {
-    let mut messages = run(kernel, cell).await[2..].to_vec();
-    messages.pop();
-    // How far a build is.
-    messages.retain(|message| !["display text/plain", "update text/plain"].contains(&message.as_str()));
-    messages
+    let messages = run(kernel, cell).await;
+    messages[2..messages.len() - 1].to_vec()
 }
 
 fn write_crate(folder: &Path, name: &str, dependencies: &str, source: &str) {
