@@ -7,7 +7,7 @@ use crate::session::Session;
 use anyhow::{Context, Result};
 use cell::cursor::path_at;
 use engine::Documentation;
-use engine::analysis::{Answer, Item, Question};
+use engine::analysis::{Item, Query, Response};
 use environment::OwnVariables;
 use environment::program::this_program;
 use jupyter_protocol::MediaType;
@@ -93,8 +93,8 @@ struct Analysis {
 impl Analysis {
     fn complete(&mut self, code: &str, position: usize) -> Completions {
         let (all, offset) = self.session.with_definitions(code, position);
-        match self.ask(&Question::Complete { code: all, position: offset + position }) {
-            Answer::Completions { start, end, items } if (offset..=end).contains(&start) => {
+        match self.ask(&Query::Complete { code: all, position: offset + position }) {
+            Response::Completions { start, end, items } if (offset..=end).contains(&start) => {
                 let items = items.into_iter().map(|Item { text, kind, label }| Completion {
                     text,
                     kind,
@@ -116,35 +116,35 @@ impl Analysis {
             None if code[range.end..].starts_with('(') => (name.len() + 1, "()"),
             None => (name.len(), ""),
         };
-        let mut answer = Answer::Nothing;
+        let mut answer = Response::Nothing;
         if !name.is_empty() {
             // First with the code before the name, which may define the cell's own variables, then without it, in case that code
             // does not parse.
             for before in [&code[..range.start], ""] {
                 let (before, _) = self.session.with_definitions(before, range.start);
                 let position = before.len() + asked;
-                answer = self.ask(&Question::Inspect { code: before + name + rest, position });
-                if let Answer::Help { .. } = answer {
+                answer = self.ask(&Query::Inspect { code: before + name + rest, position });
+                if let Response::Help { .. } = answer {
                     break;
                 }
             }
         }
         match answer {
-            Answer::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
+            Response::Help { text, html } => vec![MediaType::Plain(text), MediaType::Html(html)],
             _ => Vec::new(),
         }
     }
 
-    fn ask(&mut self, question: &Question) -> Answer {
+    fn ask(&mut self, question: &Query) -> Response {
         self.try_to_ask(question).unwrap_or_else(|error| {
             tracing::warn!("no completion: {error:#}");
             // The next request starts another process.
             self.process = None;
-            Answer::Nothing
+            Response::Nothing
         })
     }
 
-    fn try_to_ask(&mut self, question: &Question) -> Result<Answer> {
+    fn try_to_ask(&mut self, question: &Query) -> Result<Response> {
         if self.process.is_none() {
             let process = Process::start(&self.folder, &self.own_variables, self.cuda)?;
             self.session.set_analyzer(process.child.id());
@@ -174,7 +174,7 @@ impl Process {
         Ok(Self { child, questions, answers })
     }
 
-    fn ask(&mut self, question: &Question) -> Result<Answer> {
+    fn ask(&mut self, question: &Query) -> Result<Response> {
         writeln!(self.questions, "{}", serde_json::to_string(question)?)?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;

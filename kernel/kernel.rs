@@ -4,7 +4,7 @@ use crate::analyzer::Analyzer;
 use crate::session::Session;
 use anyhow::Result;
 use cell::Completeness;
-use engine::Setting;
+use engine::SessionSetup;
 use jupyter_protocol::{IsCompleteReply, IsCompleteReplyStatus, MediaType};
 use serde_json::json;
 use std::future::Future;
@@ -27,10 +27,10 @@ pub struct Taper {
 
 impl Taper {
     /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts at the first request.
-    pub fn start(setting: Setting, channels: Channels) -> Self {
-        let (folder, own_variables) = (setting.folder.join("analyzer"), setting.own_variables.clone());
-        let cuda = setting.cuda;
-        let session = Session::start(setting, channels);
+    pub fn start(setup: SessionSetup, channels: Channels) -> Self {
+        let (folder, own_variables) = (setup.folder.join("analyzer"), setup.own_variables.clone());
+        let cuda = setup.cuda;
+        let session = Session::start(setup, channels);
         let analyzer = Analyzer::new(folder, own_variables, cuda, session.clone());
         Self { session, analyzer, rust: OnceCell::new() }
     }

@@ -3,7 +3,7 @@
 
 use crate::worker::Worker;
 use cell::Commands;
-use engine::{Documentation, Evaluator, Runner, Setting};
+use engine::{Documentation, Evaluator, Runner, SessionSetup};
 use environment::processes;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -21,13 +21,13 @@ const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Session {
     queue: mpsc::Sender<Execute>,
-    shared: Arc<Shared>,
+    state: Arc<SessionState>,
     stdin: Stdin,
 }
 
 /// The state that the session's thread shares with other threads.
 #[derive(Default)]
-pub struct Shared {
+pub struct SessionState {
     /// The process that runs the cells, once it has been started.
     pub runner: Mutex<Option<Runner>>,
     /// The process ID of the analyzer, which an interrupt must not kill; 0 if it has not been started.
@@ -112,7 +112,7 @@ fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
     shown
 }
 
-impl Shared {
+impl SessionState {
     fn is_current(&self, request: &JupyterMessage) -> bool {
         let current = self.current.lock().unwrap();
         current.as_ref().is_some_and(|current| current.header.msg_id == request.header.msg_id)
@@ -151,11 +151,11 @@ impl Shared {
 
 impl Session {
     /// Starts the session's thread, which starts the evaluator right away and then waits for cells.
-    pub fn start(setting: Setting, Channels { iopub, stdin, replies }: Channels) -> Self {
+    pub fn start(setup: SessionSetup, Channels { iopub, stdin, replies }: Channels) -> Self {
         let (queue, cells) = mpsc::channel();
-        let shared = Arc::new(Shared::default());
-        let session = Self { queue, shared: Arc::clone(&shared), stdin: stdin.clone() };
-        std::thread::spawn(move || Worker::start(setting, iopub, replies, stdin, shared).work(&cells));
+        let state = Arc::new(SessionState::default());
+        let session = Self { queue, state: Arc::clone(&state), stdin: stdin.clone() };
+        std::thread::spawn(move || Worker::start(setup, iopub, replies, stdin, state).work(&cells));
         session
     }
 
@@ -167,37 +167,37 @@ impl Session {
 
     /// The request of the current cell, if there is one.
     fn current(&self) -> Option<JupyterMessage> {
-        self.shared.current.lock().unwrap().clone()
+        self.state.current.lock().unwrap().clone()
     }
 
     /// The cells that have run so far.
     pub fn history(&self) -> Vec<PastCell> {
-        let inputs = self.shared.log.lock().unwrap().inputs.clone();
+        let inputs = self.state.log.lock().unwrap().inputs.clone();
         inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
     }
 
     /// The definitions of the session, as code, followed by `code`, and the offset at which `code` starts. `position` is the byte
     /// in `code` that the request is about.
     pub fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
-        self.shared.log.lock().unwrap().with_definitions(code, position)
+        self.state.log.lock().unwrap().with_definitions(code, position)
     }
 
     /// Sets the function that looks up documentation.
     pub fn set_documentation(&self, documentation: Documentation) {
-        *self.shared.documentation.lock().unwrap() = Some(documentation);
+        *self.state.documentation.lock().unwrap() = Some(documentation);
     }
 
     /// Sets the process ID of the analyzer.
     pub fn set_analyzer(&self, id: u32) {
-        self.shared.analyzer.store(id, Ordering::SeqCst);
+        self.state.analyzer.store(id, Ordering::SeqCst);
     }
 
     /// Interrupts the current cell. A second interrupt kills its process without waiting for the cell to end by itself.
     pub fn interrupt(&self) {
         let Some(request) = self.current() else { return };
-        if self.shared.interrupts.fetch_add(1, Ordering::SeqCst) == 0 {
-            let (shared, stdin) = (Arc::clone(&self.shared), self.stdin.clone());
-            std::thread::spawn(move || shared.end_cell(&request, &stdin));
+        if self.state.interrupts.fetch_add(1, Ordering::SeqCst) == 0 {
+            let (state, stdin) = (Arc::clone(&self.state), self.stdin.clone());
+            std::thread::spawn(move || state.end_cell(&request, &stdin));
         }
     }
 

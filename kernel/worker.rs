@@ -1,8 +1,8 @@
 //! The session's thread: runs the cells of the queue one after the other, and reports each from busy to idle.
 
-use crate::session::Shared;
+use crate::session::SessionState;
 use anyhow::{Result, anyhow};
-use engine::{Answer, Data, Evaluator, Failed, Question, Ran, Setting, errors};
+use engine::{Data, Evaluator, Failed, InputReply, InputRequest, Ran, SessionSetup, errors};
 use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, ExecutionCount, ExecutionState, ExpressionResult, ReplyError, ReplyStatus,
     Stdio,
@@ -21,11 +21,11 @@ use wire::{Execute, IoPub, Output, Stdin};
 
 /// The state of the session's thread.
 pub struct Worker {
-    setting: Setting,
+    setup: SessionSetup,
     iopub: IoPub,
     replies: UnboundedSender<JupyterMessage>,
     stdin: Stdin,
-    shared: Arc<Shared>,
+    state: Arc<SessionState>,
     evaluator: Result<Evaluator>,
     count: usize,
 }
@@ -33,14 +33,14 @@ pub struct Worker {
 impl Worker {
     /// Starts the evaluator, so that it is ready for the first cell.
     pub fn start(
-        setting: Setting,
+        setup: SessionSetup,
         iopub: IoPub,
         replies: UnboundedSender<JupyterMessage>,
         stdin: Stdin,
-        shared: Arc<Shared>,
+        state: Arc<SessionState>,
     ) -> Self {
         let evaluator = Err(anyhow!("not started"));
-        let mut worker = Self { setting, iopub, replies, stdin, shared, evaluator, count: 0 };
+        let mut worker = Self { setup, iopub, replies, stdin, state, evaluator, count: 0 };
         worker.start_evaluator();
         worker
     }
@@ -53,15 +53,15 @@ impl Worker {
     }
 
     fn start_evaluator(&mut self) {
-        self.evaluator = Evaluator::start(&self.setting, &self.iopub, &self.stdin, &self.shared.interrupts);
-        *self.shared.runner.lock().unwrap() =
+        self.evaluator = Evaluator::start(&self.setup, &self.iopub, &self.stdin, &self.state.interrupts);
+        *self.state.runner.lock().unwrap() =
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }
 
     /// Runs a cell. If it fails, the cells that are queued after it are aborted.
     fn run(&mut self, Execute { request, content }: Execute, behind: &mpsc::Receiver<Execute>) {
-        self.shared.interrupts.store(0, Ordering::SeqCst);
-        *self.shared.current.lock().unwrap() = Some(request.clone());
+        self.state.interrupts.store(0, Ordering::SeqCst);
+        *self.state.current.lock().unwrap() = Some(request.clone());
         self.iopub.status(ExecutionState::Busy, &request);
         self.iopub.begin_cell(&request, content.silent);
         let keep = content.store_history && !content.silent;
@@ -78,7 +78,7 @@ impl Worker {
         }
         if keep {
             let result = outcome.as_ref().ok().and_then(|text| text.clone());
-            self.shared.log.lock().unwrap().inputs.push((self.count, content.code.clone(), result));
+            self.state.log.lock().unwrap().inputs.push((self.count, content.code.clone(), result));
         }
         let answers = match &outcome {
             Ok(_) => self.expressions(&request, &content),
@@ -92,7 +92,7 @@ impl Worker {
         // Take these cells before the client sees the failure: what it sends afterwards must not be aborted.
         let stop = outcome.is_err() && content.stop_on_error;
         let aborted: Vec<Execute> = if stop { behind.try_iter().collect() } else { Vec::new() };
-        *self.shared.current.lock().unwrap() = None;
+        *self.state.current.lock().unwrap() = None;
         let status = if outcome.is_ok() { ReplyStatus::Ok } else { ReplyStatus::Error };
         self.reply(status, outcome.err(), answers, &request);
         self.iopub.status(ExecutionState::Idle, &request);
@@ -143,12 +143,12 @@ impl Worker {
             Ok(evaluator) => evaluator,
             Err(error) => return Err(errors::plain("KernelError", &format!("{error:#}"))),
         };
-        evaluator.documentation.clone_from(&self.shared.documentation.lock().unwrap());
+        evaluator.documentation.clone_from(&self.state.documentation.lock().unwrap());
         evaluator.runner.begin();
         let runner = evaluator.runner.clone();
         let refused = Cell::new(false);
         let withdrawn = Cell::new(false);
-        let ask = |Question { prompt, is_password }: Question| {
+        let ask = |InputRequest { prompt, is_password }: InputRequest| {
             let answer = match content.allow_stdin {
                 true => self.stdin.ask(request, prompt, is_password),
                 // A cell that asks again after a refusal might do so forever.
@@ -159,12 +159,12 @@ impl Worker {
                 false => None,
             };
             runner.answered();
-            let is_interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
+            let is_interrupted = self.state.interrupts.load(Ordering::SeqCst) > 0;
             withdrawn.set(withdrawn.get() || is_interrupted);
             match answer {
-                Some(line) => Answer::Line(line),
-                None if is_interrupted => Answer::Interrupted,
-                None => Answer::End,
+                Some(line) => InputReply::Line(line),
+                None if is_interrupted => InputReply::Interrupted,
+                None => InputReply::End,
             }
         };
         let name = format!("[{}]", self.count);
@@ -174,13 +174,13 @@ impl Worker {
             Err(payload) => return Err(self.start_over(&*payload)),
         };
 
-        let interrupted = self.shared.interrupts.load(Ordering::SeqCst) > 0;
+        let interrupted = self.state.interrupts.load(Ordering::SeqCst) > 0;
         let lost = match &evaluated {
             Err(Failed::Ended(_)) => evaluator.forget_variables(),
             _ => Vec::new(),
         };
         // Even a cell that failed may have defined items.
-        self.shared.log.lock().unwrap().know(evaluator);
+        self.state.log.lock().unwrap().know(evaluator);
         match evaluated {
             Ok(Ran { failure, commands, result }) => match failure {
                 _ if refused.get() => Err(cannot_ask()),
@@ -215,7 +215,7 @@ impl Worker {
     fn start_over(&mut self, payload: &(dyn Any + Send)) -> ReplyError {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref().copied()).unwrap_or("no text");
-        self.shared.log.lock().unwrap().forget();
+        self.state.log.lock().unwrap().forget();
         self.evaluator = Err(anyhow!("not started"));
         self.start_evaluator();
         errors::plain(

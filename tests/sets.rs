@@ -1,20 +1,11 @@
 //! The crates of `:dep` lines: what `lab` brings is `lab`'s, the others are compiled once for all sessions, and all cells of a
 //! session share one copy of each.
 
-use crate::support::{command_with_cache, kernel, kernel_command, note, run, taper, wait_until};
+use crate::support::{command_with_cache, kernel, kernel_command, note, outputs, taper, wait_until};
 use jupyter_protocol::{InterruptRequest, JupyterMessage};
 use std::fs;
 use std::path::Path;
 use wire::Client;
-
-/// What a cell has published between its input and its end.
-async fn outputs(kernel: &mut Client, cell: &str) -> Vec<String> {
-    let mut messages = run(kernel, cell).await[2..].to_vec();
-    messages.pop();
-    // How far a build is.
-    messages.retain(|message| !["display text/plain", "update text/plain"].contains(&message.as_str()));
-    messages
-}
 
 fn write_crate(folder: &Path, name: &str, dependencies: &str, source: &str) {
     fs::create_dir_all(folder.join("src")).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::kernel::{self, Taper};
 use anyhow::{Context, Result};
-use engine::{Setting, cargo_for_evcxr};
+use engine::{SessionSetup, cargo_for_evcxr};
 use environment::program::this_program;
 use environment::{OwnVariables, SessionDirectory, session_directory, stand_ins, toolchain};
 use std::os::unix::process::CommandExt;
@@ -41,11 +41,11 @@ impl Kernel {
         // SAFETY: the process has only its main thread: `main` has called nothing that starts threads, and the runtime is built
         // after this.
         let own_variables = unsafe { OwnVariables::set(&own) };
-        let setting = Setting { folder: folder.path().to_owned(), own_variables, cuda: self.cuda };
+        let setup = SessionSetup { folder: folder.path().to_owned(), own_variables, cuda: self.cuda };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = runtime.block_on(async {
             let ended = kernel::told_to_end()?;
-            wire::serve(&connection, folder.path(), |channels| Taper::start(setting, channels), ended).await
+            wire::serve(&connection, folder.path(), |channels| Taper::start(setup, channels), ended).await
         });
         served.inspect_err(|_| session_directory::remove(folder.path()))?;
         become_cleaner(folder.path())

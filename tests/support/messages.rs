@@ -103,8 +103,12 @@ pub async fn completions(kernel: &mut Client, code: &str) -> Vec<String> {
     reply.matches
 }
 
-/// Adds a message in short; consecutive pieces of one stream are joined.
+/// Adds a message in short; consecutive pieces of one stream are joined. How far a build of crates is, which the first test
+/// with a crate shows, is left out.
 pub fn note(messages: &mut Vec<String>, message: &JupyterMessage) -> Result<()> {
+    if is_of_a_build(message) {
+        return Ok(());
+    }
     let short = short(message);
     match (messages.last_mut(), short.split_once(": ")) {
         (Some(last), Some((stream @ ("stdout" | "stderr"), text))) if last.starts_with(stream) => {
@@ -113,6 +117,15 @@ pub fn note(messages: &mut Vec<String>, message: &JupyterMessage) -> Result<()> 
         _ => messages.push(short),
     }
     Ok(())
+}
+
+fn is_of_a_build(message: &JupyterMessage) -> bool {
+    let data = match &message.content {
+        Content::DisplayData(display) => &display.data,
+        Content::UpdateDisplayData(display) => &display.data,
+        _ => return false,
+    };
+    ["Building ", "Built "].iter().any(|word| plain(data).starts_with(word))
 }
 
 fn short(message: &JupyterMessage) -> String {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A macro call that is a statement.
 #[derive(Debug, PartialEq)]
-pub struct Call {
+pub struct MacroCall {
     /// The macro's path, as written.
     pub path: String,
     /// The bytes of the whole call, including its semicolon.
@@ -51,7 +51,7 @@ const EXPRESSIONS: [&str; 33] = [
     "write",
 ];
 
-impl Call {
+impl MacroCall {
     /// The last segment of the macro's path.
     pub fn name(&self) -> &str {
         self.path.rsplit("::").next().unwrap_or_default().trim()
@@ -69,11 +69,11 @@ impl Call {
 }
 
 /// The macro calls among the statements of the cell's own scope.
-pub fn calls(cell: &Cell) -> Vec<Call> {
+pub fn calls(cell: &Cell) -> Vec<MacroCall> {
     cell.pieces.iter().filter_map(call).collect()
 }
 
-fn call(Piece { range, node }: &Piece) -> Option<Call> {
+fn call(Piece { range, node }: &Piece) -> Option<MacroCall> {
     let statement = ast::ExprStmt::cast(node.clone());
     let node =
         statement.map_or_else(|| Some(node.clone()), |statement| Some(statement.expr()?.syntax().clone()))?;
@@ -81,7 +81,7 @@ fn call(Piece { range, node }: &Piece) -> Option<Call> {
         Some(expression) => expression.macro_call()?,
         None => ast::MacroCall::cast(node)?,
     };
-    Some(Call { path: call.path()?.syntax().text().to_string(), range: range.clone() })
+    Some(MacroCall { path: call.path()?.syntax().text().to_string(), range: range.clone() })
 }
 
 /// Whether the expansion of any rule of a macro begins with an item.

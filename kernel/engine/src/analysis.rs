@@ -20,14 +20,14 @@ use std::{env, fs, io};
 
 /// A request to the analyzer. `code` starts with the definitions of the session; `position` is in bytes.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Question {
+pub enum Query {
     Complete { code: String, position: usize },
     Inspect { code: String, position: usize },
 }
 
 /// The analyzer's answer. `start` and `end` are positions in the code, in bytes.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
+pub enum Response {
     Completions { start: usize, end: usize, items: Vec<Item> },
     Help { text: String, html: String },
     Nothing,
@@ -101,26 +101,26 @@ fn give_back_memory() {
     }
 }
 
-pub(crate) fn answer(context: &mut CommandContext, question: Question) -> Answer {
+pub(crate) fn answer(context: &mut CommandContext, question: Query) -> Response {
     match question {
-        Question::Complete { code, position } => match context.completions(&code, position) {
+        Query::Complete { code, position } => match context.completions(&code, position) {
             Ok(found) => {
                 let items = found.completions.into_iter();
                 let items =
                     items.map(|item| Item { text: item.code, kind: item.kind.into(), label: item.label });
-                Answer::Completions {
+                Response::Completions {
                     start: found.start_offset,
                     end: found.end_offset,
                     items: items.collect(),
                 }
             }
-            Err(_) => Answer::Nothing,
+            Err(_) => Response::Nothing,
         },
-        Question::Inspect { code, position } => match context.hover_at(&code, position) {
+        Query::Inspect { code, position } => match context.hover_at(&code, position) {
             Ok((text, html)) if text != "No documentation found" => {
-                Answer::Help { text, html: without_hidden_lines(&html).into_owned() }
+                Response::Help { text, html: without_hidden_lines(&html).into_owned() }
             }
-            _ => Answer::Nothing,
+            _ => Response::Nothing,
         },
     }
 }

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex};
 use wire::{IoPub, Output, Stdin};
 
 /// The settings that a session is started with.
-pub struct Setting {
+pub struct SessionSetup {
     /// The session's folder.
     pub folder: PathBuf,
     /// The environment variables of this process that user code must not see.
@@ -102,13 +102,13 @@ pub struct Evaluator {
 pub type Documentation = Arc<dyn Fn(String) -> Vec<MediaType> + Send + Sync>;
 
 /// A request for a line of input from the user.
-pub struct Question {
+pub struct InputRequest {
     pub prompt: String,
     pub is_password: bool,
 }
 
-/// The reply to a [`Question`].
-pub enum Answer {
+/// The reply to an [`InputRequest`].
+pub enum InputReply {
     Line(String),
     /// There is no answer: the cell reads the end of its input.
     End,
@@ -117,7 +117,7 @@ pub enum Answer {
 }
 
 /// Asks the user a question, and waits for the answer.
-type Ask<'a> = &'a dyn Fn(Question) -> Answer;
+type Ask<'a> = &'a dyn Fn(InputRequest) -> InputReply;
 
 /// What a cell shows as its result: representations by MIME type.
 pub type Data = Map<String, Value>;
@@ -141,15 +141,15 @@ impl Evaluator {
     /// # Errors
     /// When one of them does not start, or the warm environment is not built.
     pub fn start(
-        setting: &Setting,
+        setup: &SessionSetup,
         iopub: &IoPub,
         stdin: &Stdin,
         interrupts: &Arc<AtomicUsize>,
     ) -> Result<Self> {
         let toolchain = Toolchain::find()?;
-        let cuda = setting.cuda.then(|| Cuda::find(true)).transpose()?;
+        let cuda = setup.cuda.then(|| Cuda::find(true)).transpose()?;
         let environment = Environment::open(&toolchain, cuda.as_ref())?;
-        let lab_link = setting.folder.join(directory::LAB);
+        let lab_link = setup.folder.join(directory::LAB);
         let (kernel_end, child_end) = UnixStream::pair()?;
         relay::keep_across_exec(&child_end)?;
         let sources = Arc::new(Mutex::new(Sources::default()));
@@ -158,7 +158,7 @@ impl Evaluator {
             relay::start(kernel_end, word.clone(), iopub.clone(), stdin.clone(), Arc::clone(&sources));
 
         let mut command = Command::new(this_program()?);
-        setting.own_variables.restore(&mut command);
+        setup.own_variables.restore(&mut command);
         command
             .env(child::SOCKET, child_end.as_raw_fd().to_string())
             .env(child::LAB, &lab_link)
@@ -175,11 +175,11 @@ impl Evaluator {
         if let Ok(folder) = std::env::current_dir() {
             command.current_dir(folder);
         }
-        let started = directory::within(&setting.folder, || EvalContext::with_subprocess_command(command))?;
+        let started = directory::within(&setup.folder, || EvalContext::with_subprocess_command(command))?;
         let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner::new(context.process_handle(), progress);
-        let compiler = Compiler::new(toolchain.rustc_path().to_owned(), &setting.folder);
+        let compiler = Compiler::new(toolchain.rustc_path().to_owned(), &setup.folder);
         let mut evaluator = Self {
             context,
             compiler,
@@ -193,8 +193,8 @@ impl Evaluator {
             lab_link,
             used: false,
             iopub: iopub.clone(),
-            evcxr_folder: setting.folder.join(directory::EVCXR),
-            own_variables: setting.own_variables.clone(),
+            evcxr_folder: setup.folder.join(directory::EVCXR),
+            own_variables: setup.own_variables.clone(),
             sources,
             settings: Settings::default(),
             documentation: None,
@@ -208,7 +208,7 @@ impl Evaluator {
     /// Runs an empty cell, so that the files that every cell needs are in the page cache before the user's first one.
     fn run_first_cell(&mut self) -> Result<()> {
         let first = Arc::new(Source { name: String::new(), code: "();".into() });
-        let ran = self.run_rust(&first, &|_| Answer::End);
+        let ran = self.run_rust(&first, &|_| InputReply::End);
         let error = match ran {
             Ok(Ran { failure, .. }) => failure,
             Err(failed) => Some(failed.into_reply()),

@@ -28,12 +28,12 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// The lines from evcxr, and the standard input of the cells.
 pub struct Input {
     instructions: mpsc::Receiver<String>,
-    shared: Arc<Shared>,
+    exchange: Arc<Exchange>,
     watcher: Thread,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Exchange {
     /// Whether a cell runs, so that the lines that evcxr sends are answers.
     running: AtomicBool,
     /// Whether the user has been asked and has not answered yet.
@@ -42,7 +42,7 @@ struct Shared {
     answers: AtomicUsize,
 }
 
-impl Shared {
+impl Exchange {
     fn answered(&self) {
         self.answers.fetch_add(1, Ordering::SeqCst);
         self.asked.store(false, Ordering::SeqCst);
@@ -59,13 +59,13 @@ impl Input {
         let evcxr = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         rustix::io::fcntl_setfd(&evcxr, rustix::io::FdFlags::CLOEXEC)?;
         let answers = give_cells_a_socket()?;
-        let shared = Arc::new(Shared::default());
+        let exchange = Arc::new(Exchange::default());
         let (send, instructions) = mpsc::channel();
-        let for_reader = Arc::clone(&shared);
+        let for_reader = Arc::clone(&exchange);
         std::thread::spawn(move || read(evcxr, &send, answers, &for_reader));
-        let for_watcher = Arc::clone(&shared);
+        let for_watcher = Arc::clone(&exchange);
         let watcher = std::thread::spawn(move || watch(&for_watcher, ask));
-        Ok(Self { instructions, shared, watcher: watcher.thread().clone() })
+        Ok(Self { instructions, exchange, watcher: watcher.thread().clone() })
     }
 
     /// The next instruction of evcxr. `None` when evcxr has closed the pipe.
@@ -75,8 +75,8 @@ impl Input {
 
     /// Sets whether a cell is running.
     pub fn set_running(&self, running: bool) {
-        self.shared.running.store(running, Ordering::SeqCst);
-        self.shared.asked.store(false, Ordering::SeqCst);
+        self.exchange.running.store(running, Ordering::SeqCst);
+        self.exchange.asked.store(false, Ordering::SeqCst);
         self.watcher.unpark();
     }
 }
@@ -94,10 +94,10 @@ fn fail_readers() {
 }
 
 /// Distributes the lines from evcxr, instructions and answers, until evcxr closes the pipe.
-fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStream, shared: &Shared) {
+fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStream, exchange: &Exchange) {
     for line in BufReader::new(evcxr).lines() {
         let Ok(line) = line else { return };
-        let is_running = shared.running.load(Ordering::SeqCst);
+        let is_running = exchange.running.load(Ordering::SeqCst);
         if !is_running && line.starts_with(LOAD) {
             let _ = instructions.send(line);
         } else if line == END || line == INTERRUPTED {
@@ -109,35 +109,35 @@ fn read(evcxr: File, instructions: &mpsc::Sender<String>, mut answers: UnixStrea
                 Ok(next) => answers = next,
                 Err(error) => eprintln!("taper: standard input cannot be replaced: {error}"),
             }
-            shared.answered();
+            exchange.answered();
         } else if is_running {
             // A failed write means that the answer comes too late, because nothing reads it any more.
             let _ = writeln!(answers, "{line}");
-            shared.answered();
+            exchange.answered();
         }
     }
 }
 
 /// Asks the user whenever a running cell waits for its standard input.
-fn watch(shared: &Shared, ask: impl Fn()) {
+fn watch(exchange: &Exchange, ask: impl Fn()) {
     // The number of answers when a cell was first seen waiting. A cell that has just received an answer may not have woken up
     // yet, so it counts as waiting only if it is seen twice without an answer in between.
     let mut waiting = None;
     loop {
-        if !shared.running.load(Ordering::SeqCst) {
+        if !exchange.running.load(Ordering::SeqCst) {
             waiting = None;
             std::thread::park();
             continue;
         }
         std::thread::park_timeout(INTERVAL);
-        let answers = shared.answers.load(Ordering::SeqCst);
-        let waits = shared.running.load(Ordering::SeqCst)
-            && !shared.asked.load(Ordering::SeqCst)
+        let answers = exchange.answers.load(Ordering::SeqCst);
+        let waits = exchange.running.load(Ordering::SeqCst)
+            && !exchange.asked.load(Ordering::SeqCst)
             && is_awaited()
             && is_empty();
         if waits && waiting == Some(answers) {
             waiting = None;
-            shared.asked.store(true, Ordering::SeqCst);
+            exchange.asked.store(true, Ordering::SeqCst);
             ask();
         } else {
             waiting = waits.then_some(answers);

@@ -26,5 +26,5 @@ mod sources;
 mod types;
 
 pub use evaluator::crates;
-pub use evaluator::{Answer, Data, Documentation, Evaluator, Failed, Question, Ran, Setting};
+pub use evaluator::{Data, Documentation, Evaluator, Failed, InputReply, InputRequest, Ran, SessionSetup};
 pub use runner::Runner;

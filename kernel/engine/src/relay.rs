@@ -27,7 +27,7 @@ const CONTENT_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What the relay knows about the current cell.
 #[derive(Default)]
-pub struct Progress {
+pub struct CellState {
     /// Whether the cell is running, rather than being compiled.
     pub running: bool,
     /// The path of the library that the child has loaded.
@@ -54,8 +54,8 @@ pub fn start(
     iopub: IoPub,
     stdin: Stdin,
     sources: Arc<Mutex<Sources>>,
-) -> Arc<Mutex<Progress>> {
-    let progress = Arc::new(Mutex::new(Progress::default()));
+) -> Arc<Mutex<CellState>> {
+    let progress = Arc::new(Mutex::new(CellState::default()));
     let shared = Arc::clone(&progress);
     std::thread::spawn(move || {
         while let Ok(descriptors) = receive(&socket) {
@@ -104,7 +104,7 @@ fn receive(socket: &UnixStream) -> Result<[OwnedFd; 5]> {
 struct Relay<'a> {
     iopub: &'a IoPub,
     stdin: &'a Stdin,
-    progress: &'a Mutex<Progress>,
+    progress: &'a Mutex<CellState>,
     sources: &'a Mutex<Sources>,
     output: File,
     parser: Parser,

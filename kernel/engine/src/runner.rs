@@ -1,6 +1,6 @@
 //! A handle to the child, with which any thread of the kernel can watch, interrupt and kill it.
 
-use crate::relay::Progress;
+use crate::relay::CellState;
 use environment::processes;
 use messages::Failure;
 use rustix::process::Signal;
@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub struct Runner {
     child: Arc<Mutex<Child>>,
-    progress: Arc<Mutex<Progress>>,
+    progress: Arc<Mutex<CellState>>,
 }
 
 impl Runner {
     /// Combines evcxr's handle to the process with what the relay knows about its cells.
-    pub fn new(child: Arc<Mutex<Child>>, progress: Arc<Mutex<Progress>>) -> Self {
+    pub fn new(child: Arc<Mutex<Child>>, progress: Arc<Mutex<CellState>>) -> Self {
         Self { child, progress }
     }
 
@@ -61,13 +61,13 @@ impl Runner {
 
     /// Resets what is known about the last cell.
     pub fn begin(&self) {
-        *self.progress.lock().unwrap() = Progress::default();
+        *self.progress.lock().unwrap() = CellState::default();
     }
 
     /// Takes the outcome of the last cell.
     pub fn outcome(&self) -> Outcome {
         let mut progress = self.progress.lock().unwrap();
-        let Progress { library, failure, result, kept, lost, .. } = &mut *progress;
+        let CellState { library, failure, result, kept, lost, .. } = &mut *progress;
         Outcome {
             library: take(library),
             failure: failure.take(),
@@ -78,7 +78,7 @@ impl Runner {
     }
 }
 
-/// The outcome of a cell. [`Progress`] explains the parts.
+/// The outcome of a cell. [`CellState`] explains the parts.
 pub struct Outcome {
     pub library: String,
     pub failure: Option<Failure>,

@@ -7,7 +7,7 @@ use crate::glue::{New, Runtime, Show, Variable, bare};
 use crate::types::{self, Answers};
 use cell::code::{Code, Place, Role, Source};
 use cell::definitions::{Definitions, words as identifiers_of};
-use cell::macros::Call;
+use cell::macros::MacroCall;
 use cell::{Binding, Cell};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -125,7 +125,12 @@ impl Evaluator {
     }
 
     /// Asks rustc whether a macro call expands to items: whether it compiles where only items may stand.
-    fn is_item(&self, source: &Arc<Source>, definitions: &Definitions, call: &Call) -> Result<bool, Failed> {
+    fn is_item(
+        &self,
+        source: &Arc<Source>,
+        definitions: &Definitions,
+        call: &MacroCall,
+    ) -> Result<bool, Failed> {
         let mut code = Code::new();
         code.generate("#![allow(warnings)]\n").append(&definitions.code());
         code.generate("mod taper_cell { use super::*;\n").copy(source, call.range.clone()).generate("\n}\n");

@@ -1,7 +1,7 @@
 //! Runs a compiled cell, and records its outcome: variables, definitions, and a result or a failure.
 
 use super::plan::Plan;
-use super::{Answer, Ask, Data, Evaluator, Failed, Question, Ran};
+use super::{Ask, Data, Evaluator, Failed, InputReply, InputRequest, Ran};
 use crate::errors::{self, LOAD_ERROR};
 use crate::glue::{New, Variable, bare};
 use crate::runner::Outcome;
@@ -17,13 +17,13 @@ impl Evaluator {
         self.used = true;
         let run = format!(":build_env {}={}\n();", cargo_for_evcxr::LIBRARY, plan.library.display());
         let mut callbacks = EvalCallbacks {
-            input_reader: &|request| match ask(Question {
+            input_reader: &|request| match ask(InputRequest {
                 prompt: request.prompt,
                 is_password: request.is_password,
             }) {
-                Answer::Line(line) => line,
-                Answer::End => input::END.into(),
-                Answer::Interrupted => input::INTERRUPTED.into(),
+                InputReply::Line(line) => line,
+                InputReply::End => input::END.into(),
+                InputReply::Interrupted => input::INTERRUPTED.into(),
             },
         };
         let ended = match self.context.execute_with_callbacks(&run, &mut callbacks) {
