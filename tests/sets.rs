@@ -114,16 +114,16 @@ async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_
     assert_eq!(outputs(&mut kernel, first).await, ["result 1: 7"]);
     // A change in the function.
     let main = folder.path().join("src/lib.rs");
-    fs::write(&main, &source.replace("x + 1", "x + 10")).unwrap();
+    fs::write(&main, source.replace("x + 1", "x + 10")).unwrap();
     let gone = "stderr: `point` is gone: the crate that defines its type has changed. Run the cell that creates it again.\n";
     assert_eq!(outputs(&mut kernel, "(n, own_crate::next(0))").await, [gone, "result 2: (7, 10)"]);
     // A change in what it depends on.
     fs::write(folder.path().join("helper/src/lib.rs"), "pub fn times(x: i32) -> i32 { x * 3 }\n").unwrap();
     assert_eq!(outputs(&mut kernel, "own_crate::times(1)").await, ["result 3: 3"]);
     // Another field, and a mistake.
-    fs::write(&main, &source.replace("pub x: i32", "pub x: i32, pub y: i32")).unwrap();
+    fs::write(&main, source.replace("pub x: i32", "pub x: i32, pub y: i32")).unwrap();
     assert_eq!(outputs(&mut kernel, "Point { x: 1, y: 2 }").await, ["result 4: Point { x: 1, y: 2 }"]);
-    fs::write(&main, &source.replace("x + 1", "x + true")).unwrap();
+    fs::write(&main, source.replace("x + 1", "x + true")).unwrap();
     let broken = outputs(&mut kernel, "own_crate::times(2)").await;
     assert!(
         broken[0].contains("cannot add `bool` to `i32`") && broken[0].contains("src/lib.rs:4"),

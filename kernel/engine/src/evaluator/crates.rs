@@ -9,7 +9,7 @@ use cell::definitions::is_built_on;
 use environment::warm::{Orders, Progress};
 use environment::{Environment, Lab};
 use std::fs;
-use std::mem::replace;
+use std::mem::take;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use toml::Table;
@@ -144,7 +144,7 @@ impl Evaluator {
         let environment = self.build(&what, |_, orders| Environment::build(&lab, orders))?;
         self.adopt(environment)?;
         self.lab = lab;
-        let wanted = replace(&mut self.settings.dependencies, Vec::new());
+        let wanted = take(&mut self.settings.dependencies);
         if wanted.is_empty() { Ok(()) } else { self.link(wanted, "the crates of this session") }
     }
 
