@@ -52,6 +52,8 @@ const MISSING: [(&str, &str); 8] = [
         "protoc is missing: install it, for example with `apt install protobuf-compiler`",
     ),
 ];
+/// How cargo names the packages that taper has made, in the chain of those that need something.
+const OWN: [&str; 2] = ["required by package `set v0.0.0 (", "required by package `warm v0.0.0 ("];
 /// cargo's messages when it cannot reach a registry.
 const NETWORK: [&str; 6] = [
     "Could not resolve host",
@@ -70,7 +72,7 @@ pub fn reason(log: &str) -> String {
     let from_error = log.lines().skip_while(|line| !line.starts_with("error")).collect::<Vec<_>>();
     let lines = if from_error.is_empty() { log.lines().collect() } else { from_error };
     // Leave out the package that taper has generated, which means nothing to the user.
-    let is_own = |line: &str| line.contains("package `set v0.0.0 (");
+    let is_own = |line: &str| OWN.iter().any(|own| line.contains(own));
     let lines = lines
         .into_iter()
         .filter(|line| !is_status(line) && !is_own(line) && !line.starts_with("warning: build failed"));
