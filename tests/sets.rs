@@ -101,6 +101,23 @@ async fn versions_renames_macros_and_several_versions_are_as_cargo_has_them() {
 }
 
 #[tokio::test]
+async fn a_version_can_be_changed_and_changed_back() {
+    let mut kernel = kernel().await;
+    let new = ":dep hex = \"0.4\"\n";
+    let bytes = format!("{new}let bytes: Result<Vec<u8>, hex::FromHexError> = hex::decode(\"07\");");
+    assert!(outputs(&mut kernel, &bytes).await.is_empty());
+    // It takes its argument in another way.
+    let old = ":dep hex = \"=0.3.2\"\nhex::encode(&[2u8])";
+    assert_eq!(outputs(&mut kernel, old).await, ["result 2: \"02\""]);
+    let more = format!("{new}:dep fixedbitset = \"0.5\"\n(hex::encode([3u8]), bytes)");
+    assert_eq!(outputs(&mut kernel, &more).await, ["result 3: (\"03\", Ok([7]))"]);
+    assert_eq!(
+        outputs(&mut kernel, ":clear\n:dep hex = \"0.4\"\nhex::encode([4u8])").await,
+        ["result 4: \"04\""]
+    );
+}
+
+#[tokio::test]
 async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let helper = "helper = { path = \"helper\" }";

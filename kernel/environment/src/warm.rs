@@ -69,6 +69,8 @@ struct SetLibrary {
     /// The name by which code is linked with it.
     name: String,
     path: PathBuf,
+    /// The crates that it holds.
+    crates: Vec<Crate>,
     /// Whether it was made of sources that may change.
     is_local: bool,
 }
@@ -190,6 +192,11 @@ impl Environment {
         let is_kept = |found: &Crate| other.crates.iter().any(|kept| kept.file == found.file);
         let local = self.crates.iter().filter(|found| found.is_local());
         local.filter(move |found| !is_kept(found)).filter_map(Crate::name)
+    }
+
+    /// Everything that has been compiled: for the last set and `lab`, and for the sets before it, which stay linked.
+    fn compiled(&self) -> impl Iterator<Item = &Crate> {
+        self.crates.iter().chain(self.sets.iter().flat_map(|set| &set.crates))
     }
 
     /// Whether code can name this crate.

@@ -60,7 +60,7 @@ pub fn with(
 /// The files of all wanted crates, if every one of them has already been compiled.
 fn named_already(base: &Environment, wanted: &Table) -> Option<BTreeMap<String, PathBuf>> {
     let file = |(name, config): (&String, &Value)| {
-        let versions = base.crates.iter().filter_map(|found| Some((found.version_for(name, config)?, found)));
+        let versions = base.compiled().filter_map(|found| Some((found.version_for(name, config)?, found)));
         let (_, found) = versions.max_by(|(one, _), (other, _)| one.cmp(other))?;
         Some((name.replace('-', "_"), found.file.clone()))
     };
@@ -117,7 +117,7 @@ fn finish(
     if is_same {
         environment.sets.clone_from(&base.sets);
         environment.sizes.extend(base.sizes.clone());
-        known.extend(base.crates.iter().map(|found| found.file.clone()));
+        known.extend(base.compiled().map(|found| found.file.clone()));
     }
     // Crates that build scripts or procedural macros need are also built for the host; cells link the target's build.
     environment.crates.retain(|found| found.is_macro || found.file.starts_with(&target));
@@ -162,7 +162,8 @@ fn keep_local(environment: &mut Environment, folder: &Path) -> Result<()> {
 
 /// Links crates into a shared library, with all their dependencies that no earlier shared library contains.
 fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders) -> Result<SetLibrary> {
-    let key = files::digest(new.iter().map(|found| found.file.as_os_str().as_encoded_bytes()));
+    let files = new.iter().map(|found| found.file.as_os_str().as_encoded_bytes());
+    let key = files::digest(files.chain(environment.sets().map(str::as_bytes)));
     let name = format!("set_{key}");
     let path = folder.join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
     let mut source = String::new();
@@ -188,5 +189,5 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
     if !output.status.success() {
         bail!("the crates cannot be linked:\n{}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(SetLibrary { name, path, is_local: false })
+    Ok(SetLibrary { name, path, crates: new.to_vec(), is_local: false })
 }

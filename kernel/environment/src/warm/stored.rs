@@ -116,10 +116,7 @@ pub fn sweep(environments: &Path) -> Result<u64> {
             for folder in files::subfolders(&root.join(kind)).unwrap_or_default() {
                 if let Some(environment) = Environment::read(&folder) {
                     needed.extend(
-                        environment
-                            .crates
-                            .iter()
-                            .filter_map(|found| Some(found.file.file_stem()?.to_owned())),
+                        environment.compiled().filter_map(|found| Some(found.file.file_stem()?.to_owned())),
                     );
                     folders.extend(
                         environment
