@@ -118,6 +118,30 @@ async fn a_version_can_be_changed_and_changed_back() {
 }
 
 #[tokio::test]
+async fn a_c_library_of_a_crate_can_be_called_from_cells_and_is_one_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "unsafe extern \"C\" { pub fn count() -> i32; }\n#[inline(always)]\npub fn counted() -> i32 { unsafe { count() } }\n";
+    write_crate(folder.path(), "counter-sys", "", source);
+    fs::write(folder.path().join("count.c"), "static int n; int count(void) { return ++n; }\n").unwrap();
+    let build = "use std::process::Command;
+fn main() {
+    let out = std::env::var(\"OUT_DIR\").unwrap();
+    let object = format!(\"{out}/count.o\");
+    assert!(Command::new(\"cc\").args([\"-fPIC\", \"-c\", \"count.c\", \"-o\", &object]).status().unwrap().success());
+    assert!(Command::new(\"ar\").args([\"rcs\", &format!(\"{out}/libcount.a\"), &object]).status().unwrap().success());
+    println!(\"cargo::rustc-link-search=native={out}\");
+    println!(\"cargo::rustc-link-lib=static=count\");
+}
+";
+    fs::write(folder.path().join("build.rs"), build).unwrap();
+    let mut command = kernel_command();
+    command.current_dir(folder.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    assert_eq!(outputs(&mut kernel, ":dep .\nunsafe { counter_sys::count() }").await, ["result 1: 1"]);
+    assert_eq!(outputs(&mut kernel, "counter_sys::counted()").await, ["result 2: 2"]);
+}
+
+#[tokio::test]
 async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let helper = "helper = { path = \"helper\" }";

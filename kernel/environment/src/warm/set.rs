@@ -15,7 +15,8 @@ use crate::lab::Lab;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use toml::{Table, Value};
@@ -69,7 +70,8 @@ fn named_already(base: &Environment, wanted: &Table) -> Option<BTreeMap<String, 
 
 /// The cache key of a set: equal keys share a build.
 fn key(base: &Environment, lab: &Lab, wanted: &Table) -> String {
-    let mut parts = vec![wanted.to_string(), lab.digest(), base.library.display().to_string()];
+    let library = base.library.display().to_string();
+    let mut parts = vec![wanted.to_string(), lab.digest(), library, LINKER.to_owned()];
     parts.extend(lab.features.iter().cloned());
     parts.extend(base.sets().map(str::to_owned));
     files::digest(parts.iter().map(String::as_bytes))
@@ -170,24 +172,66 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
     for linked in ["lab"].into_iter().chain(environment.sets()) {
         source.push_str(&format!("extern crate {linked} as _;\n"));
     }
-    let mut command = Command::new(orders.toolchain.rustc_path());
+    let mut arguments = environment.link_flags();
     for (number, found) in new.iter().enumerate() {
         // Numbered names, because two versions of a crate have the same name.
         source.push_str(&format!("extern crate linked_{number} as _;\n"));
-        command.args(["--extern", &format!("linked_{number}={}", found.file.display())]);
+        arguments.extend(["--extern".to_owned(), format!("linked_{number}={}", found.file.display())]);
     }
     let main = folder.join(&name).with_extension("rs");
     files::write(&main, source)?;
-    command
-        .current_dir(folder)
-        .args(["--crate-name", &name, "--crate-type", "dylib", "--edition", "2024", "--cap-lints", "allow"])
-        .arg(&main)
-        .args(["-Copt-level=3", &orders.toolchain.rpath()?])
-        .args(environment.link_flags())
-        .args(orders.cuda.into_iter().flat_map(|cuda| cuda.rustflags()));
-    let output = command.output().context("cannot run rustc")?;
-    if !output.status.success() {
-        bail!("the crates cannot be linked:\n{}", String::from_utf8_lossy(&output.stderr).trim());
+    arguments.push(orders.toolchain.rpath()?);
+    arguments.extend(orders.cuda.into_iter().flat_map(|cuda| cuda.rustflags()));
+    let run = |linker: Option<String>| {
+        Command::new(orders.toolchain.rustc_path())
+            .current_dir(folder)
+            .args([
+                "--crate-name",
+                &name,
+                "--crate-type",
+                "dylib",
+                "--edition",
+                "2024",
+                "--cap-lints",
+                "allow",
+            ])
+            .arg(&main)
+            .arg("-Copt-level=3")
+            .args(&arguments)
+            .args(linker)
+            .output()
+            .context("cannot run rustc")
+    };
+    let linker = format!("-Clinker={}", write_linker(folder)?.display());
+    // A part of a C library that nobody needs may itself need what is not there.
+    if !cfg!(target_os = "linux") || !run(Some(linker))?.status.success() {
+        let output = run(None)?;
+        if !output.status.success() {
+            bail!("the crates cannot be linked:\n{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
     }
     Ok(SetLibrary { name, path, crates: new.to_vec(), is_local: false })
+}
+
+/// A linker for sets. Cells call what crates have written in C, directly or by an inlined function. rustc would leave out of a
+/// shared library what Rust itself does not call, and would not export the rest: so all of each crate is linked, and exported.
+const LINKER: &str = "#!/bin/sh
+for argument do
+  shift
+  case $argument in
+    -Wl,--version-script=*) ;;
+    *libcompiler_builtins-*) set -- \"$@\" \"$argument\" ;;
+    *.rlib) set -- \"$@\" -Wl,--whole-archive \"$argument\" -Wl,--no-whole-archive ;;
+    *) set -- \"$@\" \"$argument\" ;;
+  esac
+done
+exec cc \"$@\"
+";
+
+/// Writes the linker into a folder; returns where it is.
+fn write_linker(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("linker.sh");
+    files::write(&path, LINKER)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    Ok(path)
 }
