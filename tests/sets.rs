@@ -139,6 +139,11 @@ fn main() {
     let mut kernel = Client::start(&mut command).await.unwrap();
     assert_eq!(outputs(&mut kernel, ":dep .\nunsafe { counter_sys::count() }").await, ["result 1: 1"]);
     assert_eq!(outputs(&mut kernel, "counter_sys::counted()").await, ["result 2: 2"]);
+    // What is compiled as zlib is cannot be exported.
+    fs::write(folder.path().join("build.rs"), build.replace("-fPIC", "-fPIC\", \"-fvisibility=hidden"))
+        .unwrap();
+    let restarted = ":restart\nunsafe { counter_sys::count() > 0 && counter_sys::counted() > 1 }";
+    assert_eq!(outputs(&mut kernel, restarted).await.last().unwrap(), "result 3: true");
 }
 
 #[tokio::test]

@@ -215,6 +215,9 @@ impl Environment {
         for (name, file) in &self.named {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
+        // Some C libraries are compiled so that no shared library can export them. A cell that calls one takes what it lacks.
+        let native = self.compiled().filter(|found| found.has_native);
+        flags.extend(native.map(|found| format!("-Clink-arg={}", found.file.display())));
         flags
     }
 

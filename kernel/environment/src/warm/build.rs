@@ -86,6 +86,7 @@ pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built
         .env("CARGO_BUILD_BUILD_DIR", target);
     let (mut library, mut native, mut crates) = (None, Vec::new(), Vec::new());
     let (mut done, mut compiling) = (BTreeSet::new(), Vec::new());
+    let mut with_native = BTreeSet::new();
     let log = run(command, |line| {
         match line {
             None => {}
@@ -96,13 +97,17 @@ pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built
                         library = artifact.filenames.iter().find(|path| is_shared_library(path)).cloned();
                     }
                     if is_library(&artifact.target) {
-                        crates.extend(
-                            Crate::of(&artifact).filter(|_| !own.contains(&Some(&artifact.package_id))),
-                        );
+                        if !own.contains(&Some(&artifact.package_id)) {
+                            let has_native = with_native.contains(&artifact.package_id);
+                            crates.extend(Crate::of(&artifact, has_native));
+                        }
                         done.insert(artifact.package_id);
                     }
                 }
                 Ok(Message::BuildScriptExecuted(script)) => {
+                    if script.linked_libs.iter().any(|library| library.as_str().starts_with("static")) {
+                        with_native.insert(script.package_id);
+                    }
                     native.extend(script.linked_paths.into_iter().map(String::from))
                 }
                 _ => {}

@@ -18,11 +18,14 @@ pub struct Crate {
     pub file: PathBuf,
     /// Whether it is a procedural macro, which the compiler loads but nothing links.
     pub is_macro: bool,
+    /// Whether its build script has compiled a library that is written in another language.
+    #[serde(default)]
+    pub has_native: bool,
 }
 
 impl Crate {
     /// The crate of an artifact that cargo reports. `None` if cells cannot use it.
-    pub fn of(artifact: &Artifact) -> Option<Self> {
+    pub fn of(artifact: &Artifact, has_native: bool) -> Option<Self> {
         let is_macro = artifact.target.kind.contains(&TargetKind::ProcMacro);
         let extension = if is_macro { std::env::consts::DLL_EXTENSION } else { "rlib" };
         let file = artifact.filenames.iter().find(|file| file.extension() == Some(extension))?;
@@ -31,13 +34,20 @@ impl Crate {
             features: artifact.features.iter().cloned().collect(),
             file: file.clone().into_std_path_buf(),
             is_macro,
+            has_native,
         })
     }
 
     /// A crate without features.
     #[cfg(test)]
     pub fn for_test(id: &str, file: &std::path::Path) -> Self {
-        Self { id: id.into(), features: BTreeSet::new(), file: file.to_owned(), is_macro: false }
+        Self {
+            id: id.into(),
+            features: BTreeSet::new(),
+            file: file.to_owned(),
+            is_macro: false,
+            has_native: false,
+        }
     }
 
     /// Whether it comes from a registry, rather than from a folder or a Git repository.
@@ -101,6 +111,7 @@ mod tests {
             features: ["default", "std"].map(str::to_owned).into(),
             file: "librand.rlib".into(),
             is_macro: false,
+            has_native: false,
         }
     }
 

@@ -118,6 +118,10 @@ pub fn sweep(environments: &Path) -> Result<u64> {
                     needed.extend(
                         environment.compiled().filter_map(|found| Some(found.file.file_stem()?.to_owned())),
                     );
+                    // The parts of `lab` are kept next to its library.
+                    needed.extend(
+                        environment.sizes.keys().filter_map(|file| Some(file.file_stem()?.to_owned())),
+                    );
                     folders.extend(
                         environment
                             .dependencies
