@@ -1,6 +1,6 @@
 //! Builds the warm environment with a progress bar, for the command line.
 
-use crate::terminal::warn_user;
+use crate::terminal::{ProgressLog, warn_user};
 use anyhow::Result;
 use environment::warm::{Orders, Progress};
 use environment::{Cuda, Environment, Lab, Toolchain};
@@ -16,7 +16,7 @@ pub fn build_environment(cuda: Option<&Cuda>, lab: &Lab) -> Result<()> {
     with_progress(&toolchain, cuda, &what, |orders| Environment::build(lab, orders)).map(drop)
 }
 
-/// Builds the warm environment, with `what` besides, and a progress bar.
+/// Builds the warm environment, with `what` besides, and a progress bar, or lines in a log.
 pub fn with_progress(
     toolchain: &Toolchain,
     cuda: Option<&Cuda>,
@@ -28,7 +28,9 @@ pub fn with_progress(
         "{spinner} building the warm environment{msg} {wide_bar} {pos}/{len} crates, {elapsed}",
     )?);
     bar.set_message(what.to_owned());
+    let mut log = ProgressLog::new();
     let mut report = |progress: &Progress| {
+        log.report(format_args!("building the warm environment{what}: {progress}"));
         bar.enable_steady_tick(Duration::from_millis(200));
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);

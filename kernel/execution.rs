@@ -1,9 +1,11 @@
 //! Runs the cells of a notebook on a kernel of its own, without Jupyter.
 
 use crate::cell_outputs::CellOutputs;
-use crate::terminal::{say, warn_user};
+use crate::terminal::{ProgressLog, say, warn_user};
 use anyhow::{Error, Result};
+use engine::BUILD;
 use indicatif::{ProgressBar, ProgressStyle};
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, MediaType};
 use nbformat::v4::{Cell, Notebook, Output};
 use std::env;
 use std::path::Path;
@@ -37,15 +39,21 @@ pub async fn execute(
     let mut failure = None;
     let mut count = 0;
     let mut outputs = CellOutputs::default();
+    let mut log = ProgressLog::new();
     for source in sources {
         count += 1;
         outputs.begin_cell();
         let succeeded = kernel
             .run(&source, |message| {
+                if let Some(text) = build_progress(message) {
+                    bar.set_message(format!("{name}: {text}"));
+                    log.report(format_args!("{name}: {text}"));
+                }
                 outputs.record(message);
                 Ok(())
             })
             .await;
+        bar.set_message(name.clone());
         bar.inc(1);
         fill(notebook, outputs.cells());
         if let Err(error) = save(notebook) {
@@ -60,6 +68,20 @@ pub async fn execute(
     bar.finish_and_clear();
     say!("{name}: {count} of {total} cells in {:.1} s", start.elapsed().as_secs_f64())?;
     Ok(failure)
+}
+
+/// The text of a message that shows how far a build of crates is, for which a cell has to wait.
+fn build_progress(message: &JupyterMessage) -> Option<&str> {
+    let (data, metadata) = match &message.content {
+        Content::DisplayData(display) => (&display.data, &display.metadata),
+        Content::UpdateDisplayData(update) => (&update.data, &update.metadata),
+        _ => return None,
+    };
+    metadata.get(BUILD)?;
+    data.content.iter().find_map(|media| match media {
+        MediaType::Plain(text) => Some(text.as_str()),
+        _ => None,
+    })
 }
 
 /// Removes the outputs and execution counts of an earlier run. Returns the sources of the code cells.
@@ -118,7 +140,19 @@ fn describe(count: i32, outputs: &[Output], cause: Option<Error>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jupyter_protocol::DisplayData;
     use nbformat::v4::MultilineString;
+
+    #[test]
+    fn only_the_display_of_a_build_is_progress() {
+        let message = |key: &str| {
+            let metadata = serde_json::Map::from_iter([(key.to_owned(), true.into())]);
+            let data = MediaType::Plain("Building serde".into()).into();
+            JupyterMessage::new(DisplayData { data, metadata, transient: None }, None)
+        };
+        assert_eq!(build_progress(&message(BUILD)), Some("Building serde"));
+        assert_eq!(build_progress(&message("other")), None);
+    }
 
     #[test]
     fn outputs_of_earlier_runs_go_and_those_of_cells_that_have_run_come() {

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use std::fmt::{self, Arguments};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 /// The error when standard output was closed by its reader. The program then ends without a message.
 #[derive(Debug)]
@@ -36,6 +37,38 @@ pub fn warn(line: Arguments) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// How often the progress of something slow is logged.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The progress of something slow on a standard error that is not a terminal, where a progress bar cannot be drawn: a line at
+/// most every ten seconds.
+pub struct ProgressLog {
+    last: Instant,
+    is_shown: bool,
+}
+
+impl ProgressLog {
+    /// Begins to count the ten seconds.
+    pub fn new() -> Self {
+        Self { last: Instant::now(), is_shown: !io::stderr().is_terminal() }
+    }
+
+    /// Prints the line, unless the last one is too recent or a progress bar is drawn instead.
+    pub fn report(&mut self, line: impl fmt::Display) {
+        if self.is_due(Instant::now()) {
+            warn(format_args!("{line}"));
+        }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.is_shown && now - self.last >= INTERVAL;
+        if is_due {
+            self.last = now;
+        }
+        is_due
+    }
+}
+
 /// Prints a line on standard output like `println!`, but returns an error if that fails. See [`print()`].
 macro_rules! say {
     ($($format:tt)*) => { $crate::terminal::print(format_args!($($format)*)) };
@@ -62,6 +95,16 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn progress_is_logged_every_ten_seconds_but_not_next_to_a_bar() {
+        let start = Instant::now();
+        let mut log = ProgressLog { last: start, is_shown: true };
+        let logged: Vec<u64> =
+            (0..32).filter(|second| log.is_due(start + Duration::from_secs(*second))).collect();
+        assert_eq!(logged, [10, 20, 30]);
+        assert!(!ProgressLog { is_shown: false, ..log }.is_due(start + Duration::from_secs(60)));
     }
 
     #[test]

@@ -39,6 +39,36 @@ async fn a_shutdown_leaves_nothing_behind() {
     assert_eq!(sessions(&cache), 0);
 }
 
+/// The memory of a process that it shares with no other, in KiB.
+#[cfg(target_os = "linux")]
+fn own_memory(process: u32) -> u64 {
+    let memory = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+    let private = memory.lines().filter(|line| line.starts_with("Private_"));
+    private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_long_session_leaves_little_in_memory_and_nothing_on_the_disk() {
+    const CELLS: u64 = 60;
+    let cache = tempfile::tempdir().unwrap();
+    let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
+    let processes = [runner(&mut kernel).await, kernel.process().id()];
+    let memory = || processes.map(own_memory).iter().sum::<u64>();
+    let mut before = 0;
+    for number in 0..CELLS + 10 {
+        let messages = run(&mut kernel, &format!("let n = {number};\nn + 1")).await;
+        assert!(messages[2].ends_with(&format!(": {}", number + 1)), "{messages:?}");
+        if number == 9 {
+            before = memory();
+        }
+    }
+    let each = memory().saturating_sub(before) / CELLS;
+    assert!(each < 128, "each cell has left {each} KiB in memory");
+    kernel.shut_down().await.unwrap();
+    assert_eq!(sessions(cache.path()), 0);
+}
+
 #[tokio::test]
 async fn a_kernel_that_is_shut_down_while_it_gets_ready_leaves_nothing_behind() {
     let cache = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The crates of `:dep` lines: what `lab` brings is `lab`'s, the others are compiled once for all sessions, and all cells of a
 //! session share one copy of each.
 
-use crate::support::{command_with_cache, kernel, kernel_command, note, outputs, taper, wait_until};
+use crate::support::{command_with_cache, kernel, kernel_command, note, outputs, taper, wait_until, within};
 use jupyter_protocol::{InterruptRequest, JupyterMessage};
 use std::fs;
 use std::path::Path;
@@ -179,6 +179,85 @@ async fn a_changed_source_is_seen_by_the_next_cell_and_what_does_not_compile_is_
     assert_eq!(outputs(&mut kernel, "Point { x: 1, y: 3 }.y").await, ["result 6: 3"], "it is said once");
     fs::write(&main, source).unwrap();
     assert_eq!(outputs(&mut kernel, "own_crate::next(0)").await, ["result 7: 1"]);
+}
+
+#[tokio::test]
+async fn a_crate_of_a_workspace_has_what_it_inherits_its_patches_and_its_locked_versions() {
+    let root = tempfile::tempdir().unwrap();
+    let patched = "pub fn encode(_: &[u8]) -> &'static str { \"patched\" }\n";
+    write_crate(&root.path().join("hex"), "hex", "", patched);
+    let manifest = root.path().join("hex/Cargo.toml");
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.4.9")).unwrap();
+    let inherited = "hex = { workspace = true }\nfixedbitset = { workspace = true }";
+    let source = "pub fn encoded() -> &'static str { hex::encode(&[]) }\n\
+                  pub fn fail() { fixedbitset::FixedBitSet::with_capacity(1).insert(1) }\n";
+    write_crate(&root.path().join("member"), "member", inherited, source);
+    let workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"member\"]\n\n[workspace.dependencies]\nhex = \"0.4\"\n\
+                     fixedbitset = \"0.5\"\n\n[patch.crates-io]\nhex = { path = \"hex\" }\n";
+    fs::write(root.path().join("Cargo.toml"), workspace).unwrap();
+    // This version was yanked, so cargo takes it only from a lock file.
+    let lock = "version = 4\n\n[[package]]\nname = \"fixedbitset\"\nversion = \"0.5.5\"\n\
+                source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+                checksum = \"9136484f6695ea36060b406c9a15c3b5f5d4724645bba172e2101e9d15398864\"\n";
+    fs::write(root.path().join("Cargo.lock"), lock).unwrap();
+    let mut command = kernel_command();
+    command.current_dir(root.path().join("member"));
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    let cell = ":dep .\n\
+                std::panic::set_hook(Box::new(|panic| println!(\"{}\", panic.location().unwrap().file())));\n\
+                assert!(std::panic::catch_unwind(member::fail).is_err());\nmember::encoded()";
+    let shown = outputs(&mut kernel, cell).await;
+    assert!(shown[shown.len() - 2].contains("fixedbitset-0.5.5"), "{shown:?}");
+    assert_eq!(shown.last().unwrap(), "result 1: \"patched\"");
+}
+
+#[tokio::test]
+async fn a_crate_that_does_not_compile_is_named_with_its_error_and_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_crate(folder.path(), "broken", "", "pub fn f() -> u8 { \"text\" }\n");
+    let mut command = kernel_command();
+    command.current_dir(folder.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    assert!(outputs(&mut kernel, ":dep hex = \"0.4\"\nlet kept = hex::encode([1u8]);").await.is_empty());
+    let shown = outputs(&mut kernel, ":dep .\nlet lost = 1;").await;
+    let words = [
+        "error DependencyError: error[E0308]: mismatched types",
+        "src/lib.rs:1:20",
+        "could not compile `broken`",
+    ];
+    assert!(words.iter().all(|words| shown.last().unwrap().contains(words)), "{shown:?}");
+    assert_eq!(outputs(&mut kernel, "(kept, hex::encode([2u8]))").await, ["result 3: (\"01\", \"02\")"]);
+}
+
+#[needs::own_mounts]
+#[tokio::test]
+async fn a_disk_that_is_full_when_crates_are_linked_is_told_of_and_nothing_is_lost() {
+    let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let big = "pub static BIG: [u8; 8_000_000] = [1; 8_000_000];\npub fn one() -> u8 { BIG[0] }\n";
+    write_crate(folder.path(), "big", "", big);
+    let mut command = command_with_cache(cache.path());
+    command.current_dir(folder.path());
+    // A small disk for sets, which only the kernel sees.
+    let environments = cache.path().join("environments").canonicalize().unwrap();
+    let mount = format!(
+        "for home in {environments:?}/*; do mkdir -p $home/sets && mount -t tmpfs -o size=4m none $home/sets || exit; done; \
+         exec \"$@\""
+    );
+    let wrapper = ["unshare", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    let mut kernel = Client::start(&mut within(&wrapper, &command)).await.unwrap();
+    let first = ":dep hex = \"0.4\"\nlet kept = hex::encode([1u8]);\nhex::encode([2u8])";
+    assert_eq!(outputs(&mut kernel, first).await.last().unwrap(), "result 1: \"02\"");
+    let full = outputs(&mut kernel, ":dep .\nbig::one()").await;
+    assert!(
+        full.last().unwrap().starts_with("error DiskFull: there is no space left on the disk"),
+        "{full:?}"
+    );
+    assert_eq!(outputs(&mut kernel, "(&kept, hex::encode([3u8]))").await, ["result 3: (\"01\", \"03\")"]);
+    fs::write(folder.path().join("src/lib.rs"), big.replace("8_000_000", "1")).unwrap();
+    assert_eq!(
+        outputs(&mut kernel, ":dep .\n(kept, big::one())").await.last().unwrap(),
+        "result 4: (\"01\", 1)"
+    );
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
-//! `taper cache`: lists the crates that have been compiled for notebooks, and removes those that nobody uses.
+//! `taper cache`: lists what has been compiled for notebooks, and removes what nobody uses.
 
 use crate::terminal::say;
 use anyhow::Result;
+use environment::Toolchain;
 use environment::cache::environments;
 use environment::warm::stored::{self, Stored};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// List the crates that have been compiled for `:dep` lines, with their size and last use
+/// List what has been compiled for `:dep` lines, or by other versions of Rust and taper, with its size and last use
 ///
 /// What a running kernel uses is never removed. The crates are compiled again when a notebook asks for them.
 #[derive(clap::Args)]
@@ -25,7 +26,7 @@ impl Cache {
             say!("Nothing has been compiled yet.")?;
             return Ok(ExitCode::SUCCESS);
         }
-        for set in stored::stored(&environments)? {
+        for set in stored::stored(&environments, &Toolchain::find()?)? {
             match self.remove_unused {
                 Some(days) if set.unused_for() >= Duration::from_secs(days * 24 * 60 * 60) => {
                     let done = if set.remove()? { "removed" } else { "kept, a kernel uses it" };
@@ -49,7 +50,11 @@ fn describe(set: &Stored) -> String {
         (false, 1) => "unused for a day".to_owned(),
         (false, days) => format!("unused for {days} days"),
     };
-    format!("{:>9}, {last}: {}", amount(set.size), set.lines.join(", "))
+    let what = match &set.lines {
+        Some(lines) => lines.join(", "),
+        None => "all that another version of Rust or taper has compiled".to_owned(),
+    };
+    format!("{:>9}, {last}: {what}", amount(set.size))
 }
 
 /// An amount of memory as people read it.

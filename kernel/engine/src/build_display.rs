@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wire::{IoPub, Output};
 
+/// The key in the metadata of such a display, by which `taper run` knows it.
+pub const BUILD: &str = "taper_build";
 /// Shorter builds are not shown.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the display is updated.
@@ -49,10 +51,14 @@ impl BuildDisplay {
         }
     }
 
-    fn line(&self, Progress { done, total, doing }: &Progress) -> String {
-        let crates = if *total > 0 { format!(", {done} of {total} crates") } else { String::new() };
-        let doing = if doing.is_empty() { String::new() } else { format!(", {doing}") };
-        format!("Building {}, once for all notebooks: {}{crates}{doing}", self.what, self.time())
+    fn line(&self, progress: &Progress) -> String {
+        let why = if progress.again {
+            " again, because Rust, taper or `lab` has changed"
+        } else {
+            ", once for all notebooks"
+        };
+        let (what, time) = (&self.what, self.time());
+        format!("Building {what}{why}: {time}, {progress}").trim_end_matches(", ").to_owned()
     }
 
     fn time(&self) -> String {
@@ -62,7 +68,8 @@ impl BuildDisplay {
 
     fn show(&mut self, text: &str) {
         let data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
-        let (display_id, metadata) = (Some(self.id.clone()), Map::new());
+        let metadata = Map::from_iter([(BUILD.to_owned(), true.into())]);
+        let display_id = Some(self.id.clone());
         self.iopub.output(Output::Display { data, metadata, display_id, update: self.shown.is_some() });
         self.shown = Some(Instant::now());
     }
@@ -75,7 +82,7 @@ mod tests {
     #[test]
     fn a_long_build_is_shown_and_a_short_one_is_not() {
         let mut display = BuildDisplay::new(&IoPub::new().0, "polars");
-        let progress = Progress { done: 20, total: 300, doing: "compiling arrow".into() };
+        let progress = Progress { done: 20, total: 300, doing: "compiling arrow".into(), again: false };
         display.report(&progress);
         assert_eq!(display.shown, None, "the build has just begun");
         display.start -= Duration::from_secs(75);
@@ -85,6 +92,11 @@ mod tests {
         assert_eq!(
             display.line(&begun),
             "Building polars, once for all notebooks: 1:15 min, updating crates.io index"
+        );
+        let again = Progress { again: true, ..begun };
+        assert_eq!(
+            display.line(&again),
+            "Building polars again, because Rust, taper or `lab` has changed: 1:15 min, updating crates.io index"
         );
         display.report(&progress);
         assert!(display.shown.is_some());

@@ -25,12 +25,13 @@ const FULL: &str = "No space left on device";
 /// The disk on which cells are compiled is full.
 fn disk_full() -> ReplyError {
     // `taper kernel` sets this variable for evcxr.
-    let folder = std::env::var("EVCXR_TMPDIR").unwrap_or_default();
-    let text = "there is no space left on the disk where cells are compiled";
-    plain(
-        "DiskFull",
-        &format!("{text} ({folder}). Free some and run the cell again; everything is as it was."),
-    )
+    disk_full_at("cells", &std::env::var("EVCXR_TMPDIR").unwrap_or_default())
+}
+
+/// The disk with this folder, in which `what` are compiled, is full.
+fn disk_full_at(what: &str, folder: &str) -> ReplyError {
+    let text = format!("there is no space left on the disk where {what} are compiled ({folder})");
+    plain("DiskFull", &format!("{text}. Free some and run the cell again; everything is as it was."))
 }
 
 /// The name of the error of a cell that could not be loaded. `lab_not_loaded` sends it.
@@ -45,7 +46,11 @@ pub fn from_kernel(error: &anyhow::Error) -> ReplyError {
 /// A crate that cannot be downloaded or built.
 pub fn from_dependency(error: &anyhow::Error) -> ReplyError {
     let text = format!("{error:#}");
-    if text.contains(FULL) { disk_full() } else { plain("DependencyError", &text) }
+    if !text.contains(FULL) {
+        return plain("DependencyError", &text);
+    }
+    let folder = environment::cache::environments().unwrap_or_default();
+    disk_full_at("crates", &folder.display().to_string())
 }
 
 /// The errors of a cell's commands.

@@ -25,6 +25,7 @@ pub mod shown_crates;
 mod sources;
 mod types;
 
+pub use build_display::BUILD;
 pub use evaluator::crates;
 pub use evaluator::{Data, Documentation, Evaluator, Failed, InputReply, InputRequest, Ran, SessionSetup};
 pub use runner::Runner;

@@ -55,6 +55,13 @@ fn replace(path: &Path, fill: impl FnOnce(&mut NamedTempFile) -> Result<()>) -> 
     replaced().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// The path without symbolic links, also if only its beginning exists. Cargo and the compiler name files so, whatever path
+/// they are given.
+pub fn canonical(path: &Path) -> PathBuf {
+    let parent_and_name = || Some(canonical(path.parent()?).join(path.file_name()?));
+    path.canonicalize().ok().or_else(parent_and_name).unwrap_or_else(|| path.to_owned())
+}
+
 /// The first 16 hexadecimal digits of the SHA-256 hash of the parts, each preceded by its length.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
@@ -106,6 +113,16 @@ mod tests {
         assert_eq!(text, "one", "whoever reads the one before goes on with it");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn links_are_resolved_as_far_as_a_path_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("disk")).unwrap();
+        std::os::unix::fs::symlink(root.join("disk"), root.join("link")).unwrap();
+        assert_eq!(canonical(&root.join("link/new/file")), root.join("disk/new/file"));
+        assert_eq!(canonical(Path::new("/no/such")), Path::new("/no/such"));
     }
 
     #[test]

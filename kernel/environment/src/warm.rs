@@ -8,6 +8,7 @@ mod build;
 mod compiled;
 mod failure;
 mod home;
+mod project;
 mod set;
 mod sources;
 pub mod stored;

@@ -7,12 +7,12 @@ use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, Metadata, PackageId, Target, TargetKind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
+use std::{fmt, fs};
 
 /// How often a build reports when cargo says nothing.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -26,6 +26,17 @@ pub struct Progress {
     pub total: usize,
     /// What cargo is doing now, such as `compiling serde, syn`.
     pub doing: String,
+    /// Whether the same crates have been built before, with another version of Rust, taper or `lab`.
+    pub again: bool,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Self { done, total, doing, .. } = self;
+        let crates = (*total > 0).then(|| format!("{done} of {total} crates"));
+        let doing = (!doing.is_empty()).then(|| doing.clone());
+        formatter.write_str(&crates.into_iter().chain(doing).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// A callback that receives the progress of a build, and returns whether to go on.

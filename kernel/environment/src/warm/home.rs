@@ -18,7 +18,7 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The versions of the dependencies that this program was tested with.
-const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
+pub const CARGO_LOCK: &str = include_str!("../../../../Cargo.lock");
 
 /// The manifest of the package that depends on `lab`; `FEATURES` is a placeholder for the list of features. The crates are
 /// compiled for speed, unlike cells, which are compiled with opt-level 2 and debug assertions.
@@ -68,7 +68,7 @@ impl Home {
         parts.extend(lab.manifests()?.map(|(path, text)| format!("{}\n{text}", path.display())));
         parts.extend(cuda.map(Cuda::identity));
         let key = files::digest(parts.iter().map(String::as_bytes));
-        let root = environments.join(key);
+        let root = files::canonical(environments).join(key);
         Ok(Self { root, lab: lab.digest(), features: lab.features.clone(), cuda: cuda.cloned() })
     }
 

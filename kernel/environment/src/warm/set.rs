@@ -6,12 +6,15 @@
 //! crates, they go into another library, which is linked with the earlier ones: libraries that are already loaded do not
 //! change.
 
-use super::build::{self, Built, Orders};
+use super::build::{self, Built, Orders, Progress};
 use super::compiled::Crate;
-use super::home::Home;
-use super::{Environment, SetLibrary, sources};
+use super::home::{CARGO_LOCK, Home};
+use super::project::{self, Project};
+use super::{Environment, SetLibrary, sources, stored};
 use crate::files;
 use crate::lab::Lab;
+use crate::lock_file;
+use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
@@ -28,7 +31,7 @@ pub fn with(
     wanted: &Table,
     environments: &Path,
     others: Option<&Path>,
-    mut orders: Orders,
+    orders: Orders,
 ) -> Result<Environment> {
     // Local crates may have changed, so they are always rebuilt, on top of the crates that cannot change.
     let mut base = base.clone();
@@ -49,9 +52,12 @@ pub fn with(
             return Ok(environment);
         }
     }
+    let again = stored::is_built_elsewhere(environments, wanted, &folder);
+    let mut report = |progress: &Progress| (orders.report)(&Progress { again, ..progress.clone() });
+    let mut orders = Orders { report: &mut report, ..orders };
     let _lock = home.lock(&mut orders)?;
     home.write_sources(lab)?;
-    write_package(&folder, &home.manifest("../.."), base, wanted)?;
+    write_package(&folder, &home, base, wanted, orders.toolchain)?;
     let built = build::build(&folder, &home.target(), &mut orders)?;
     let environment = finish(base, &home, &folder, built, wanted, &orders)?;
     environment.write(&folder)?;
@@ -79,22 +85,40 @@ fn key(base: &Environment, lab: &Lab, wanted: &Table) -> String {
 
 /// Whether any of the crates is a local one (`path = …`), whose sources may have changed.
 fn has_folders(wanted: &Table) -> bool {
-    wanted.values().any(|config| config.get("path").is_some())
+    folders(wanted).next().is_some()
+}
+
+fn folders(wanted: &Table) -> impl Iterator<Item = &Path> {
+    wanted.values().filter_map(|config| config.get("path")?.as_str()).map(Path::new)
 }
 
 /// Writes the package whose dependencies are to be compiled.
-fn write_package(folder: &Path, manifest: &str, base: &Environment, wanted: &Table) -> Result<()> {
-    let mut manifest: Table = manifest.parse()?;
+fn write_package(
+    folder: &Path,
+    home: &Home,
+    base: &Environment,
+    wanted: &Table,
+    toolchain: &Toolchain,
+) -> Result<()> {
+    let mut manifest: Table = home.manifest("../..").parse()?;
     manifest["package"]["name"] = "set".into();
     let dependencies = manifest["dependencies"].as_table_mut().context("the manifest has no dependencies")?;
     dependencies.extend(wanted.clone());
+    let path = folder.join("Cargo.lock");
+    let read =
+        |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let mut lock = if path.exists() { read(&path)? } else { read(&base.package.join("Cargo.lock"))? };
+    for crate_folder in folders(wanted) {
+        let own = Project::of(crate_folder, toolchain)?;
+        own.patch(&mut manifest)?;
+        if let Some(locked) = own.lock {
+            lock = project::with_locked(&lock, &locked, &lock_file::versions(CARGO_LOCK, "lab")?)
+                .with_context(|| format!("the Cargo.lock of {}", crate_folder.display()))?;
+        }
+    }
     files::write(&folder.join("Cargo.toml"), manifest.to_string())?;
     files::write(&folder.join("lib.rs"), "")?;
-    let lock = folder.join("Cargo.lock");
-    if !lock.exists() {
-        files::copy(&base.package.join("Cargo.lock"), &lock)?;
-    }
-    Ok(())
+    files::write(&path, lock)
 }
 
 /// Links the newly built crates into shared libraries, and describes the result.

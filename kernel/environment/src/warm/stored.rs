@@ -3,8 +3,11 @@
 //! A session holds a shared lock on the file `used` in each folder that its cells are linked with. What somebody holds is not
 //! removed; the time at which the file was changed is that of the last use.
 
-use super::Environment;
+use super::home::Home;
+use super::{DESCRIPTION, Environment};
 use crate::files;
+use crate::lab::Lab;
+use crate::toolchain::Toolchain;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,13 +37,13 @@ impl Environment {
     }
 }
 
-/// A compiled set in the cache.
+/// Something compiled in the cache: a set, or everything that was compiled with another version of Rust or taper.
 #[derive(Debug)]
 pub struct Stored {
-    /// The lines that it was asked for with.
-    pub lines: Vec<String>,
+    /// The `:dep` lines of a set. `None` for an environment of another version.
+    pub lines: Option<Vec<String>>,
     folder: PathBuf,
-    /// What its own files take up, in bytes; crates that others use as well are not counted.
+    /// What its own files take up, in bytes. For a set, crates that others use as well are not counted.
     pub size: u64,
     /// When a session was linked with it last.
     pub last_use: SystemTime,
@@ -48,34 +51,71 @@ pub struct Stored {
     pub is_in_use: bool,
 }
 
-/// The sets in a folder of environments, those that were used last first.
+/// The sets in a folder of environments, and the environments that this program does not use with this toolchain. Those that
+/// were used last come first.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn stored(environments: &Path) -> Result<Vec<Stored>> {
+pub fn stored(environments: &Path, toolchain: &Toolchain) -> Result<Vec<Stored>> {
+    let current = Home::of(environments, toolchain, None, &Lab::embedded())?.root;
     let mut stored = Vec::new();
-    for root in files::subfolders(environments)? {
-        for folder in files::subfolders(&root.join("sets")).unwrap_or_default() {
-            stored.extend(Stored::read(folder));
+    for root in files::subfolders(&files::canonical(environments))? {
+        if root == current {
+            stored.extend(
+                files::subfolders(&root.join("sets")).unwrap_or_default().into_iter().filter_map(set),
+            );
+        } else {
+            stored.extend(environment(root));
         }
     }
     stored.sort_by_key(|stored| std::cmp::Reverse(stored.last_use));
     Ok(stored)
 }
 
-impl Stored {
-    fn read(folder: PathBuf) -> Option<Self> {
-        let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()?;
-        let dependencies = manifest.get("dependencies")?.as_table()?;
-        let asked = dependencies.iter().filter(|(name, _)| !["lab", "taper-common"].contains(&name.as_str()));
-        let lines = asked.map(|(name, config)| format!("{name} = {config}")).collect();
-        let used = File::open(folder.join(USED)).ok();
-        let last_use = used.as_ref().and_then(|used| used.metadata().ok()?.modified().ok());
-        let last_use = last_use.or_else(|| fs::metadata(&folder).ok()?.modified().ok())?;
-        let is_in_use = used.is_some_and(|used| used.try_lock().is_err());
-        Some(Self { lines, size: files::size(&folder), folder, last_use, is_in_use })
-    }
+/// The set in a folder.
+fn set(folder: PathBuf) -> Option<Stored> {
+    let wanted = wanted(&folder)?;
+    let lines = wanted.iter().map(|(name, config)| format!("{name} = {config}")).collect();
+    let (last_use, is_in_use) = usage(&folder)?;
+    Some(Stored { lines: Some(lines), size: files::size(&folder), folder, last_use, is_in_use })
+}
 
+/// The environment in a folder, with all its sets.
+fn environment(root: PathBuf) -> Option<Stored> {
+    let parts =
+        ["labs", "sets"].into_iter().flat_map(|kind| files::subfolders(&root.join(kind)).unwrap_or_default());
+    let (last_uses, in_use): (Vec<_>, Vec<_>) = parts.filter_map(|part| usage(&part)).unzip();
+    let last_use = last_uses.into_iter().max().or_else(|| fs::metadata(&root).ok()?.modified().ok())?;
+    let is_being_built = File::open(root.join("lock")).is_ok_and(|lock| lock.try_lock().is_err());
+    let is_in_use = in_use.contains(&true) || is_being_built;
+    Some(Stored { lines: None, size: files::size(&root), folder: root, last_use, is_in_use })
+}
+
+/// When a folder was used last, and whether somebody uses it.
+fn usage(folder: &Path) -> Option<(SystemTime, bool)> {
+    let used = File::open(folder.join(USED)).ok();
+    let last_use = used.as_ref().and_then(|used| used.metadata().ok()?.modified().ok());
+    let last_use = last_use.or_else(|| fs::metadata(folder).ok()?.modified().ok())?;
+    Some((last_use, used.is_some_and(|used| used.try_lock().is_err())))
+}
+
+/// What the set in a folder was asked for: the table `[dependencies]` without taper's own packages.
+fn wanted(folder: &Path) -> Option<toml::Table> {
+    let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()?;
+    let mut dependencies = manifest.get("dependencies")?.as_table()?.clone();
+    dependencies.retain(|name, _| !["lab", "taper-common"].contains(&name));
+    Some(dependencies)
+}
+
+/// Whether there is a complete set for these lines, but not in the folder `own`.
+pub fn is_built_elsewhere(environments: &Path, lines: &toml::Table, own: &Path) -> bool {
+    let roots = files::subfolders(&files::canonical(environments)).unwrap_or_default();
+    let is_complete = |set: &Path| set.join(DESCRIPTION).exists();
+    let mut sets = roots.iter().flat_map(|root| files::subfolders(&root.join("sets")).unwrap_or_default());
+    !is_complete(own) && sets.any(|set| is_complete(&set) && wanted(&set).as_ref() == Some(lines))
+}
+
+impl Stored {
     /// How long nobody has used it.
     pub fn unused_for(&self) -> Duration {
         self.last_use.elapsed().unwrap_or_default()
@@ -87,9 +127,9 @@ impl Stored {
     /// When it cannot be removed.
     pub fn remove(&self) -> Result<bool> {
         // Whoever begins to use it while it is being removed waits for a build then.
-        if let Ok(used) = File::open(self.folder.join(USED))
-            && used.try_lock().is_err()
-        {
+        let now =
+            if self.lines.is_some() { set(self.folder.clone()) } else { environment(self.folder.clone()) };
+        if now.is_some_and(|now| now.is_in_use) {
             return Ok(false);
         }
         fs::remove_dir_all(&self.folder)
@@ -104,7 +144,7 @@ impl Stored {
 /// When one of them cannot be removed, or a build is going on.
 pub fn sweep(environments: &Path) -> Result<u64> {
     let mut freed = 0;
-    for root in files::subfolders(environments)? {
+    for root in files::subfolders(&files::canonical(environments))? {
         let Ok(lock) = File::create(root.join("lock")) else { continue };
         // Somebody builds there.
         if lock.try_lock().is_err() {
@@ -155,16 +195,18 @@ mod tests {
     #[test]
     fn what_a_session_holds_is_not_removed() {
         let environments = tempfile::tempdir().unwrap();
-        let folder = environments.path().join("root/sets/key");
+        let toolchain = Toolchain::find().unwrap();
+        let home = Home::of(environments.path(), &toolchain, None, &Lab::embedded()).unwrap();
+        let folder = home.set("key");
         files::write(
             &folder.join("Cargo.toml"),
             "[dependencies]\nlab = { path = \"x\" }\ntaper-common = { path = \"y\" }\nrand = \"0.9\"\n",
         )
         .unwrap();
         files::write(&folder.join("libset.so"), [0; 1000]).unwrap();
-        let list = || stored(environments.path()).unwrap();
+        let list = || stored(environments.path(), &toolchain).unwrap();
         let found = &list()[0];
-        assert_eq!((found.lines.as_slice(), found.is_in_use), (&["rand = \"0.9\"".to_owned()][..], false));
+        assert_eq!((&found.lines, found.is_in_use), (&Some(vec!["rand = \"0.9\"".to_owned()]), false));
         assert!((1000..1200).contains(&found.size), "{}", found.size);
         let used = File::create(folder.join(USED)).unwrap();
         used.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
@@ -183,5 +225,26 @@ mod tests {
             }
         }
         assert!(removed && !folder.exists() && list().is_empty());
+    }
+
+    #[test]
+    fn what_was_compiled_with_another_version_is_one_entry_and_is_known_when_it_is_built_again() {
+        let environments = tempfile::tempdir().unwrap();
+        let old = environments.path().join("other");
+        files::write(&old.join("labs/one/liblab.so"), [0; 3000]).unwrap();
+        let manifest = "[dependencies]\nlab = { path = \"x\" }\nrand = \"0.9\"\n";
+        files::write(&old.join("sets/key/Cargo.toml"), manifest).unwrap();
+        let lines: toml::Table = "rand = \"0.9\"".parse().unwrap();
+        let new = environments.path().join("new/sets/key");
+        let is_again = || is_built_elsewhere(environments.path(), &lines, &new);
+        assert!(!is_again(), "its build was not finished");
+        files::write(&old.join("sets/key").join(DESCRIPTION), "{}").unwrap();
+        assert!(is_again());
+        assert!(!is_built_elsewhere(environments.path(), &lines, &old.join("sets/key")));
+        let used = File::create(old.join("labs/one").join(USED)).unwrap();
+        used.try_lock_shared().unwrap();
+        let list = || stored(environments.path(), &Toolchain::find().unwrap()).unwrap();
+        let found = &list()[0];
+        assert!(found.lines.is_none() && found.size > 3000 && found.is_in_use && !found.remove().unwrap());
     }
 }
