@@ -20,7 +20,7 @@
 use crate::data::ways_to_write;
 use crate::plot::Palette;
 use crate::{Result, display::Display};
-use ::ops::parameters::PARAMETERS;
+use ::ops::network::PARAMETERS;
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use candle_core::{DType, Device};
