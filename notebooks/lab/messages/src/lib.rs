@@ -93,16 +93,16 @@ pub struct Failure {
     /// The errors that caused it, the nearest first.
     pub causes: Vec<String>,
     /// Where it happened.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// The calls that led there, the innermost first.
     pub frames: Vec<Frame>,
     /// What to print on the standard error if the cell does not fail.
     pub otherwise: String,
 }
 
-/// A place in a source file.
+/// A location in a source file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Location {
     /// The path of the library that was compiled from it.
     pub library: Option<String>,
     /// The path of the file.
