@@ -7,12 +7,11 @@ mod places;
 mod size;
 pub(super) mod tile;
 
-pub(super) use backward::backward;
+pub(super) use backward::gradients;
 pub(super) use forward::{pack, taps};
-pub(super) use places::Gradient;
 pub(super) use size::Size;
 
-use super::{contiguous, has_kernel, is_half, relu, values};
+use super::{contiguous, has_kernel, is_half, relu};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use candle_nn::Conv2dConfig;
@@ -196,17 +195,7 @@ impl CustomOp3 for Conv2d {
         y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        check_interrupt()?;
-        let dy = dy.contiguous()?;
-        let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
-        let (y, dy) = (y.as_slice::<f32>()?, dy.as_slice::<f32>()?);
         let places: Vec<u32> = (0..).take(self.size.pixels()).collect();
-        let gradient = |output: usize| {
-            let this = output * places.len()..(output + 1) * places.len();
-            let relu = self.has_relu.then(|| &y[this.clone()]);
-            Gradient { dy: &dy[this], relu, places: &places }
-        };
-        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
-        backward(x_values, weight_values, x.track_op(), &self.size, gradient).of(x, weight, bias)
+        gradients((x, weight, bias), (y, dy), &self.size, self.has_relu, |_| &places)
     }
 }
