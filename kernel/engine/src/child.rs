@@ -218,8 +218,8 @@ impl Lab {
     fn load() -> Result<Self> {
         let path = env::var_os(LAB).context("this process is started by the kernel only")?;
         // SAFETY: the library is the one that cells are linked with. Loading it runs only the initializers of `lab` and of its
-        // dependencies, which run in every program that links them and ask for nothing. `lab` exports these functions with these signatures (see its `kernel.rs`). The pointers to them stay
-        // valid, because the library is never unloaded.
+        // dependencies, which run in every program that links them and require nothing. `lab` exports these functions with
+        // these signatures (see its `kernel.rs`). The pointers to them stay valid, because the library is never unloaded.
         unsafe {
             let library = Library::new(&path).with_context(|| format!("cannot load {path:?}"))?;
             let lab = Self {

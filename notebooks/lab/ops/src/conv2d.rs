@@ -40,11 +40,11 @@ pub fn conv2d(
 /// input channels gives one group of output channels: `weight` is `[c_out, c_in / groups, k_h, k_w]`. A dilation of d spreads
 /// the kernel: its values lie d pixels apart, so that it covers d · (k_h - 1) + 1 rows.
 ///
-/// The gradient of candle 0.11.1's own `Tensor::conv2d` is an error where the stride does not divide what padding, dilation
-/// and kernel leave of the image.
+/// The gradient of candle 0.11.1's own `Tensor::conv2d` is an error for many sizes where the stride does not divide
+/// height + 2 · padding - dilation · (k_h - 1) - 1.
 ///
 /// # Errors
-/// As of [`conv2d`], and when the channels do not divide into the groups.
+/// Those of [`conv2d`], and when the channels do not divide into the groups.
 pub fn conv2d_with_config(
     x: &Tensor,
     weight: &Tensor,
@@ -58,7 +58,7 @@ pub fn conv2d_with_config(
 /// registers, and no gradient is kept between the two.
 ///
 /// # Errors
-/// As of [`conv2d`].
+/// Those of [`conv2d`].
 pub fn conv2d_relu(
     x: &Tensor,
     weight: &Tensor,
@@ -72,7 +72,7 @@ pub fn conv2d_relu(
 /// [`conv2d_with_config`] followed by [`relu`](crate::relu()), in one operation as in [`conv2d_relu`].
 ///
 /// # Errors
-/// As of [`conv2d_with_config`].
+/// Those of [`conv2d_with_config`].
 pub fn conv2d_relu_with_config(
     x: &Tensor,
     weight: &Tensor,
@@ -82,7 +82,7 @@ pub fn conv2d_relu_with_config(
     convolve("conv2d_relu", x, weight, bias, config, true)
 }
 
-/// The convolution. `op` is what errors call it.
+/// The convolution. `op` is its name in errors.
 fn convolve(
     op: &'static str,
     x: &Tensor,
@@ -151,7 +151,7 @@ fn composed(
     let Some(bias) = bias else { return Ok(y) };
     let bias = bias.reshape((1, size.c_out, 1, 1))?;
     if is_half(&y) {
-        // The gradient of the bias sums over all images and places, which half precision cannot.
+        // The gradient of the bias is a sum over all images and places, for which half precision is too coarse.
         let wide = y.to_dtype(DType::F32)?.broadcast_add(&bias.to_dtype(DType::F32)?)?;
         return wide.to_dtype(y.dtype());
     }

@@ -10,9 +10,8 @@ use candle_nn::Conv2dConfig;
 use std::sync::OnceLock;
 
 /// [`conv2d_relu`](crate::conv2d_relu()) without padding at stride 1, followed by [`max_pool2d`](crate::max_pool2d()), in one
-/// operation:
-/// `x` `[batch, c_in, height, width]` to `[batch, c_out, rows / window, columns / window]`, with rows and columns as of
-/// the convolution.
+/// operation: `x` `[batch, c_in, height, width]` to `[batch, c_out, rows / window, columns / window]`, where rows and columns
+/// are those of the convolution.
 ///
 /// # Errors
 /// When shapes, types or devices do not match, or no kernel or window fits.

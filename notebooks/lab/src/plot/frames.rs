@@ -13,7 +13,7 @@ use image::{Rgb, RgbImage};
 /// frames. Errors name them by `title`.
 ///
 /// # Errors
-/// As of [`maps`](super::maps), and when there are no steps, or their shapes differ.
+/// Those of [`maps`](super::maps), and when there are no steps, or their shapes differ.
 pub fn frames(title: &str, steps: &[Tensor]) -> Result<Vec<RgbImage>> {
     ensure!(!steps.is_empty(), "no steps to draw in \"{title}\"");
     let first = steps[0].dims();

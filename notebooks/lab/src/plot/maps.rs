@@ -24,7 +24,7 @@ pub fn maps(title: &str, data: &str, maps: &Tensor, captions: &[String]) -> Resu
 /// [`maps`]. The outline of the digit is drawn around the pixels that are at least half as bright as its brightest.
 ///
 /// # Errors
-/// As of [`maps`], and when the shapes differ.
+/// Those of [`maps`], and when the shapes differ.
 pub fn heat(title: &str, data: &str, heat: &Tensor, digits: &Tensor, captions: &[String]) -> Result<Display> {
     let shapes = (heat.dims(), digits.dims());
     ensure!(shapes.0 == shapes.1, "heat {:?} over digits {:?} in \"{title}\"", shapes.0, shapes.1);

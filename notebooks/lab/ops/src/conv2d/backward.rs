@@ -18,9 +18,9 @@ use std::sync::Mutex;
 /// depends on nothing else, so the sums are the same, bit for bit, however many threads there are.
 const IMAGES: usize = 8;
 
-/// The gradients of images, weight and bias, for candle's backward pass of an operation that leaves some values of a
-/// convolution: `y` with the gradient `dy`. `places` returns where in the convolution the values of output channel
-/// `o + c_out * n` come from. With `has_relu`, ReLU has been applied to them.
+/// The gradients of images, weight and bias, for candle's backward pass of an operation whose output `y` holds some values of
+/// a convolution, after ReLU if `has_relu` says so; `dy` is the gradient of `y`. `places` returns where in the convolution the
+/// values of output channel `o + c_out * n` come from.
 pub fn gradients<'a>(
     (x, weight, bias): (&Tensor, &Tensor, &Tensor),
     (y, dy): (&Tensor, &Tensor),
@@ -147,7 +147,7 @@ struct Chunk<'a, G> {
 /// One image of a chunk.
 struct Step<'a, 'b, G> {
     chunk: &'b mut Chunk<'a, G>,
-    /// Of the image in the batch.
+    /// The index of the image in the batch.
     index: usize,
     x: &'b [f32],
     dx: Option<&'b mut [f32]>,
