@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 /// How many pages the system has given this process so far.
 fn page_faults() -> i64 {
-    // SAFETY: `rusage` is plain integers, for which zeros are valid, and the call only writes to it.
+    // SAFETY: `rusage` is plain integers, for which zeros are valid. The pointer is to one of them, which is all that
+    // `getrusage` writes, and nothing else uses it meanwhile.
     unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &mut usage), 0);

@@ -175,7 +175,7 @@ fn threads_do_not_mix_their_displays() {
 fn a_question_hands_on_an_unfinished_line() {
     let out = printed("display::a_question_hands_on_an_unfinished_line", &[], || {
         let events = std::fs::File::create("/dev/null").unwrap();
-        // SAFETY: the descriptor is open, and handed over.
+        // SAFETY: an open file has an open descriptor, and `into_raw_fd` gives up its ownership, so nothing else uses it.
         unsafe { lab::kernel::lab_start(events.into_raw_fd()) };
         print!("no newline");
         lab::kernel::lab_ask();

@@ -4,59 +4,37 @@ use crate::jupyterlab::chromium;
 use crate::plots::{attributes, base64};
 use crate::python::program;
 use crate::support::root;
+use ::ops::network::Network;
 use draw::form;
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::candle_nn::ops::softmax;
 use lab::data::drawn_sized;
 use lab::draw::pad;
-use lab::nn::{self, Module, Optimizer};
+use lab::nn::{self, Optimizer};
 use lab::{init, ops};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The network of the notebooks, without their dropout.
-struct Net {
-    block1: nn::ConvBlock,
-    block2: nn::ConvBlock,
-    dense: nn::Linear,
+fn network(weights: &nn::VarMap) -> Result<Network> {
+    Network::new(&nn::VarBuilder::from_varmap(weights, DType::F32, &Device::Cpu), 42)
 }
 
-impl Net {
-    fn new(weights: &nn::VarMap) -> Result<Self> {
-        let weights = nn::VarBuilder::from_varmap(weights, DType::F32, &Device::Cpu);
-        Ok(Self {
-            block1: nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?,
-            block2: nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?,
-            dense: nn::linear(1600, 10, weights.pp("dense"))?,
-        })
-    }
-
-    /// The maps after both blocks, and the logits.
-    fn forward(&self, images: &Tensor) -> Result<[Tensor; 3]> {
-        let maps1 = self.block1.forward(images)?;
-        let maps2 = self.block2.forward(&maps1)?;
-        let logits = self.dense.forward(&maps2.flatten_from(1)?)?;
-        Ok([maps1, maps2, logits])
-    }
-}
-
-/// Trained on 2,000 digits that `lab` draws.
-fn trained() -> Result<(nn::VarMap, Net)> {
+/// Trained on 2,000 digits that `lab` draws, without dropout.
+fn trained() -> Result<(nn::VarMap, Network)> {
     let weights = nn::VarMap::new();
-    let net = Net::new(&weights)?;
+    let network = network(&weights)?;
     init::seed(&weights, 42)?;
     let digits = drawn_sized(42, 2_000, 0).unwrap().train;
     let mut adam = nn::AdamW::new(weights.all_vars(), nn::ParamsAdamW { lr: 0.002, ..Default::default() })?;
     for epoch in 0..8 {
         for batch in digits.batches(50, epoch, &Device::Cpu) {
             let (images, labels) = batch?;
-            let [_, _, logits] = net.forward(&images)?;
-            adam.backward_step(&ops::cross_entropy(&logits, &labels)?)?;
+            adam.backward_step(&ops::cross_entropy(&network.forward(&images, false)?, &labels)?)?;
         }
     }
-    Ok((weights, net))
+    Ok((weights, network))
 }
 
 /// A drawing on a pad, and the page's answer.
@@ -84,7 +62,7 @@ fn assert_near(what: &str, page: &[f32], native: &[f32]) {
 #[needs::chromium]
 #[test]
 fn a_page_computes_what_lab_does() {
-    let (weights, net) = trained().unwrap();
+    let (weights, network) = trained().unwrap();
     let pad = pad(&weights).unwrap();
     let pad = pad.content("text/html").unwrap();
     let page = format!(
@@ -105,7 +83,8 @@ fn a_page_computes_what_lab_does() {
         let formed = form(&base64(&ink), 280).expect("something is drawn");
         assert_near(&format!("the image of {digit}"), &image, &formed);
         let images = Tensor::new(formed, &Device::Cpu).unwrap().reshape((1, 1, 28, 28)).unwrap();
-        let [maps1, maps2, logits] = net.forward(&images).unwrap();
+        let [maps1, maps2] = network.feature_maps(&images).unwrap();
+        let logits = network.forward(&images, false).unwrap();
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_near(&format!("block 1 of {digit}"), &maps[0], &values(&maps1));
         assert_near(&format!("block 2 of {digit}"), &maps[1], &values(&maps2));
@@ -203,7 +182,7 @@ fn other_weights_are_one_clear_line() {
     assert_eq!(error(&other), "the pad needs conv1.bias [32], not [16]");
 
     let weights = nn::VarMap::new();
-    Net::new(&weights).unwrap();
+    network(&weights).unwrap();
     let bias = &weights.data().lock().unwrap()["dense.bias"].clone();
     bias.set(&(bias.as_tensor() / 0.0).unwrap()).unwrap();
     let said = pad(&weights).unwrap_err().to_string();
@@ -213,7 +192,7 @@ fn other_weights_are_one_clear_line() {
 #[test]
 fn the_page_says_something_where_it_cannot_compute() {
     let weights = nn::VarMap::new();
-    Net::new(&weights).unwrap();
+    network(&weights).unwrap();
     let pad = pad(&weights).unwrap();
     assert_eq!(pad.content("text/plain"), Some("[a pad to draw a digit on]"));
     let html = pad.content("text/html").unwrap();
@@ -226,6 +205,16 @@ fn the_page_says_something_where_it_cannot_compute() {
     assert!(colors.len() == 606 && colors.starts_with("440154") && colors.ends_with("fde725"), "{colors}");
 }
 
+/// The text that holds the compiled module, and the module.
+fn module() -> (String, Vec<u8>) {
+    let text = fs::read_to_string(root().join("notebooks/lab/src/draw/module.js")).unwrap();
+    let packed = base64(text.split('"').nth(1).unwrap());
+    let mut module = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut module).unwrap();
+    assert_eq!(module[..8], *b"\0asm\x01\0\0\0");
+    (text, module)
+}
+
 /// The committed module was built from the committed sources.
 #[test]
 fn the_compiled_module_is_up_to_date() {
@@ -233,18 +222,23 @@ fn the_compiled_module_is_up_to_date() {
     let output = Command::new("sh").arg(&script).arg("digest").output().unwrap();
     let digest = String::from_utf8(output.stdout).unwrap();
     assert_eq!(digest.trim().len(), 64, "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(root().join("notebooks/lab/src/draw/module.js")).unwrap();
+    let (text, module) = module();
     let line = text.lines().next().unwrap();
     let expected =
         format!("// Made by notebooks/draw/build.sh from sources with the SHA-256 {}.", digest.trim());
     assert_eq!(line, expected, "sources of the module have changed: run `notebooks/draw/build.sh`");
-
-    let packed = text.split('"').nth(1).unwrap();
-    let mut module = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&base64(packed)[..]), &mut module).unwrap();
-    assert_eq!(module[..8], *b"\0asm\x01\0\0\0");
     for home in ["/root/", "/home/", "/Users/", ".cargo", ".rustup"] {
         let found = module.windows(home.len()).any(|window| window == home.as_bytes());
         assert!(!found, "the module holds a path of one machine: {home}");
     }
+}
+
+/// A browser without the relaxed vectors of WebAssembly refuses a module that has one of them. Their instructions are 0xfd,
+/// then 0x100 to 0x113 in LEB128.
+#[test]
+fn the_compiled_module_has_no_relaxed_vectors() {
+    let (_, module) = module();
+    let is_relaxed = |bytes: &&[u8]| matches!(bytes, [0xfd, 0x80..=0x93, 0x02]);
+    let found = module.windows(3).filter(is_relaxed).count();
+    assert_eq!(found, 0, "instructions with relaxed vectors; look at the features of pulp in build.sh");
 }

@@ -147,7 +147,7 @@ fn whatever_ends_a_training_is_told() {
         assert_eq!(outer.step(0.5, 0.5).unwrap_err().to_string(), "interrupted");
         assert_eq!(outer.epoch(None).unwrap_err().to_string(), "interrupted");
         // A later cell can continue with the panel.
-        // SAFETY: the path is a C string.
+        // SAFETY: the path is a C string literal, which is never freed.
         unsafe { lab::kernel::lab_begin(c"cell".as_ptr()) };
         outer.step(0.25, 0.5).unwrap();
         outer.finish();

@@ -27,11 +27,11 @@ fn best() -> usize {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
-            // SAFETY: The processor has it.
+            // SAFETY: the function is compiled for avx512f alone, which this processor has been found to have.
             return unsafe { avx512() };
         }
-        if is_x86_feature_detected!("fma") {
-            // SAFETY: The processor has it.
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the function is compiled for avx2 and fma, and this processor has been found to have both.
             return unsafe { fma() };
         }
     }

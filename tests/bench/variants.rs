@@ -1,10 +1,11 @@
 //! One measurement of `training.rs`: the course's network in one of its variants.
 
+use ::ops::network::Network;
 use anyhow::{Context, Result};
 use lab::candle_core::{DType, Module, Tensor};
 use lab::candle_nn::{self, AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
 use lab::data::{self, Split};
-use lab::{device, init, nn, ops};
+use lab::{device, init, ops};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -25,14 +26,8 @@ fn shipped(weights: VarBuilder) -> Result<Forward> {
 }
 
 fn ours(weights: VarBuilder, fused: bool) -> Result<Forward> {
-    let block1 = nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?.fused(fused);
-    let block2 = nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?.fused(fused);
-    let dropout = nn::Dropout::new(0.5, 42);
-    let dense = nn::linear(1600, 10, weights.pp("dense"))?;
-    Ok(Box::new(move |images, training| {
-        let x = block2.forward(&block1.forward(images)?)?;
-        dense.forward(&dropout.forward(&x.flatten_from(1)?, training)?)
-    }))
+    let network = Network::new(&weights, 42)?.fused(fused);
+    Ok(Box::new(move |images, training| network.forward(images, training)))
 }
 
 /// Trains for an epoch on so many images, then looks at digits it has not seen.

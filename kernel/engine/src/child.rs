@@ -106,8 +106,8 @@ fn take_environment() -> Result<()> {
         return Ok(());
     }
     if env::var_os(HAS_ENVIRONMENT).is_some() {
-        // SAFETY: this process has only its main thread, since `run` calls this function first, so no other thread can read the
-        // environment meanwhile.
+        // SAFETY: this process has only its main thread, since `main` calls `run_if_meant` before it starts any, and `run` calls
+        // this function first. So no other thread can read the environment meanwhile.
         unsafe { env::remove_var(HAS_ENVIRONMENT) };
         return Ok(());
     }
@@ -217,9 +217,9 @@ struct Lab {
 impl Lab {
     fn load() -> Result<Self> {
         let path = env::var_os(LAB).context("this process is started by the kernel only")?;
-        // SAFETY: the library is the one that cells are linked with, and loading it runs only the initializers of `lab` and of its
-        // dependencies. `lab` exports these functions with these signatures (see its `kernel.rs`). The pointers to them stay
-        // valid, because the library is never unloaded.
+        // SAFETY: the library is the one that cells are linked with. Loading it runs only the initializers of `lab` and of its
+        // dependencies, which run in every program that links them and require nothing. `lab` exports these functions with
+        // these signatures (see its `kernel.rs`). The pointers to them stay valid, because the library is never unloaded.
         unsafe {
             let library = Library::new(&path).with_context(|| format!("cannot load {path:?}"))?;
             let lab = Self {

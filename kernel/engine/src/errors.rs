@@ -147,7 +147,7 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     let calls = backtrace::calls(&failure.frames, sources);
     let in_cell = place_of(failure, sources);
     // A failure inside a crate is shown at the line of the cell that called the crate.
-    let elsewhere = failure.place.as_ref().filter(|_| in_cell.is_none()).map(short);
+    let elsewhere = failure.location.as_ref().filter(|_| in_cell.is_none()).map(short);
     let place = in_cell.or_else(|| calls.iter().find_map(|call| call.place.clone()));
     let causes = further(&failure.message, &failure.causes);
     let title = match &place {
@@ -156,7 +156,7 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
     };
     let mut lines: Vec<String> = title.lines().map(str::to_owned).collect();
     lines.extend(causes.iter().map(|cause| format!("  caused by: {cause}")));
-    lines.extend(elsewhere.map(|place| format!("  at {place}")));
+    lines.extend(elsewhere.map(|location| format!("  at {location}")));
     let is_told = |call: &Call| {
         call.function.is_none() && call.place.as_ref().map(Place::line) == place.as_ref().map(Place::line)
     };
@@ -171,11 +171,11 @@ pub fn from_failure(failure: &Failure, sources: &Sources) -> ReplyError {
 /// The text for standard error if the cell goes on after a failure, such as a panic that it has caught.
 pub fn without_consequence(failure: &Failure, sources: &Sources) -> String {
     let text = &failure.otherwise;
-    match (&failure.place, place_of(failure, sources)) {
+    match (&failure.location, place_of(failure, sources)) {
         // An error that `?` has converted without ending the cell: it is printed without a place.
         _ if failure.name != "panic" => text.clone(),
         (_, Some(place)) => format!("{text}  at {}, line {}\n", place.source.name, place.line()),
-        (Some(place), None) => format!("{text}  at {}\n", short(place)),
+        (Some(location), None) => format!("{text}  at {}\n", short(location)),
         (None, None) => text.clone(),
     }
 }
@@ -195,21 +195,21 @@ fn further(message: &str, causes: &[String]) -> Vec<String> {
 
 /// The place of a failure, if it is in a cell.
 fn place_of(failure: &Failure, sources: &Sources) -> Option<Place> {
-    let place = failure.place.as_ref()?;
-    sources.place(place.library.as_deref()?, place.line, place.column)
+    let location = failure.location.as_ref()?;
+    sources.place(location.library.as_deref()?, location.line, location.column)
 }
 
-/// A place in a crate, without the folder in which this machine keeps the crate.
-fn short(place: &messages::Place) -> String {
-    let file = place.file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
-    let file = file.map_or(place.file.as_str(), |(_, file)| file);
+/// A location in a crate, without the folder in which this machine keeps the crate.
+fn short(location: &messages::Location) -> String {
+    let file = location.file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
+    let file = file.map_or(location.file.as_str(), |(_, file)| file);
     let file =
         file.split_once("/library/").filter(|_| file.starts_with("/rustc/")).map_or(file, |(_, file)| file);
     // The path of another crate, such as `lab`, starts at the crate's own folder.
     let folders = file.rsplit_once("/src/").filter(|_| file.starts_with('/'));
     let start = folders.and_then(|(folder, _)| Some(folder.rfind('/')? + 1)).unwrap_or(0);
     let file = &file[start..];
-    format!("{file}:{}:{}", place.line, place.column)
+    format!("{file}:{}:{}", location.line, location.column)
 }
 
 /// Draws the message over the line of the cell where the failure happened.

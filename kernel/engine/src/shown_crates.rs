@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    /// What cargo says of packages, each of which depends on the next. The first is that of the workspace.
+    /// cargo's metadata of packages, each of which depends on the next. The first is the workspace's own.
     fn metadata(names: &[&str]) -> Metadata {
         let package = |name: &&str| {
             json!({ "name": name, "version": "1.0.0", "id": name, "dependencies": [], "targets": [], "features": {},
@@ -111,7 +111,7 @@ mod tests {
         serde_json::from_value(all).unwrap()
     }
 
-    /// The packages with what they depend on, which cargo says twice.
+    /// The packages and their dependencies. The metadata lists both twice, and the lists must agree.
     fn dependencies(metadata: &Metadata) -> Vec<(String, Vec<String>)> {
         let nodes = metadata.resolve.as_ref().unwrap().nodes.iter();
         assert!(metadata.packages.iter().map(|package| &package.id).eq(nodes.clone().map(|node| &node.id)));
@@ -135,7 +135,7 @@ mod tests {
         let expected: [(&str, &[&str]); 4] =
             [("lab", &["ops"]), ("ops", &["candle-core"]), ("candle-core", &[]), ("half", &[])];
         assert_eq!(dependencies(&shown), pairs(&expected));
-        // A package that cells have by themselves is not there twice.
+        // A package that the cells already have must not appear twice.
         let mut cells = metadata(&["ctx", "half"]);
         add_crates(&mut cells, shown).unwrap();
         let expected: [(&str, &[&str]); 5] = [

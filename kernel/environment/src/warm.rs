@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     /// The shared library.
     library: PathBuf,
-    /// How many bytes it has, and each compiled crate and other shared library that this environment needs.
+    /// The size in bytes of each file that this environment needs: the library, compiled crates and other shared libraries.
     #[serde(default)]
     sizes: BTreeMap<PathBuf, u64>,
     /// The folders with the compiled dependencies.
@@ -56,10 +56,10 @@ pub struct Environment {
     /// The shared libraries that hold what `lab` does not bring. Each is linked with those before it.
     #[serde(default)]
     sets: Vec<SetLibrary>,
-    /// What cells may name beside `lab`: crates, with the files that the compiler is given.
+    /// The crates that cells may name beside `lab`, with the files for the compiler.
     #[serde(default)]
     named: BTreeMap<String, PathBuf>,
-    /// What crates in folders were compiled from.
+    /// The sources that local crates were compiled from.
     #[serde(default)]
     sources: Vec<Source>,
 }
@@ -93,7 +93,7 @@ impl Environment {
     /// Opens the environment of a `lab`. If neither the shared install nor the user's cache has it, it is built in the cache.
     ///
     /// # Errors
-    /// When it does not compile, with what cargo says.
+    /// When it does not compile; the error has cargo's message.
     pub fn build(lab: &Lab, orders: Orders) -> Result<Self> {
         match Self::find(orders.toolchain, orders.cuda, lab)? {
             Some(environment) => Ok(environment),
@@ -115,7 +115,7 @@ impl Environment {
     /// and goes on from there.
     ///
     /// # Errors
-    /// When it does not compile, with what cargo says.
+    /// When it does not compile; the error has cargo's message.
     pub fn repair(folder: &Path, lab: &Lab, mut orders: Orders) -> Result<Self> {
         let home = Home::of(folder, orders.toolchain, orders.cuda, lab)?;
         let _lock = home.lock(&mut orders)?;
@@ -126,20 +126,20 @@ impl Environment {
     }
 
     /// The environment whose cells can name these crates, and no others beside `lab`; `wanted` is the table
-    /// `[dependencies]` of a manifest. What is not there yet is compiled, in the user's cache. Of what this environment has
-    /// compiled, nothing is compiled again unless features that are new to it change it.
+    /// `[dependencies]` of a manifest. Crates that are missing are compiled in the user's cache. Those that this environment
+    /// already has are compiled again only if new features are asked of them.
     ///
     /// # Errors
-    /// When a crate cannot be had or does not compile, with what cargo says.
+    /// When a crate cannot be downloaded or does not compile; the error has cargo's message.
     pub fn with(&self, lab: &Lab, wanted: &toml::Table, orders: Orders) -> Result<Self> {
         let shared = SharedInstall::current().map(|shared| shared.environments());
         set::with(self, lab, wanted, &environments()?, shared.as_deref(), orders)
     }
 
-    /// Builds such an environment beforehand, in `folder`.
+    /// Builds the environment of [`with`](Self::with) ahead of time, in `folder`.
     ///
     /// # Errors
-    /// As [`with`](Self::with).
+    /// Those of [`with`](Self::with).
     pub fn build_with(&self, folder: &Path, lab: &Lab, wanted: &toml::Table, orders: Orders) -> Result<Self> {
         set::with(self, lab, wanted, folder, None, orders)
     }
@@ -178,24 +178,24 @@ impl Environment {
         &self.package
     }
 
-    /// Whether the sources of a crate in a folder have changed since they were looked at last.
+    /// Whether a source of a local crate has changed since [`look_at_sources`](Self::look_at_sources).
     pub fn is_outdated(&self) -> bool {
         self.sources.iter().any(|source| source.now() != *source)
     }
 
-    /// Looks at the sources of crates in folders.
+    /// Notes the present state of the sources of local crates.
     pub fn look_at_sources(&mut self) {
         self.sources.iter_mut().for_each(|source| *source = source.now());
     }
 
-    /// The crates in folders that `other` has compiled from other sources, or does not have.
+    /// The local crates that `other` lacks or has compiled from other sources.
     pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
         let is_kept = |found: &Crate| other.crates.iter().any(|kept| kept.file == found.file);
         let local = self.crates.iter().filter(|found| found.is_local());
         local.filter(move |found| !is_kept(found)).filter_map(Crate::name)
     }
 
-    /// Everything that has been compiled: for the last set and `lab`, and for the sets before it, which stay linked.
+    /// All compiled crates: those of `lab` and the latest set, and those of the sets before it, which stay linked.
     fn compiled(&self) -> impl Iterator<Item = &Crate> {
         self.crates.iter().chain(self.sets.iter().flat_map(|set| &set.crates))
     }
@@ -216,7 +216,8 @@ impl Environment {
         for (name, file) in &self.named {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
-        // Some C libraries are compiled so that no shared library can export them. A cell that calls one takes what it lacks.
+        // Some C libraries are compiled so that a shared library cannot export their functions. So cells are linked with these
+        // libraries as well, and the linker takes from them only what a cell calls.
         let native = self.compiled().filter(|found| found.has_native);
         flags.extend(native.map(|found| format!("-Clink-arg={}", found.file.display())));
         flags

@@ -4,18 +4,18 @@
 //! the result of that starts at the address that [`answer`] returns.
 
 mod form;
-mod net;
+mod network;
 
 pub use form::form;
 
-use net::Net;
+use ops::network::Network;
 use std::cell::RefCell;
 
 /// What the functions share. A page has one thread, and so one state.
 #[derive(Default)]
 struct State {
     given: Vec<u32>,
-    net: Option<Net>,
+    network: Option<Network>,
     answer: Vec<f32>,
 }
 
@@ -37,8 +37,8 @@ pub extern "C" fn room(bytes: usize) -> *mut u32 {
 pub extern "C" fn learn() -> bool {
     STATE.with_borrow_mut(|state| {
         let weights: Vec<f32> = state.given.iter().map(|bits| f32::from_bits(u32::from_le(*bits))).collect();
-        state.net = Net::new(&weights).ok();
-        state.net.is_some()
+        state.network = network::network(&weights).ok();
+        state.network.is_some()
     })
 }
 
@@ -49,9 +49,9 @@ pub extern "C" fn learn() -> bool {
 pub extern "C" fn look(width: usize) -> usize {
     STATE.with_borrow_mut(|state| {
         let ink: Vec<u8> = state.given.iter().flat_map(|four| four.to_le_bytes()).collect();
-        let seen = form::form(&ink, width).zip(state.net.as_ref());
-        let answer = seen.and_then(|(image, net)| {
-            let numbers = net.look(&image).ok()?;
+        let seen = form::form(&ink, width).zip(state.network.as_ref());
+        let answer = seen.and_then(|(image, network)| {
+            let numbers = network::look(network, &image).ok()?;
             Some([image, numbers.concat()].concat())
         });
         state.answer = answer.unwrap_or_default();

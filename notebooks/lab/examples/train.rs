@@ -9,6 +9,7 @@
 //! On a GPU all data stay there: the images, from which batches are assembled, the masks of the dropout, and the loss, which is
 //! read once per epoch.
 
+use ::ops::network::Network;
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::candle_nn::{loss, ops::dropout};
 use lab::data::{self, Split};
@@ -18,34 +19,6 @@ use std::time::Instant;
 
 const BATCH: usize = 128;
 const SEED: u64 = 42;
-
-struct Net {
-    block1: nn::ConvBlock,
-    block2: nn::ConvBlock,
-    dropout: nn::Dropout,
-    dense: nn::Linear,
-}
-
-impl Net {
-    fn new(weights: &nn::VarBuilder, fused: bool) -> Result<Net> {
-        Ok(Net {
-            block1: nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?.fused(fused),
-            block2: nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?.fused(fused),
-            dropout: nn::Dropout::new(0.5, SEED),
-            dense: nn::linear(1600, 10, weights.pp("dense"))?,
-        })
-    }
-
-    /// From images `[batch, 1, 28, 28]` to logits `[batch, 10]`.
-    fn forward(&self, images: &Tensor, training: bool) -> Result<Tensor> {
-        let x = self.block2.forward(&self.block1.forward(images)?)?;
-        let x = x.flatten_from(1)?;
-        // The masks of `lab` are drawn by the CPU, so that they follow from their seed alone. A GPU need not wait for that.
-        let on_gpu = training && !x.device().is_cpu();
-        let x = if on_gpu { dropout(&x, 0.5)? } else { self.dropout.forward(&x, training)? };
-        self.dense.forward(&x)
-    }
-}
 
 fn main() -> lab::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -57,7 +30,8 @@ fn main() -> lab::Result<()> {
     println!("{}, {}, on {name}", digits.name, if fused { "fused" } else { "layered" });
 
     let weights = nn::VarMap::new();
-    let net = Net::new(&nn::VarBuilder::from_varmap(&weights, DType::F32, &device), fused)?;
+    let network =
+        Network::new(&nn::VarBuilder::from_varmap(&weights, DType::F32, &device), SEED)?.fused(fused);
     init::seed(&weights, SEED)?;
     let settings = nn::ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
     let mut adam = nn::AdamW::new(weights.all_vars(), settings)?;
@@ -67,17 +41,27 @@ fn main() -> lab::Result<()> {
         let mut loss = Tensor::zeros((), DType::F32, &device)?;
         for batch in digits.train.batches(BATCH, SEED + epoch, &device) {
             let (images, labels) = batch?;
-            let batch_loss = cross_entropy(&net.forward(&images, true)?, &labels)?;
+            let batch_loss = cross_entropy(&logits(&network, &images)?, &labels)?;
             adam.backward_step(&batch_loss)?;
             loss = batch_loss.detach();
         }
         // Reading the loss waits until a GPU is done.
         let loss = loss.to_scalar::<f32>()?;
         let seconds = start.elapsed().as_secs_f64();
-        let accuracy = 100.0 * accuracy(&net, &digits.test, &device)?;
+        let accuracy = 100.0 * accuracy(&network, &digits.test, &device)?;
         println!("epoch {epoch}: {seconds:.2} s, last loss {loss:.4}, test accuracy {accuracy:.2} %");
     }
     Ok(())
+}
+
+/// The logits `[batch, 10]` in training, with dropout. The masks of `lab` are drawn by the CPU, so that they follow from their
+/// seed alone; a GPU draws its own, and need not wait for them.
+fn logits(network: &Network, images: &Tensor) -> Result<Tensor> {
+    if images.device().is_cpu() {
+        return network.forward(images, true);
+    }
+    let [_, maps] = network.feature_maps(images)?;
+    network.dense.forward(&dropout(&maps.flatten_from(1)?, network.dropout.p())?)
 }
 
 /// Cross-entropy. That of `lab` checks the labels, which would wait for a GPU in each step.
@@ -87,11 +71,11 @@ fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 }
 
 /// The fraction of digits that the network classifies correctly.
-fn accuracy(net: &Net, digits: &Split, device: &Device) -> Result<f64> {
+fn accuracy(network: &Network, digits: &Split, device: &Device) -> Result<f64> {
     let mut right = Tensor::zeros((), DType::F32, device)?;
     for batch in digits.batches_in_order(500, device) {
         let (images, labels) = batch?;
-        let predicted = net.forward(&images, false)?.argmax(D::Minus1)?;
+        let predicted = network.forward(&images, false)?.argmax(D::Minus1)?;
         right = (right + predicted.eq(&labels)?.to_dtype(DType::F32)?.sum_all()?)?;
     }
     Ok(f64::from(right.to_scalar::<f32>()?) / digits.len() as f64)

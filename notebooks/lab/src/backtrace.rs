@@ -1,9 +1,9 @@
 //! Where the program is, in a form that the kernel can resolve: it knows what the cells were compiled from.
 
-use messages::{Frame, Place};
+use messages::{Frame, Location};
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::panic::Location;
+use std::panic;
 
 /// The most frames: more say nothing new, as in an endless recursion.
 const MAX_FRAMES: usize = 100;
@@ -17,11 +17,11 @@ pub fn frames() -> Vec<Frame> {
     frames
 }
 
-/// A place in the source, with the library that its code is in, which the compiler has put the location into.
-pub fn place(location: &Location) -> Place {
+/// A location in the source, with the library that was compiled from it: the compiler has put the location there.
+pub fn location(location: &panic::Location) -> Location {
     let library = library(std::ptr::from_ref(location) as usize).map(|(library, _)| library);
     let (line, column) = (location.line(), location.column());
-    Place { library, file: location.file().into(), line, column }
+    Location { library, file: location.file().into(), line, column }
 }
 
 /// The name of the library that an address belongs to, and the address within it.

@@ -34,10 +34,14 @@ pub fn best() -> Device {
 /// gets them anew, page by page, set to 0: that takes more than half of the time of the course's network.
 fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
-    keep_blocks(|parameter, bytes| {
-        // SAFETY: `mallopt` takes no pointers, accepts any numbers and locks the allocator, so it may be called at any time.
-        unsafe { libc::mallopt(parameter, bytes) == 1 }
-    });
+    keep_blocks(mallopt);
+}
+
+/// Sets a parameter of the allocator. Returns whether the allocator accepts the value.
+#[cfg(target_env = "gnu")]
+fn mallopt(parameter: libc::c_int, bytes: libc::c_int) -> bool {
+    // SAFETY: `mallopt` takes no pointers, accepts any numbers and locks the allocator, so it may be called at any time.
+    unsafe { libc::mallopt(parameter, bytes) == 1 }
 }
 
 /// Makes the allocator keep blocks up to the largest size that `set`, which takes a parameter and bytes, accepts.
@@ -119,9 +123,7 @@ mod tests {
 
     #[test]
     fn this_machine_grants_a_size() {
-        // SAFETY: `mallopt` takes no pointers, accepts any numbers and locks the allocator, so it may be called at any time.
-        keep_blocks(|parameter, bytes| unsafe { libc::mallopt(parameter, bytes) == 1 });
-        // SAFETY: as above.
-        assert_eq!(unsafe { libc::mallopt(M_MMAP_THRESHOLD, 32 * MIB) }, 1);
+        keep_blocks(mallopt);
+        assert!(mallopt(M_MMAP_THRESHOLD, 32 * MIB));
     }
 }

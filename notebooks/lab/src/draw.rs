@@ -18,9 +18,9 @@
 //! ```
 
 use crate::data::ways_to_write;
-use crate::plot::Palette;
+use crate::plot::Colormap;
 use crate::{Result, display::Display};
-use ::ops::parameters::PARAMETERS;
+use ::ops::network::PARAMETERS;
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use candle_core::{DType, Device};
@@ -41,8 +41,8 @@ pub fn pad(weights: &VarMap) -> Result<Display> {
         (*x, *y) = ((LEFT + *x * WIDTH).round(), (TOP + *y * HEIGHT).round());
     }
     let samples = serde_json::to_string(&samples)?;
-    let palette = Palette::Rising { most: 1.0 };
-    let colors = (0..=100).flat_map(|percent| palette.on(percent as f32 / 100.0, [0; 3]));
+    let colormap = Colormap::Rising { most: 1.0 };
+    let colors = (0..=100).flat_map(|percent| colormap.on(percent as f32 / 100.0, [0; 3]));
     let colors: String = colors.map(|part| format!("{part:02x}")).collect();
     let html = format!(
         "<div class=\"lab-pad\" data-weights=\"{}\" data-samples=\"{samples}\" data-colors=\"{colors}\">{FALLBACK}</div>\n\

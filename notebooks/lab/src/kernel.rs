@@ -151,13 +151,13 @@ impl<T> Returns for fn() -> T {
     type Type = T;
 }
 
-fn report_error(message: String, causes: Vec<String>, place: &Location) {
+fn report_error(message: String, causes: Vec<String>, location: &Location) {
     control::send(&Event::Failure(Failure {
         name: "Error".into(),
         otherwise: format!("{message}\n"),
         causes,
         message,
-        place: Some(backtrace::place(place)),
+        location: Some(backtrace::location(location)),
         frames: backtrace::frames(),
     }));
 }
@@ -171,7 +171,7 @@ fn report_panics() {
             otherwise: format!("panic: {message}\n"),
             message,
             causes: Vec::new(),
-            place: panic.location().map(backtrace::place),
+            location: panic.location().map(backtrace::location),
             frames: backtrace::frames(),
         }));
     }));

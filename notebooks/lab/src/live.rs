@@ -12,16 +12,16 @@ const SHARE: u32 = 20;
 
 /// One such output.
 pub struct Live {
-    pub place: Place,
+    pub mode: Mode,
     interval: Duration,
     next: Instant,
     /// Anything at all.
     pub shown: bool,
 }
 
-/// Where it is shown.
+/// How it changes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Place {
+pub enum Mode {
     /// A display with this id, which the kernel can replace.
     Display(String),
     /// The last line of a terminal.
@@ -33,12 +33,12 @@ pub enum Place {
 impl Live {
     /// One that is redrawn once in an interval at most.
     pub fn new(interval: Duration) -> Self {
-        let place = match Target::from_env() {
-            Target::Taper => Place::Display(new_id()),
-            Target::Terminal if stdout().is_terminal() => Place::Terminal,
-            _ => Place::Lines,
+        let mode = match Target::from_env() {
+            Target::Taper => Mode::Display(new_id()),
+            Target::Terminal if stdout().is_terminal() => Mode::Terminal,
+            _ => Mode::Lines,
         };
-        Self { place, interval, next: Instant::now(), shown: false }
+        Self { mode, interval, next: Instant::now(), shown: false }
     }
 
     /// Whether it is time to draw again; cheap, to be asked all the time.
@@ -55,10 +55,10 @@ impl Live {
     pub fn show(&mut self, draw: impl FnOnce() -> Display) {
         let start = Instant::now();
         let display = draw();
-        match &self.place {
-            Place::Display(id) if self.shown => display.update(id),
-            Place::Display(id) => display.show_as(id),
-            Place::Terminal | Place::Lines => display.show(),
+        match &self.mode {
+            Mode::Display(id) if self.shown => display.update(id),
+            Mode::Display(id) => display.show_as(id),
+            Mode::Terminal | Mode::Lines => display.show(),
         }
         self.shown = true;
         self.rest(self.interval.max(start.elapsed() * SHARE));
@@ -66,8 +66,8 @@ impl Live {
 
     /// Writes a line; on a terminal, with `replaceable`, one that the next line overwrites.
     pub fn line(&mut self, text: &str, replaceable: bool) {
-        match self.place {
-            Place::Terminal => write(&format!("\r{text}\x1b[K{}", if replaceable { "" } else { "\n" })),
+        match self.mode {
+            Mode::Terminal => write(&format!("\r{text}\x1b[K{}", if replaceable { "" } else { "\n" })),
             _ => write(&format!("{text}\n")),
         }
         self.shown = true;

@@ -1,7 +1,7 @@
 //! A progress bar around a loop.
 
 use crate::display::Display;
-use crate::live::{Live, Place};
+use crate::live::{Live, Mode};
 use crate::plot::escape;
 use crate::{Interrupted, check_interrupt, pace};
 use std::panic::resume_unwind;
@@ -96,10 +96,10 @@ impl Bar {
             return;
         }
         let start = *self.start.get_or_insert(now);
-        match self.live.place {
-            Place::Display(_) | Place::Terminal => self.draw(None),
-            Place::Lines if now - start < LINE_INTERVAL => self.live.rest(LINE_INTERVAL),
-            Place::Lines => self.tell((now - start).as_secs()),
+        match self.live.mode {
+            Mode::Display(_) | Mode::Terminal => self.draw(None),
+            Mode::Lines if now - start < LINE_INTERVAL => self.live.rest(LINE_INTERVAL),
+            Mode::Lines => self.tell((now - start).as_secs()),
         }
     }
 
@@ -142,8 +142,8 @@ impl Bar {
         };
         let text = [&[text][..], &numbers].concat().join(", ");
         let html = [&[html][..], &numbers].concat().join(", ");
-        match live.place {
-            Place::Display(_) => live.show(|| Display::html(&format!("<div>{html}</div>")).alt(&text)),
+        match live.mode {
+            Mode::Display(_) => live.show(|| Display::html(&format!("<div>{html}</div>")).alt(&text)),
             _ => live.line(&text, end.is_none()),
         }
     }

@@ -71,7 +71,7 @@ pub struct Built {
 /// Builds the package in the folder `package`, with the target folder `target`.
 ///
 /// # Errors
-/// When a dependency cannot be downloaded or compiled, with what cargo says, or when the build is interrupted.
+/// When a dependency cannot be downloaded or compiled (the error has cargo's message), or when the build is interrupted.
 pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built> {
     let mut progress = Progress::default();
     let metadata = describe(package, orders, &mut progress)?;

@@ -52,7 +52,7 @@ const MISSING: [(&str, &str); 8] = [
         "protoc is missing: install it, for example with `apt install protobuf-compiler`",
     ),
 ];
-/// How cargo names the packages that taper has made, in the chain of those that need something.
+/// How cargo names the packages that taper generates, where it lists which package requires which.
 const OWN: [&str; 2] = ["required by package `set v0.0.0 (", "required by package `warm v0.0.0 ("];
 /// cargo's messages when it cannot reach a registry.
 const NETWORK: [&str; 6] = [

@@ -227,7 +227,8 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
             .context("cannot run rustc")
     };
     let linker = format!("-Clinker={}", write_linker(folder)?.display());
-    // A part of a C library that nobody needs may itself need what is not there.
+    // Linking all of a C library can fail, because parts that nobody calls may refer to symbols that no library defines. Then
+    // only what is called is linked.
     if !cfg!(target_os = "linux") || !run(Some(linker))?.status.success() {
         let output = run(None)?;
         if !output.status.success() {
@@ -237,8 +238,9 @@ fn link(environment: &Environment, folder: &Path, new: &[Crate], orders: &Orders
     Ok(SetLibrary { name, path, crates: new.to_vec(), is_local: false })
 }
 
-/// A linker for sets. Cells call what crates have written in C, directly or by an inlined function. rustc would leave out of a
-/// shared library what Rust itself does not call, and would not export the rest: so all of each crate is linked, and exported.
+/// The linker of sets. Cells may call the C functions of a crate, directly or through an inlined Rust function. rustc would
+/// leave those that no Rust code calls out of a shared library, and would not export the others. So this script links all of
+/// each crate, and exports it.
 const LINKER: &str = "#!/bin/sh
 for argument do
   shift
@@ -252,7 +254,7 @@ done
 exec cc \"$@\"
 ";
 
-/// Writes the linker into a folder; returns where it is.
+/// Writes the linker to a folder; returns its path.
 fn write_linker(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("linker.sh");
     files::write(&path, LINKER)?;

@@ -1,7 +1,7 @@
-//! What environments and sets take up in the cache, and when they were used last.
+//! The sets in the cache: what they take up, when they were last used, and their removal.
 //!
-//! A session holds a shared lock on the file `used` in each folder that its cells are linked with. What somebody holds is not
-//! removed; the time at which the file was changed is that of the last use.
+//! A session holds a shared lock on the file `used` in each folder that its cells are linked with. A folder is not removed
+//! while a session holds the lock. The modification time of the file is the time of the last use.
 
 use super::home::Home;
 use super::{DESCRIPTION, Environment};
@@ -14,15 +14,15 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The file that is locked by those who use the folder that it is in.
+/// The file that sessions lock in the folders that they use.
 const USED: &str = "used";
 
-/// Keeps what a session is linked with from being removed.
+/// Keeps the libraries that a session is linked with from being removed.
 pub struct Hold(#[allow(dead_code, reason = "files are unlocked when they are closed")] Vec<File>);
 
 impl Environment {
-    /// Takes note that it is used, as long as the result lives. In a shared install, which users only read, nothing is ever
-    /// removed.
+    /// Marks the environment as in use for as long as the result lives. That fails silently in a shared install, which users
+    /// can only read; nothing is ever removed there.
     pub fn hold(&self) -> Hold {
         let libraries = self.sets.iter().map(|set| set.path.as_path()).chain([self.library.as_path()]);
         let folders: BTreeSet<&Path> =
@@ -43,16 +43,16 @@ pub struct Stored {
     /// The `:dep` lines of a set. `None` for an environment of another version.
     pub lines: Option<Vec<String>>,
     folder: PathBuf,
-    /// What its own files take up, in bytes. For a set, crates that others use as well are not counted.
+    /// The size of its own files in bytes; for a set without the crates that it shares with others.
     pub size: u64,
-    /// When a session was linked with it last.
+    /// When a session last began to use it.
     pub last_use: SystemTime,
-    /// Whether a session is.
+    /// Whether a session is using it.
     pub is_in_use: bool,
 }
 
-/// The sets in a folder of environments, and the environments that this program does not use with this toolchain. Those that
-/// were used last come first.
+/// The sets in a folder of environments, and the environments that this program does not use with this toolchain, the most
+/// recently used first.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -116,7 +116,7 @@ pub fn is_built_elsewhere(environments: &Path, lines: &toml::Table, own: &Path) 
 }
 
 impl Stored {
-    /// How long nobody has used it.
+    /// The time since the last use.
     pub fn unused_for(&self) -> Duration {
         self.last_use.elapsed().unwrap_or_default()
     }
@@ -126,7 +126,7 @@ impl Stored {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self) -> Result<bool> {
-        // Whoever begins to use it while it is being removed waits for a build then.
+        // A session that begins to use it during the removal finds it incomplete, and builds it again.
         let now =
             if self.lines.is_some() { set(self.folder.clone()) } else { environment(self.folder.clone()) };
         if now.is_some_and(|now| now.is_in_use) {
@@ -138,15 +138,16 @@ impl Stored {
     }
 }
 
-/// Removes the compiled crates that no environment and no set needs any more; returns how many bytes they took up.
+/// Removes the compiled crates that no environment and no set needs any more, except where a build is running; returns how
+/// many bytes they took up.
 ///
 /// # Errors
-/// When one of them cannot be removed, or a build is going on.
+/// When one of them cannot be removed.
 pub fn sweep(environments: &Path) -> Result<u64> {
     let mut freed = 0;
     for root in files::subfolders(&files::canonical(environments))? {
         let Ok(lock) = File::create(root.join("lock")) else { continue };
-        // Somebody builds there.
+        // Another process is building there.
         if lock.try_lock().is_err() {
             continue;
         }
@@ -172,7 +173,7 @@ pub fn sweep(environments: &Path) -> Result<u64> {
                 }
             }
         }
-        // Those for the machine that compiles, which procedural macros and build scripts need, are in the folder without a target.
+        // The crates in this folder are for the host: procedural macros and build scripts need them.
         folders.retain(|folder| !folder.ends_with("target/debug/deps"));
         for file in folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
             let path = file.path();
@@ -215,7 +216,7 @@ mod tests {
         assert!(found.is_in_use && !found.remove().unwrap());
         assert!((100..110).contains(&found.unused_for().as_secs()));
         drop(used);
-        // A test next to this one may be starting a program, which has a copy of the open file until it begins.
+        // Another test may be starting a program, which inherits the open file until it calls `exec`.
         let mut removed = found.remove().unwrap();
         for _ in 0..100 {
             removed = removed || found.remove().unwrap();

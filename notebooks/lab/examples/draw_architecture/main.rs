@@ -47,8 +47,8 @@ fn png(frame: &[[u8; 3]], palette: &Palette) -> lab::Result<Vec<u8>> {
     encoder.set_compression(Compression::High);
     encoder.set_filter(Filter::NoFilter);
     let mut writer = encoder.write_header()?;
-    let places: Vec<u8> = frame.iter().map(|color| palette.place(color)).collect();
-    writer.write_image_data(&places)?;
+    let indices: Vec<u8> = frame.iter().map(|color| palette.index(color)).collect();
+    writer.write_image_data(&indices)?;
     writer.finish()?;
     Ok(file)
 }

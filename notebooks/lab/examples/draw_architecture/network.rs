@@ -1,5 +1,6 @@
 //! The trained network, and its values for one digit.
 
+use ::ops::network::Network;
 use lab::candle_core::{D, DType, Device, Result, Tensor};
 use lab::data;
 use lab::nn::{self, Module, Optimizer};
@@ -75,26 +76,22 @@ pub fn journey(device: &Device) -> lab::Result<Journey> {
     let digits = data::mnist()?;
     let variables = nn::VarMap::new();
     let weights = nn::VarBuilder::from_varmap(&variables, DType::F32, device);
-    let block1 = nn::conv_block(1, 32, 3, 2, weights.pp("conv1"))?;
-    let block2 = nn::conv_block(32, 64, 3, 2, weights.pp("conv2"))?;
-    let dropout = nn::Dropout::new(0.5, SEED);
-    let dense = nn::linear(1600, 10, weights.pp("dense"))?;
+    let network = Network::new(&weights, SEED)?;
     init::seed(&variables, SEED)?;
     let settings = nn::ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
     let mut adam = nn::AdamW::new(variables.all_vars(), settings)?;
     for epoch in 0..EPOCHS {
         for batch in digits.train.batches(BATCH, SEED + epoch, device) {
             let (images, labels) = batch?;
-            let x = block2.forward(&block1.forward(&images)?)?.flatten_from(1)?;
-            let logits = dense.forward(&dropout.forward(&x, true)?)?;
-            adam.backward_step(&ops::cross_entropy(&logits, &labels)?)?;
+            adam.backward_step(&ops::cross_entropy(&network.forward(&images, true)?, &labels)?)?;
         }
     }
 
     // Once more for one digit, layer by layer.
+    let Network { block1, block2, dropout, dense } = &network;
     let config = nn::Conv2dConfig::default();
-    let [convolution1, convolution2] = [&block1, &block2]
-        .map(|block| nn::Conv2d::new(block.weight().clone(), block.bias().cloned(), config));
+    let [convolution1, convolution2] =
+        [block1, block2].map(|block| nn::Conv2d::new(block.weight().clone(), block.bias().cloned(), config));
     let input = digits.test.take(DIGIT + 1).images(device)?.narrow(0, DIGIT, 1)?;
     let conv1 = ops::relu(&convolution1.forward(&input)?)?;
     let pool1 = ops::max_pool2d(&conv1, 2)?;

@@ -29,15 +29,15 @@ impl Palette {
             }
             near += 4;
         };
-        let place = |color: &[u8; 3]| {
-            let places = 0..colors.len();
-            places.min_by_key(|&place| distance(color, &colors[place])).unwrap_or(0) as u8
+        let index = |color: &[u8; 3]| {
+            let indices = 0..colors.len();
+            indices.min_by_key(|&index| distance(color, &colors[index])).unwrap_or(0) as u8
         };
-        let nearest = frequent.iter().map(|(color, _)| (*color, place(color))).collect();
+        let nearest = frequent.iter().map(|(color, _)| (*color, index(color))).collect();
         Self { colors, nearest }
     }
 
-    pub fn place(&self, color: &[u8; 3]) -> u8 {
+    pub fn index(&self, color: &[u8; 3]) -> u8 {
         self.nearest[color]
     }
 }

@@ -1,7 +1,7 @@
-//! What the process that runs the cells says to the kernel.
+//! The messages of the process that runs the cells to the kernel.
 //!
-//! What is shown must keep its place among the text that cells print, so a [`Request`] travels on the standard output,
-//! marked by a word that is new in each session. Everything else is an [`Event`], on a channel of its own that no cell prints
+//! Displays must stay in order with the text that cells print, so a [`Request`] is written to the standard output, marked
+//! with a secret word that is new in each session. Everything else is an [`Event`], on a channel of its own that no cell prints
 //! to. `lab` writes both, and the kernel reads them.
 //!
 //! ```
@@ -21,10 +21,10 @@ use serde_json::{Map, Value};
 /// The environment variable that holds the session's word. It is set when the kernel understands these lines.
 pub const ENV: &str = "TAPER_DISPLAY";
 
-/// What a request starts with, before the session's word. It may come after other text on its line; a newline ends it.
+/// The start of a request, before the session's word. It may follow other text on the same line; a newline ends the request.
 pub const PREFIX: &str = "\u{1e}TAPER ";
 
-/// Something to show.
+/// A request to change what the cell shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
@@ -44,7 +44,7 @@ pub enum Request {
     },
     /// Empty the cell's output.
     ClearOutput {
-        /// Whether only when the next output comes.
+        /// Whether to wait for the next output, and empty it only then.
         wait: bool,
     },
 }
@@ -58,7 +58,7 @@ pub enum Event {
         /// The path of the library that was compiled from the cell.
         library: String,
     },
-    /// The reason in case the cell now fails.
+    /// A panic or an error. If the cell fails next, this is the reason.
     Failure(Failure),
     /// The cell panicked.
     Panicked,
@@ -88,21 +88,21 @@ pub enum Event {
 pub struct Failure {
     /// What kind of error it is, such as `panic`.
     pub name: String,
-    /// What it says of itself.
+    /// Its message.
     pub message: String,
     /// The errors that caused it, the nearest first.
     pub causes: Vec<String>,
     /// Where it happened.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// The calls that led there, the innermost first.
     pub frames: Vec<Frame>,
-    /// What to print on the standard error if the cell does not fail.
+    /// The text for the standard error if the cell does not fail.
     pub otherwise: String,
 }
 
-/// A place in a source file.
+/// A location in a source file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Location {
     /// The path of the library that was compiled from it.
     pub library: Option<String>,
     /// The path of the file.
@@ -118,7 +118,7 @@ pub struct Place {
 pub struct Frame {
     /// The path of the library.
     pub library: String,
-    /// The distance of the instruction from where the library is loaded, in bytes.
+    /// The offset of the instruction from the address at which the library is loaded, in bytes.
     pub offset: u64,
 }
 

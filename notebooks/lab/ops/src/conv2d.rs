@@ -7,12 +7,11 @@ mod places;
 mod size;
 pub(super) mod tile;
 
-pub(super) use backward::backward;
+pub(super) use backward::gradients;
 pub(super) use forward::{pack, taps};
-pub(super) use places::Gradient;
 pub(super) use size::Size;
 
-use super::{contiguous, has_kernel, is_half, relu, values};
+use super::{contiguous, has_kernel, is_half, relu};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use candle_nn::Conv2dConfig;
@@ -41,11 +40,11 @@ pub fn conv2d(
 /// input channels gives one group of output channels: `weight` is `[c_out, c_in / groups, k_h, k_w]`. A dilation of d spreads
 /// the kernel: its values lie d pixels apart, so that it covers d · (k_h - 1) + 1 rows.
 ///
-/// The gradient of candle 0.11.1's own `Tensor::conv2d` is an error where the stride does not divide what padding, dilation
-/// and kernel leave of the image.
+/// The gradient of candle 0.11.1's own `Tensor::conv2d` is an error for many sizes where the stride does not divide
+/// height + 2 · padding - dilation · (k_h - 1) - 1.
 ///
 /// # Errors
-/// As of [`conv2d`], and when the channels do not divide into the groups.
+/// Those of [`conv2d`], and when the channels do not divide into the groups.
 pub fn conv2d_with_config(
     x: &Tensor,
     weight: &Tensor,
@@ -59,7 +58,7 @@ pub fn conv2d_with_config(
 /// registers, and no gradient is kept between the two.
 ///
 /// # Errors
-/// As of [`conv2d`].
+/// Those of [`conv2d`].
 pub fn conv2d_relu(
     x: &Tensor,
     weight: &Tensor,
@@ -73,7 +72,7 @@ pub fn conv2d_relu(
 /// [`conv2d_with_config`] followed by [`relu`](crate::relu()), in one operation as in [`conv2d_relu`].
 ///
 /// # Errors
-/// As of [`conv2d_with_config`].
+/// Those of [`conv2d_with_config`].
 pub fn conv2d_relu_with_config(
     x: &Tensor,
     weight: &Tensor,
@@ -83,7 +82,7 @@ pub fn conv2d_relu_with_config(
     convolve("conv2d_relu", x, weight, bias, config, true)
 }
 
-/// The convolution. `op` is what errors call it.
+/// The convolution. `op` is its name in errors.
 fn convolve(
     op: &'static str,
     x: &Tensor,
@@ -152,7 +151,7 @@ fn composed(
     let Some(bias) = bias else { return Ok(y) };
     let bias = bias.reshape((1, size.c_out, 1, 1))?;
     if is_half(&y) {
-        // The gradient of the bias sums over all images and places, which half precision cannot.
+        // The gradient of the bias is a sum over all images and places, for which half precision is too coarse.
         let wide = y.to_dtype(DType::F32)?.broadcast_add(&bias.to_dtype(DType::F32)?)?;
         return wide.to_dtype(y.dtype());
     }
@@ -196,17 +195,7 @@ impl CustomOp3 for Conv2d {
         y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        check_interrupt()?;
-        let dy = dy.contiguous()?;
-        let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
-        let (y, dy) = (y.as_slice::<f32>()?, dy.as_slice::<f32>()?);
         let places: Vec<u32> = (0..).take(self.size.pixels()).collect();
-        let gradient = |output: usize| {
-            let this = output * places.len()..(output + 1) * places.len();
-            let relu = self.has_relu.then(|| &y[this.clone()]);
-            Gradient { dy: &dy[this], relu, places: &places }
-        };
-        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
-        backward(x_values, weight_values, x.track_op(), &self.size, gradient).of(x, weight, bias)
+        gradients((x, weight, bias), (y, dy), &self.size, self.has_relu, |_| &places)
     }
 }

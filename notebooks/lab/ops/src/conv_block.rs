@@ -2,17 +2,16 @@
 
 mod forward;
 
-use super::conv2d::{Gradient, Size, apply, backward};
-use super::{contiguous, conv2d_relu, has_kernel, is_half, max_pool2d, values};
+use super::conv2d::{Size, apply, gradients};
+use super::{contiguous, conv2d_relu, has_kernel, is_half, max_pool2d};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use candle_nn::Conv2dConfig;
 use std::sync::OnceLock;
 
 /// [`conv2d_relu`](crate::conv2d_relu()) without padding at stride 1, followed by [`max_pool2d`](crate::max_pool2d()), in one
-/// operation:
-/// `x` `[batch, c_in, height, width]` to `[batch, c_out, rows / window, columns / window]`, with rows and columns as of
-/// the convolution.
+/// operation: `x` `[batch, c_in, height, width]` to `[batch, c_out, rows / window, columns / window]`, where rows and columns
+/// are those of the convolution.
 ///
 /// # Errors
 /// When shapes, types or devices do not match, or no kernel or window fits.
@@ -78,20 +77,11 @@ impl CustomOp3 for ConvBlock {
         y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        check_interrupt()?;
         let Some(largest) = self.largest.get() else {
             bail!("{}: expected a forward pass before the gradient", self.name());
         };
-        let dy = dy.contiguous()?;
-        let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
-        let (y, dy) = (y.as_slice::<f32>()?, dy.as_slice::<f32>()?);
         let windows = (self.size.rows / self.window) * (self.size.columns / self.window);
-        let gradient = |output: usize| {
-            let this = output * windows..(output + 1) * windows;
-            let relu = Some(&y[this.clone()]);
-            Gradient { dy: &dy[this.clone()], relu, places: &largest[this] }
-        };
-        let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
-        backward(x_values, weight_values, x.track_op(), &self.size, gradient).of(x, weight, bias)
+        let places = |output: usize| &largest[output * windows..][..windows];
+        gradients((x, weight, bias), (y, dy), &self.size, true, places)
     }
 }

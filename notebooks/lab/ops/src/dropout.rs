@@ -38,7 +38,7 @@ struct Dropout {
 }
 
 impl Dropout {
-    /// Drops from the values and, in the backward pass, the same ones from their gradient.
+    /// Applies the mask to the values or, in the backward pass, to their gradient.
     fn apply(&self, x: &[f32]) -> Vec<f32> {
         let scale = 1.0 / (1.0 - self.p);
         // How many of the 2³² random numbers drop a value.

@@ -1,4 +1,4 @@
-//! The flag by which long work learns that the user wants it to end.
+//! The flag that tells long-running work that the user has interrupted it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;

@@ -12,10 +12,10 @@ mod cross_entropy;
 mod dropout;
 pub mod interrupt;
 mod max_pool2d;
+pub mod network;
 pub mod nn;
 mod norm;
 mod output;
-pub mod parameters;
 mod processor;
 pub mod random;
 mod relu;
@@ -59,12 +59,12 @@ fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
-/// Whether the tensor is of half precision, in which no sum should be made.
+/// Whether the tensor is of half precision, which is too coarse for sums.
 fn is_half(x: &Tensor) -> bool {
     matches!(x.dtype(), DType::F16 | DType::BF16)
 }
 
-/// `operation` of `x`, in `f32` if it is of half precision, with a result of the type of `x`.
+/// Applies `operation` to `x`, in `f32` if `x` is of half precision. The result has the type of `x`.
 fn in_f32(x: &Tensor, operation: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     if is_half(x) { operation(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype()) } else { operation(x) }
 }

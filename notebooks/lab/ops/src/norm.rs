@@ -24,7 +24,7 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, eps: f64) 
 /// candle 0.11.1's own `rms_norm` gives no gradient, without an error.
 ///
 /// # Errors
-/// As of [`layer_norm`].
+/// Those of [`layer_norm`].
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     normalize(x, weight, None, Norm { op: "rms_norm", centered: false, eps })
 }

@@ -3,9 +3,9 @@
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A vector that several threads fill, each its own chunks.
+/// A vector that several threads fill, each in chunks of its own.
 ///
-/// `vec![0.0; len]` would do, but a single thread would write all of it, long before the values come.
+/// `vec![0.0; len]` would do, but there a single thread would have to fill all of the memory with zeros first.
 pub struct Output<T> {
     values: Vec<T>,
     len: usize,

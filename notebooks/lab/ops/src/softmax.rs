@@ -22,7 +22,7 @@ pub fn softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
 /// a probability is too small for its type.
 ///
 /// # Errors
-/// As of [`softmax`].
+/// Those of [`softmax`].
 pub fn log_softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
     along("log_softmax", x, dim, LogSoftmax, composed_log_softmax)
 }

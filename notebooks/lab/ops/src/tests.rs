@@ -4,6 +4,7 @@ mod binary_cross_entropy;
 mod candle;
 mod conv2d;
 mod half;
+mod network;
 mod norm;
 mod pytorch;
 mod softmax;

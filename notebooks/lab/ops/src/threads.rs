@@ -5,8 +5,8 @@ use parallel::Team;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long a thread without work stays awake. Waking it takes as long as a sixth of an operation of the course's network,
-/// and the operations of a network follow each other closely.
+/// How long a thread without work stays awake. The operations of a network follow each other closely, and waking a thread
+/// takes a sixth of the time of an operation of the course's network.
 const AWAKE: Duration = Duration::from_millis(1);
 
 /// [`Team::for_each`] on the threads of this process.

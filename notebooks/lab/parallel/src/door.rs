@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-/// What a panic has thrown.
+/// The payload of a panic.
 pub type Panic = Box<dyn Any + Send>;
 
 /// The owner's end of a [`Door`]. It closes the door at the latest when it is dropped, within the lifetime of the work.
@@ -19,12 +19,12 @@ pub struct Help<'a> {
     work: PhantomData<&'a ()>,
 }
 
-/// What leads other threads to the work, for as long as it is open.
+/// Gives other threads access to the work for as long as it is open.
 pub struct Door {
     work: Work,
     /// How many threads are inside, and the bit [`CLOSED`].
     state: AtomicUsize,
-    /// Of a thread inside, for the owner.
+    /// The panic of a thread inside, for the owner.
     panic: Mutex<Option<Panic>>,
 }
 
@@ -34,7 +34,7 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 struct Work(*const (dyn Fn(usize) + Sync));
 
 // SAFETY: the pointer is used by `Door::enter` alone, as a shared reference, and what it points to is `Sync`, so any thread
-// may call it. That it is still there is proved in `enter`.
+// may call it. `enter` proves that it is still alive.
 unsafe impl Send for Work {}
 // SAFETY: as for `Send`: a shared `Work` gives access to nothing but calls of a function that is `Sync`.
 unsafe impl Sync for Work {}
@@ -51,7 +51,7 @@ impl<'a> Help<'a> {
         Self { door: Arc::new(door), work: PhantomData }
     }
 
-    /// For other threads to enter by.
+    /// The door, by which other threads enter.
     pub fn door(&self) -> &Arc<Door> {
         &self.door
     }
@@ -88,9 +88,9 @@ impl Door {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
-    /// Lets nobody in any more, and waits until nobody is inside.
+    /// Keeps further threads out, and waits until nobody is inside.
     fn close(&self) {
-        /// For so long the others are about to be done; after that something keeps them from the processor.
+        /// Threads inside are usually done within so many spins. Otherwise they have lost the processor, so yield it to them.
         const SPINS: usize = 10_000;
         self.state.fetch_or(CLOSED, Ordering::Relaxed);
         let mut spins = 0;

@@ -1,4 +1,4 @@
-//! A team of threads that shares the items of an operation, for operations that follow each other closely.
+//! A pool of threads that share the items of an operation, for short operations that follow each other closely.
 //!
 //! `models.rs` has loom try all orders in which threads may hand out work, join in, finish, panic and end.
 
@@ -21,14 +21,14 @@ use sync::{Arc, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, MutexGuard, Ti
 /// Threads that wait for work, and end when this is dropped.
 pub struct Team {
     shared: Arc<Shared>,
-    /// How many threads are to help the one that calls.
+    /// The number of threads that help the calling one.
     helpers: usize,
     handles: Vec<JoinHandle<()>>,
 }
 
 impl Team {
-    /// A team of so many threads, one of which is the one that calls. A thread that is done stays awake for the duration
-    /// `awake`, since waking it takes longer than many operations; it yields to others all the while.
+    /// A team of `threads`, including the calling one. A thread without work stays awake for the duration `awake`, because
+    /// waking it would take longer than many operations; meanwhile it yields to others.
     pub fn new(threads: usize, awake: Duration) -> Self {
         let helpers = threads.saturating_sub(1);
         let shared = Arc::new(Shared {
@@ -41,17 +41,17 @@ impl Team {
             let shared = Arc::clone(&shared);
             Builder::new().spawn(move || shared.help(helper))
         };
-        // Where no thread can be had, the others do its share.
+        // If a thread cannot be started, the others do its share.
         let handles = (1..=helpers).filter_map(|helper| spawn(helper).ok()).collect();
         Self { shared, helpers, handles }
     }
 
-    /// Calls `f` with each item, on all threads. Each has a share, the same part of the items every time, so that what it
-    /// has written in one operation is in its cache for the next. Threads that are done help the others. The calling thread
-    /// does its own share, and those that come late find nothing to do: on a busy machine nobody waits for them.
+    /// Calls `f` with each item, on all threads. Each thread begins with its own share, the same part of the items in every
+    /// call, so that what it wrote in one operation is still in its cache for the next. Then it helps the others. The calling
+    /// thread works too, and does not wait for threads that have not begun: on a busy machine those find nothing left to do.
     ///
     /// # Panics
-    /// When `f` does, on whichever thread; not before all threads have stopped.
+    /// When `f` panics on any thread, once all threads have stopped.
     pub fn for_each<I: Send>(&self, items: impl Iterator<Item = I>, f: impl Fn(I) + Sync) {
         let threads = 1 + self.helpers;
         let items: Vec<I> = items.collect();
@@ -71,7 +71,7 @@ impl Team {
         });
     }
 
-    /// Does the work on this thread, and on those others that come in time.
+    /// Does the work on this thread, and on the helpers that join in time.
     fn run(&self, work: &(dyn Fn(usize) + Sync)) {
         let help = Help::with(work);
         self.shared.call(help.door());
@@ -92,11 +92,11 @@ impl Drop for Team {
     }
 }
 
-/// What the helpers and those that call them share.
+/// The state that the helpers share with the threads that call them.
 struct Shared {
-    /// The last work that the helpers were called for. Work before that which they have not begun they have missed.
+    /// The latest work that the helpers were called for. Helpers skip earlier work that they have not begun.
     newest: Mutex<Option<Arc<Door>>>,
-    /// How often they were called, or [`ENDED`]. It changes only while `newest` is locked, but can be read without the lock.
+    /// The number of calls, or [`ENDED`]. It changes only while `newest` is locked, but can be read without the lock.
     calls: AtomicUsize,
     called: Condvar,
     awake: Duration,
@@ -120,7 +120,7 @@ impl Shared {
         self.called.notify_all();
     }
 
-    /// What each helper does, until the end.
+    /// The loop of each helper.
     fn help(&self, thread: usize) {
         let mut seen = 0;
         while let Some(door) = self.next(&mut seen) {
@@ -128,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// Waits until there have been more calls than those `seen`, and returns the work of the last.
+    /// Waits for a call after those that were `seen`, and returns the work of the latest; `None` at the end.
     fn next(&self, seen: &mut usize) -> Option<Arc<Door>> {
         let timer = Timer::start(self.awake);
         while self.calls.load(Ordering::Relaxed) == *seen && !timer.is_over() {
@@ -136,8 +136,9 @@ impl Shared {
         }
         let mut newest = lock(&self.newest);
         let mut calls = self.calls.load(Ordering::Relaxed);
-        // On a busy machine another process has had the processor. This thread would soon lose it again, and whoever waits
-        // for it would wait too. A thread that sleeps until it is called may keep the processor for longer.
+        // If a call has come after all, other processes kept this thread from the processor: the machine is busy. It may lose
+        // the processor again within the work, and the caller would have to wait for it. So it skips this call and sleeps: a
+        // thread that has slept may keep the processor for longer.
         if timer.is_over() && calls != ENDED {
             *seen = calls;
         }

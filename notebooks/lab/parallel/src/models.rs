@@ -1,13 +1,12 @@
-//! The team under loom, which runs each model in all orders that the steps of its threads may take, up to a number of forced
-//! switches, with every value that the memory model lets an atomic read return.
+//! Models of the team for loom, which runs each of them with all interleavings of its threads, up to a number of preemptions,
+//! and with every value that the memory model lets an atomic load return.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release -p parallel --lib
 //! ```
 //!
-//! loom reports two accesses to a [`Slot`] that are not ordered one after the other. So these models fail where a thread
-//! may still be inside when `for_each` returns, where what it has written may not be visible then, where an item is done
-//! twice or never, and where anybody waits for ever.
+//! loom reports unsynchronized accesses to a [`Slot`]. So a model fails if a thread may still be inside when `for_each`
+//! returns, if its writes may not be visible then, if an item is done twice or never, or if a thread waits for ever.
 
 use super::*;
 use loom::cell::UnsafeCell;
@@ -39,7 +38,7 @@ impl Slot {
 const SLEEPY: Duration = Duration::ZERO;
 const AWAKE: Duration = Duration::from_secs(1);
 
-/// Tries all orders with at most `switches` switches away from a thread that could have gone on.
+/// Explores all interleavings with at most `switches` preemptions: switches away from a thread that could go on.
 fn explore(
     switches: usize,
     team: impl Fn() -> Team + Send + Sync + 'static,
@@ -68,7 +67,7 @@ fn each_item_is_done_once_and_its_writes_are_seen_after_the_call() {
 
 #[test]
 fn two_helpers_and_the_caller_share_the_items() {
-    // Two helpers that never sleep could wait for each other for ever, in turns.
+    // Two helpers that never sleep could yield to each other for ever.
     explore(
         2,
         || Team::new(3, SLEEPY),

@@ -1,4 +1,4 @@
-//! What threads are made of: the standard library's own or, for `models.rs`, loom's, which tries every order of their steps.
+//! Threads and their synchronization: the standard library's or, for `models.rs`, loom's, which tries every interleaving.
 
 #[cfg(all(test, loom))]
 pub use loom::{

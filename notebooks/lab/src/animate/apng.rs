@@ -36,7 +36,7 @@ pub fn encode(frames: &[RgbImage], seconds: f64) -> Result<Vec<u8>> {
     for frame in frames {
         check_interrupt()?;
         match &palette {
-            Some(palette) => writer.write_image_data(&palette.places(frame))?,
+            Some(palette) => writer.write_image_data(&palette.indices(frame))?,
             None => writer.write_image_data(frame.as_raw())?,
         }
     }
@@ -46,32 +46,32 @@ pub fn encode(frames: &[RgbImage], seconds: f64) -> Result<Vec<u8>> {
 
 struct Palette {
     colors: Vec<[u8; 3]>,
-    place: HashMap<[u8; 3], u8>,
+    index: HashMap<[u8; 3], u8>,
 }
 
 impl Palette {
     /// The colours of the frames in order of appearance, unless there are more than 256.
     fn of(frames: &[RgbImage]) -> Option<Self> {
-        let mut palette = Self { colors: Vec::new(), place: HashMap::new() };
+        let mut palette = Self { colors: Vec::new(), index: HashMap::new() };
         let mut previous = None;
         for Rgb(color) in frames.iter().flat_map(|frame| frame.pixels()) {
             // Most pixels equal the one before, and need no search.
-            if previous.replace(color) != Some(color) && !palette.place.contains_key(color) {
-                palette.place.insert(*color, u8::try_from(palette.colors.len()).ok()?);
+            if previous.replace(color) != Some(color) && !palette.index.contains_key(color) {
+                palette.index.insert(*color, u8::try_from(palette.colors.len()).ok()?);
                 palette.colors.push(*color);
             }
         }
         Some(palette)
     }
 
-    fn places(&self, frame: &RgbImage) -> Vec<u8> {
-        let (mut color, mut place) = (self.colors[0], 0);
-        let place_of = |pixel: &Rgb<u8>| {
+    fn indices(&self, frame: &RgbImage) -> Vec<u8> {
+        let (mut color, mut index) = (self.colors[0], 0);
+        let index_of = |pixel: &Rgb<u8>| {
             if pixel.0 != color {
-                (color, place) = (pixel.0, self.place[&pixel.0]);
+                (color, index) = (pixel.0, self.index[&pixel.0]);
             }
-            place
+            index
         };
-        frame.pixels().map(place_of).collect()
+        frame.pixels().map(index_of).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Frames for animations of feature maps.
 
+use super::colormap::Colormap;
 use super::maps::Maps;
-use super::palette::Palette;
 use super::sheet::{Caption, GAP, Sheet};
 use crate::Result;
 use anyhow::ensure;
@@ -13,7 +13,7 @@ use image::{Rgb, RgbImage};
 /// frames. Errors name them by `title`.
 ///
 /// # Errors
-/// As of [`maps`](super::maps), and when there are no steps, or their shapes differ.
+/// Those of [`maps`](super::maps), and when there are no steps, or their shapes differ.
 pub fn frames(title: &str, steps: &[Tensor]) -> Result<Vec<RgbImage>> {
     ensure!(!steps.is_empty(), "no steps to draw in \"{title}\"");
     let first = steps[0].dims();
@@ -26,16 +26,16 @@ pub fn frames(title: &str, steps: &[Tensor]) -> Result<Vec<RgbImage>> {
     }
     let steps: Vec<Maps> = steps.iter().map(|step| Maps::new(title, step)).collect::<Result<_>>()?;
     let values: Vec<f32> = steps.iter().flat_map(|step| step.values.iter().copied()).collect();
-    let palette = Palette::of(&values);
+    let colormap = Colormap::of(&values);
     let longest = steps.iter().flat_map(|step| step.each().map(norm)).fold(0.0, f64::max);
-    Ok(steps.iter().map(|step| frame(step, palette, longest)).collect())
+    Ok(steps.iter().map(|step| frame(step, colormap, longest)).collect())
 }
 
 const BLACK: [u8; 3] = [0x11; 3];
 const TRACK: [u8; 3] = [0x40; 3];
 const BAR: [u8; 3] = [0xdd; 3];
 
-fn frame(maps: &Maps, palette: Palette, longest: f64) -> RgbImage {
+fn frame(maps: &Maps, colormap: Colormap, longest: f64) -> RgbImage {
     // The bars take the place of the captions of a sheet.
     let room: Vec<Caption> = maps.each().map(|_| Caption { text: "-".into(), framed: false }).collect();
     let sheet = Sheet::fitting(maps.size, &room);
@@ -52,7 +52,7 @@ fn frame(maps: &Maps, palette: Palette, longest: f64) -> RgbImage {
         let (left, top, zoom) = sheet.place(at);
         for (place, &value) in map.iter().enumerate() {
             let (x, y) = (place % maps.size.0, place / maps.size.0);
-            fill(left + x * zoom, top + y * zoom, zoom, zoom, palette.on(value, BLACK));
+            fill(left + x * zoom, top + y * zoom, zoom, zoom, colormap.on(value, BLACK));
         }
         let (side, below) = (maps.size.0 * zoom, top + maps.size.1 * zoom + 4);
         let share = if longest > 0.0 { norm(map) / longest } else { 0.0 };

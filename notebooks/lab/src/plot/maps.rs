@@ -1,6 +1,6 @@
 //! Matrices as small images: filters, feature maps and heat maps.
 
-use super::palette::Palette;
+use super::colormap::Colormap;
 use super::sheet::{self, Caption, MAX, Sheet};
 use super::svg::FONT;
 use crate::{Result, display::Display};
@@ -17,14 +17,14 @@ use candle_core::{DType, Tensor};
 /// neither 0 nor n.
 pub fn maps(title: &str, data: &str, maps: &Tensor, captions: &[String]) -> Result<Display> {
     let maps = Maps::new(title, maps)?;
-    draw(title, data, &maps, Palette::of(&maps.values), captions, |_| String::new())
+    draw(title, data, &maps, Colormap::of(&maps.values), captions, |_| String::new())
 }
 
 /// A heat map over each digit: `heat` and `digits` are `[n, height, width]`. Heat is orange above 0 and blue below, as in
 /// [`maps`]. The outline of the digit is drawn around the pixels that are at least half as bright as its brightest.
 ///
 /// # Errors
-/// As of [`maps`], and when the shapes differ.
+/// Those of [`maps`], and when the shapes differ.
 pub fn heat(title: &str, data: &str, heat: &Tensor, digits: &Tensor, captions: &[String]) -> Result<Display> {
     let shapes = (heat.dims(), digits.dims());
     ensure!(shapes.0 == shapes.1, "heat {:?} over digits {:?} in \"{title}\"", shapes.0, shapes.1);
@@ -37,7 +37,7 @@ pub fn heat(title: &str, data: &str, heat: &Tensor, digits: &Tensor, captions: &
             .collect();
         format!("<path d=\"{path}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\"/>\n")
     };
-    draw(title, data, &heat, Palette::signed(&heat.values), captions, outlines)
+    draw(title, data, &heat, Colormap::signed(&heat.values), captions, outlines)
 }
 
 /// Matrices of one size, with finite values.
@@ -76,7 +76,7 @@ fn draw(
     title: &str,
     data: &str,
     maps: &Maps,
-    palette: Palette,
+    colormap: Colormap,
     captions: &[String],
     over: impl Fn(&Sheet) -> String,
 ) -> Result<Display> {
@@ -86,8 +86,8 @@ fn draw(
     let captions: Vec<Caption> = (0..shown).map(|at| Caption { text: text(at), framed: false }).collect();
 
     let sheet = Sheet::fitting(maps.size, &captions);
-    let places = maps.each().map(|map| map.iter().map(|&value| palette.place(value)).collect());
-    let png = palette.png(sheet.arrange(Palette::BLANK, places))?;
+    let indices = maps.each().map(|map| map.iter().map(|&value| colormap.index(value)).collect());
+    let png = colormap.png(sheet.arrange(Colormap::BLANK, indices))?;
     let over = sheet.frames(|_| true, "stroke=\"currentColor\" stroke-opacity=\"0.4\"") + &over(&sheet);
 
     let title = format!("{title} ({data})");
@@ -99,19 +99,19 @@ fn draw(
     let list = if given == 0 { String::new() } else { format!(": {}", list.join("; ")) };
     let alt =
         format!("{title}, {shown} of {height} x {width}, from {} to {}{list}", number(low), number(high));
-    Ok(sheet.display(&title, &alt, &png, &captions, &over, ((300, 30), &scale(palette)?)))
+    Ok(sheet.display(&title, &alt, &png, &captions, &over, ((300, 30), &scale(colormap)?)))
 }
 
-/// The scale: the colours of the palette between the values of its ends, in 300 x 30 CSS pixels.
-fn scale(palette: Palette) -> Result<String> {
+/// The scale: the colours of the colormap between the values of its ends, in 300 x 30 CSS pixels.
+fn scale(colormap: Colormap) -> Result<String> {
     const STEPS: usize = 101;
     const WIDTH: usize = 180;
-    let (low, high) = palette.range();
+    let (low, high) = colormap.range();
     let share = |at| at as f32 / (STEPS - 1) as f32;
     // Not by their difference, which may be infinite.
     let value = |at| low * (1.0 - share(at)) + high * share(at);
-    let places = (0..STEPS).map(|at| palette.place(value(at))).collect();
-    let png = palette.png((STEPS as u32, 1, places))?;
+    let indices = (0..STEPS).map(|at| colormap.index(value(at))).collect();
+    let png = colormap.png((STEPS as u32, 1, indices))?;
     let left = 60;
     let bar = sheet::element((left, 8), (WIDTH, 12), &png);
     let texts = [("end", left - 8, low), ("start", left + WIDTH + 8, high)].map(|(anchor, x, value)| {

@@ -2,7 +2,7 @@
 
 use super::history::{Epoch, History, Score};
 use super::report::{Report, State};
-use crate::live::{Live, Place};
+use crate::live::{Live, Mode};
 use crate::{Interrupted, check_interrupt};
 use std::mem::take;
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ impl Panel {
     }
 
     fn in_place(&self) -> bool {
-        matches!(self.live.place, Place::Display(_))
+        matches!(self.live.mode, Mode::Display(_))
     }
 
     /// Draws at once when the user has interrupted. A panel may outlive its cell and go on in another one, where it needs an

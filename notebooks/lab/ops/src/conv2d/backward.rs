@@ -4,10 +4,12 @@ use super::patches::{Channel, Patches};
 use super::places::{Gradient, Places};
 use super::size::Size;
 use crate::aligned::Aligned;
+use crate::check_interrupt;
 use crate::output::Output;
 use crate::processor::arch;
 use crate::threads;
 use crate::transpose::transpose;
+use crate::values;
 use candle_core::{Result, Tensor};
 use pulp::{Simd, WithSimd};
 use std::sync::Mutex;
@@ -16,8 +18,31 @@ use std::sync::Mutex;
 /// depends on nothing else, so the sums are the same, bit for bit, however many threads there are.
 const IMAGES: usize = 8;
 
+/// The gradients of images, weight and bias, for candle's backward pass of an operation whose output `y` holds some values of
+/// a convolution, after ReLU if `has_relu` says so; `dy` is the gradient of `y`. `places` returns where in the convolution the
+/// values of output channel `o + c_out * n` come from.
+pub fn gradients<'a>(
+    (x, weight, bias): (&Tensor, &Tensor, &Tensor),
+    (y, dy): (&Tensor, &Tensor),
+    size: &Size,
+    has_relu: bool,
+    places: impl Fn(usize) -> &'a [u32] + Sync,
+) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    check_interrupt()?;
+    let dy = dy.contiguous()?;
+    let (x_values, weight_values, y, dy) = (values(x), values(weight), values(y), values(&dy));
+    let (y, dy) = (y.as_slice()?, dy.as_slice()?);
+    let gradient = |output: usize| {
+        let places = places(output);
+        let this = output * places.len()..(output + 1) * places.len();
+        Gradient { dy: &dy[this.clone()], relu: has_relu.then(|| &y[this]), places }
+    };
+    let (x_values, weight_values) = (x_values.as_slice()?, weight_values.as_slice()?);
+    backward(x_values, weight_values, x.track_op(), size, gradient).of(x, weight, bias)
+}
+
 /// The gradients of a convolution.
-pub struct Gradients {
+struct Gradients {
     /// `[batch, c_in, height, width]`.
     x: Option<Vec<f32>>,
     /// `[c_out, c_in, k_h, k_w]`.
@@ -27,9 +52,9 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// As tensors, for candle's backward pass. It panics if a gradient that it needs is missing, and stores those of tensors
-    /// that it does not track, in vain.
-    pub fn of(
+    /// As tensors. candle's backward pass panics if a gradient that it needs is missing, and stores those of tensors that it
+    /// does not track, in vain.
+    fn of(
         self,
         x: &Tensor,
         weight: &Tensor,
@@ -50,7 +75,7 @@ impl Gradients {
 ///
 /// Before a ReLU or a pool most of dy is 0. So the places where it is not 0 are listed, and the part of the image under the
 /// kernel is visited for each of them, see [`Patches`]. `gradient` returns dy of output channel `o + c_out * n`.
-pub fn backward<'a>(
+fn backward<'a>(
     x: &[f32],
     weight: &[f32],
     wants_x: bool,
@@ -122,7 +147,7 @@ struct Chunk<'a, G> {
 /// One image of a chunk.
 struct Step<'a, 'b, G> {
     chunk: &'b mut Chunk<'a, G>,
-    /// Of the image in the batch.
+    /// The index of the image in the batch.
     index: usize,
     x: &'b [f32],
     dx: Option<&'b mut [f32]>,

@@ -38,7 +38,7 @@ pub struct Patches {
     padded_piece: usize,
     /// The index where each vector of the kernel starts, relative to the corner, in ascending order.
     vectors: Vec<usize>,
-    /// The number of values of a kernel with the zeros.
+    /// The number of values of a packed kernel, with the zeros after its pieces.
     pub packed: usize,
     /// The number of values of an image and of one more vector, since the last vector may reach beyond the image.
     pub image: usize,
@@ -188,7 +188,7 @@ impl<V: Pod> Group<'_, V> {
     /// [`visit`](Self::visit) for `N` vectors.
     ///
     /// # Safety
-    /// As of [`visit`](Self::visit).
+    /// As for [`visit`](Self::visit).
     #[inline(always)]
     unsafe fn visit_all<S: Simd<f32s = V>, const N: usize, const DX: bool>(self, simd: S) -> f32 {
         let vectors: [usize; N] = self.vectors.try_into().expect("the caller has counted them");

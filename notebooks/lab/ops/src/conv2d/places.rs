@@ -46,7 +46,7 @@ impl Places {
         self.places[..self.len].iter().copied().zip(self.gradients[..self.len].iter().copied())
     }
 
-    /// Takes the places where the gradient is not 0.
+    /// Lists the places where the gradient is not 0.
     pub fn list(&mut self, gradient: &Gradient) {
         self.len = 0;
         match arch() {
@@ -59,7 +59,7 @@ impl Places {
         }
     }
 
-    /// Takes all places.
+    /// Lists all places.
     pub fn list_all(&mut self, gradient: &Gradient, size: &Size) {
         self.len = size.pixels();
         self.gradients.fill(0.0);
@@ -73,7 +73,7 @@ impl Places {
     fn list_each(&mut self, gradient: &Gradient) {
         for (at, place) in gradient.places.iter().enumerate() {
             let value = gradient.before_relu(at);
-            // No branch: which places are needed looks random, and the processor could not predict it.
+            // Without a branch: which places are needed looks random, so the processor could not predict it.
             (self.places[self.len], self.gradients[self.len]) = (*place, value);
             self.len += usize::from(value != 0.0);
         }

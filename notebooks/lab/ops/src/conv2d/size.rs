@@ -58,7 +58,7 @@ impl Size {
             if other.dtype() != x.dtype() {
                 bail!("{op}: expected {name} of {:?} as x, got {:?}", x.dtype(), other.dtype());
             }
-            // Not `same_device`, which takes a GPU for another one each time that it is opened.
+            // Not by `same_device`, to which the same GPU is another device each time that it is opened.
             let (expected, got) = (x.device().location(), other.device().location());
             if got != expected {
                 bail!("{op}: expected {name} on {expected:?} as x, got {got:?}");

@@ -23,8 +23,8 @@ pub type Sums<S> = [<S as Simd>::f32s; VECTORS];
 pub const PLACES: usize = 9;
 const PLACES_OF_16_REGISTERS: usize = 6;
 
-/// How many places have their sums kept before these are transposed into the output: whole tiles of 9 or 6, and few enough
-/// for the first-level cache.
+/// The number of places whose sums are collected before they are transposed into the output: whole tiles of 9 or 6, and few
+/// enough for the first-level cache.
 pub const KEPT: usize = 36;
 
 /// The number of channels in a block.

@@ -106,7 +106,7 @@ impl WithSimd for Image<'_> {
     }
 }
 
-/// The same for a block of channels.
+/// Convolution, ReLU and pool for a block of channels.
 struct Block<'a, S: Simd> {
     simd: S,
     x: &'a [f32],

@@ -65,7 +65,7 @@ pub fn conv2d(
 /// [`conv2d`] without `bias`.
 ///
 /// # Errors
-/// As of [`conv2d`].
+/// Those of [`conv2d`].
 pub fn conv2d_no_bias(
     c_in: usize,
     c_out: usize,

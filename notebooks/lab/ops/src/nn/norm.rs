@@ -4,8 +4,8 @@ use crate as ops;
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{LayerNormConfig, VarBuilder};
 
-/// The layer of [`ops::layer_norm`] for inputs `[…, size]`. If it was configured not to remove the mean, it is
-/// [`ops::rms_norm`] plus the bias, if there is one. candle's own has no gradient.
+/// The layer of [`ops::layer_norm`] for inputs `[…, size]`. With a configuration that does not remove the mean, it is
+/// [`ops::rms_norm`] plus the bias, if there is one. candle's own layer has no gradient.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     weight: Tensor,
@@ -65,7 +65,7 @@ pub fn layer_norm(size: usize, config: impl Into<LayerNormConfig>, vb: VarBuilde
 /// [`layer_norm`] without `bias`.
 ///
 /// # Errors
-/// As of [`layer_norm`].
+/// Those of [`layer_norm`].
 pub fn layer_norm_no_bias(size: usize, eps: f64, vb: VarBuilder) -> Result<LayerNorm> {
     Ok(candle_nn::layer_norm_no_bias(size, eps, vb)?.into())
 }

@@ -8,10 +8,10 @@ use candle_core::{DType, Device, Result, Tensor, safetensors};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// By how much results may differ. An operation in `f32` rounds a few times, each time by up to 2^-24 = 6e-8 of a value, and
-/// candle sums the gradients of parameters in `f32`. The gradient of a softmax loses most, since it is computed from rounded
-/// probabilities, of which some are almost 1: where PyTorch computes these cases in `f32`, it is off by 3e-6. In `f64` what
-/// differs is that PyTorch's numbers were rounded to `f32`.
+/// The relative error that results may have. An operation in `f32` rounds a few times, each time by up to 2^-24 = 6e-8 of a
+/// value, and candle sums the gradients of parameters in `f32`. The gradient of a softmax loses most, since it is computed from
+/// rounded probabilities, of which some are almost 1: where PyTorch computes these cases in `f32`, it is off by 3e-6. In `f64`
+/// the difference is that PyTorch's numbers were rounded to `f32`.
 const TOLERANCES: [(DType, f64); 2] = [(DType::F32, 5e-6), (DType::F64, 1e-7)];
 
 /// A case of a fixture: its name, and its tensors by their names.

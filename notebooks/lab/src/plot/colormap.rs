@@ -5,7 +5,7 @@ use png::{BitDepth, ColorType, Compression, Encoder, Filter};
 
 /// Colours for values up to `most`, which is not negative.
 #[derive(Clone, Copy)]
-pub enum Palette {
+pub enum Colormap {
     /// Orange above 0, blue below, and the more transparent the nearer to 0, where the page shows through, light or dark.
     Signed { most: f32 },
     /// From dark violet at 0 to bright yellow.
@@ -29,8 +29,8 @@ const ZERO: u8 = 101;
 /// dark pages.
 const OPACITY: f32 = 0.7;
 
-impl Palette {
-    /// The palette for the values: signed if one of them is negative.
+impl Colormap {
+    /// The colormap for the values: signed if one of them is negative.
     pub fn of(values: &[f32]) -> Self {
         let most = values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
         if values.iter().any(|&value| value < 0.0) { Self::Signed { most } } else { Self::Rising { most } }
@@ -52,7 +52,7 @@ impl Palette {
     pub const BLANK: u8 = 0;
 
     /// The index of the colour of a value: one of a hundred steps on either side of 0, which fit into a byte.
-    pub fn place(self, value: f32) -> u8 {
+    pub fn index(self, value: f32) -> u8 {
         let (_, most) = self.range();
         let share = if most > 0.0 { (value / most).clamp(-1.0, 1.0) } else { 0.0 };
         (ZERO as i32 + (share * STEPS).round() as i32) as u8
@@ -60,15 +60,15 @@ impl Palette {
 
     /// The colour of a value on a background.
     pub fn on(self, value: f32, background: [u8; 3]) -> [u8; 3] {
-        let [r, g, b, opacity] = self.color(self.place(value));
+        let [r, g, b, opacity] = self.color(self.index(value));
         mixed(background, [r, g, b], f32::from(opacity) / 255.0)
     }
 
     /// A PNG file with these indices as its pixels, a byte each. No filter: the differences of neighbouring indices do not
     /// compress better.
-    pub fn png(self, (width, height, places): (u32, u32, Vec<u8>)) -> Result<Vec<u8>> {
-        let last = places.iter().copied().max().unwrap_or(Self::BLANK);
-        let colors: Vec<[u8; 4]> = (0..=last).map(|place| self.color(place)).collect();
+    pub fn png(self, (width, height, indices): (u32, u32, Vec<u8>)) -> Result<Vec<u8>> {
+        let last = indices.iter().copied().max().unwrap_or(Self::BLANK);
+        let colors: Vec<[u8; 4]> = (0..=last).map(|index| self.color(index)).collect();
         let mut file = Vec::new();
         let mut encoder = Encoder::new(&mut file, width, height);
         encoder.set_depth(BitDepth::Eight);
@@ -78,28 +78,28 @@ impl Palette {
         encoder.set_filter(Filter::NoFilter);
         encoder.set_compression(Compression::High);
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(&places)?;
+        writer.write_image_data(&indices)?;
         writer.finish()?;
         Ok(file)
     }
 
     /// Red, green, blue and opacity of an index.
-    fn color(self, place: u8) -> [u8; 4] {
-        let share = (f32::from(place) - f32::from(ZERO)) / STEPS;
+    fn color(self, index: u8) -> [u8; 4] {
+        let share = (f32::from(index) - f32::from(ZERO)) / STEPS;
         match self {
-            _ if place == Self::BLANK => [0; 4],
+            _ if index == Self::BLANK => [0; 4],
             Self::Signed { .. } => {
                 let [r, g, b] = if share < 0.0 { BELOW } else { ABOVE };
                 [r, g, b, (255.0 * share.abs().powf(OPACITY)).round() as u8]
             }
             Self::Rising { .. } => {
-                let place = share.max(0.0) * (VIRIDIS.len() - 1) as f32;
-                let below = (place as usize).min(VIRIDIS.len() - 2);
+                let at = share.max(0.0) * (VIRIDIS.len() - 1) as f32;
+                let below = (at as usize).min(VIRIDIS.len() - 2);
                 let ends = [VIRIDIS[below], VIRIDIS[below + 1]].map(|color| {
                     let [_, r, g, b] = color.to_be_bytes();
                     [r, g, b]
                 });
-                let [r, g, b] = mixed(ends[0], ends[1], place - below as f32);
+                let [r, g, b] = mixed(ends[0], ends[1], at - below as f32);
                 [r, g, b, 255]
             }
         }
