@@ -58,6 +58,9 @@ pub struct Environment {
     /// What cells may name beside `lab`: crates, with the files that the compiler is given.
     #[serde(default)]
     named: BTreeMap<String, PathBuf>,
+    /// The crates with traits by which cells show the types of other crates, with their files.
+    #[serde(default)]
+    shown: BTreeMap<String, PathBuf>,
     /// What crates in folders were compiled from.
     #[serde(default)]
     sources: Vec<Source>,
@@ -209,10 +212,15 @@ impl Environment {
         self.sets.iter().map(|set| set.name.as_str())
     }
 
+    /// The names of the crates whose trait `Shown` shows types of other crates.
+    pub fn shown(&self) -> impl Iterator<Item = &str> {
+        self.shown.keys().map(String::as_str)
+    }
+
     /// The compiler flags of cells.
     pub fn rustflags(&self) -> Vec<String> {
         let mut flags = self.link_flags();
-        for (name, file) in &self.named {
+        for (name, file) in self.named.iter().chain(&self.shown) {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
         // Some C libraries are compiled so that no shared library can export them. A cell that calls one takes what it lacks.
@@ -256,6 +264,7 @@ mod tests {
             crates: Vec::new(),
             sets: Vec::new(),
             named: BTreeMap::new(),
+            shown: BTreeMap::new(),
             sources: Vec::new(),
         }
     }

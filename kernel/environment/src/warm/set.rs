@@ -6,6 +6,8 @@
 //! crates, they go into another library, which is linked with the earlier ones: libraries that are already loaded do not
 //! change.
 
+mod shown;
+
 use super::build::{self, Built, Orders};
 use super::compiled::Crate;
 use super::home::Home;
@@ -53,7 +55,8 @@ pub fn with(
     home.write_sources(lab)?;
     write_package(&folder, &home.manifest("../.."), base, wanted)?;
     let built = build::build(&folder, &home.target(), &mut orders)?;
-    let environment = finish(base, &home, &folder, built, wanted, &orders)?;
+    let mut environment = finish(base, &home, &folder, built, wanted, &orders)?;
+    shown::add(&mut environment, base, &folder, lab, &orders);
     environment.write(&folder)?;
     Ok(environment)
 }

@@ -27,22 +27,28 @@ pub type Row = Vec<(String, Cell)>;
 
 /// The cells of a struct, or of a map with texts as keys. `None` for all other values.
 pub fn of_struct<T: Serialize + ?Sized>(value: &T) -> Option<Row> {
-    value.serialize(Fields { of_tuples: false }).ok().filter(|row| !row.is_empty())
+    unless_empty(value.serialize(Fields { of_tuples: false }))
 }
 
 /// The cells of a struct, a map or a tuple, whose parts are named by their numbers, or else the value as the only cell.
 pub fn of_any<T: Serialize + ?Sized>(value: &T) -> Row {
-    let row = value.serialize(Fields { of_tuples: true }).ok().filter(|row| !row.is_empty());
-    row.unwrap_or_else(|| vec![("value".to_owned(), of_value(value))])
+    unless_empty(value.serialize(Fields { of_tuples: true })).unwrap_or_else(|| single(of_value(value)))
+}
+
+fn single(cell: Cell) -> Row {
+    vec![("value".to_owned(), cell)]
+}
+
+/// What does not depend on the type of a value is not generic, because cells would have to compile it.
+fn unless_empty(row: Result<Row, Stop>) -> Option<Row> {
+    row.ok().filter(|row| !row.is_empty())
 }
 
 /// The value as a single cell.
 pub fn of_value<T: Serialize + ?Sized>(value: &T) -> Cell {
     let mut cell = Cell::default();
-    if let Err(Stop::Failed(message)) = value.serialize(&mut cell) {
-        return Cell { text: message, ..Cell::default() };
-    }
-    cell
+    let outcome = value.serialize(&mut cell);
+    cell.unless_failed(outcome)
 }
 
 /// Why a value was not written to its end.
@@ -248,6 +254,13 @@ impl SerializeMap for Named {
 const TEXT: &str = "str";
 
 impl Cell {
+    fn unless_failed(self, outcome: Result<(), Stop>) -> Self {
+        match outcome {
+            Err(Stop::Failed(message)) => Self { text: message, ..Self::default() },
+            _ => self,
+        }
+    }
+
     /// Writes a value, of this type if it is the cell's own.
     fn write(&mut self, kind: &str, is_number: bool, value: &dyn Debug) -> Result<(), Stop> {
         self.is(kind);

@@ -18,15 +18,29 @@ const DECIMALS: usize = 6;
 
 /// A table of structs, or of maps with texts as keys. `None` if there are none, or if the first or last ones are something else.
 pub fn of_structs<T: Serialize>(rows: &[T]) -> Option<Display> {
-    // What the standard library has, such as `Duration`, reads better in its `Debug` form than as its parts.
-    let is_of_std =
-        ["core::", "alloc::", "std::"].iter().any(|of| std::any::type_name::<T>().starts_with(of));
-    if rows.is_empty() || is_of_std {
+    if rows.is_empty() || is_of_std(std::any::type_name::<T>()) {
         return None;
     }
-    let ends = Ends::of(rows.len(), ROWS);
-    let rows: Option<Vec<Row>> = ends.shown.iter().map(|at| cells::of_struct(&rows[*at])).collect();
+    of_some(rows.len(), &|at| cells::of_struct(&rows[at]))
+}
+
+/// Whether the standard library has this type. Its types, such as `Duration`, read better in their `Debug` form than as their parts.
+fn is_of_std(type_name: &str) -> bool {
+    ["core::", "alloc::", "std::"].iter().any(|start| type_name.starts_with(start))
+}
+
+/// A table of the rows at some places. `None` if one of these has none. What depends on the type of the rows is in `row`, because that is
+/// compiled with each cell.
+fn of_some(total: usize, row: &dyn Fn(usize) -> Option<Row>) -> Option<Display> {
+    let ends = Ends::of(total, ROWS);
+    let rows: Option<Vec<Row>> = ends.shown.iter().map(|at| row(*at)).collect();
     Some(display(rows?, &ends))
+}
+
+/// A table of a list of anything, as [`of_all`].
+pub fn of_list<T: Serialize>(rows: &[T]) -> Display {
+    let ends = Ends::of(rows.len(), ROWS);
+    display(ends.shown.iter().map(|at| cells::of_any(&rows[*at])).collect(), &ends)
 }
 
 /// A table of anything: the fields of structs and maps are columns, and so are the parts of tuples.

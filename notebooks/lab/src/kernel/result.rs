@@ -148,13 +148,13 @@ pub fn show(display: Display) {
 
 /// The type of a value as `:types` shows it before the value: `: Option<String> = `, without the paths of the names.
 pub fn type_name<T: ?Sized>(_: &T) -> String {
-    let mut shortened = String::new();
-    for part in
-        std::any::type_name::<T>().split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-    {
-        shortened.push_str(part.rsplit("::").next().unwrap_or(part));
-    }
-    format!(": {shortened} = ")
+    format!(": {} = ", short_name(std::any::type_name::<T>()))
+}
+
+/// The name of a type without the paths of the names in it.
+pub fn short_name(name: &str) -> String {
+    let parts = name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    parts.map(|part| part.rsplit("::").next().unwrap_or(part)).collect()
 }
 
 #[cfg(test)]

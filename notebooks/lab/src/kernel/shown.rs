@@ -6,7 +6,7 @@
 //! itself, with `&mut &T`.
 
 use super::result::{show, show_debug};
-use crate::display::{self, Display};
+use crate::display;
 use candle_core::{Tensor, Var};
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
 use serde::Serialize;
@@ -51,19 +51,19 @@ impl<T: Serialize + Debug, const N: usize> Shown for [T; N] {
 
 impl<T: Serialize> Listed for &[T] {
     fn evcxr_display(&self) {
-        show(Display::table(*self));
+        show(display::table::of_list(self));
     }
 }
 
 impl<T: Serialize> Listed for &Vec<T> {
     fn evcxr_display(&self) {
-        show(Display::table(*self));
+        show(display::table::of_list(self));
     }
 }
 
 impl<T: Serialize, const N: usize> Listed for &[T; N] {
     fn evcxr_display(&self) {
-        show(Display::table(*self));
+        show(display::table::of_list(self.as_slice()));
     }
 }
 
@@ -136,7 +136,9 @@ pub fn show_frame(columns: Vec<(String, String)>, rows: usize, texts: &dyn Fn(us
     show(display::table::of_columns(columns, rows, texts));
 }
 
-/// Shows a text as the value of the cell.
-pub fn show_text(text: String) {
-    super::result::show_text(text);
+/// The name of a type, without the paths of the names in it.
+pub fn short_name<T: ?Sized>() -> String {
+    super::result::short_name(std::any::type_name::<T>())
 }
+
+pub use super::result::show_text;
