@@ -246,11 +246,11 @@ impl Environment {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An environment whose library is in this folder and has three bytes.
-    fn environment(folder: &Path) -> Environment {
+    pub fn environment(folder: &Path) -> Environment {
         fs::write(folder.join("liblab.so"), "lab").unwrap();
         fs::create_dir(folder.join("deps")).unwrap();
         Environment {

@@ -1,4 +1,7 @@
-//! Pictures and formatted text in a cell's output, shown at once and in order with what is printed.
+//! Pictures, tables and formatted text in a cell's output, shown at once and in order with what is printed.
+//!
+//! Much is shown without these functions when a cell ends in it: lists of structs that implement `serde::Serialize` as tables,
+//! tensors as matrices, images as pictures, JSON as JSON.
 //!
 //! ```
 //! use lab::display::Display;

@@ -101,6 +101,8 @@ fn compile(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::toolchain::Toolchain;
+    use crate::warm::tests::environment;
 
     #[test]
     fn a_file_is_for_the_versions_in_its_first_line() {
@@ -115,6 +117,58 @@ mod tests {
         );
         assert!(!is_for(&format!("{registry}#ndarray-rand@0.15.0")));
         assert!(!is_for("path+file:///home/ada/ndarray#ndarray@0.17.2"), "its sources may change");
+    }
+
+    #[test]
+    fn what_does_not_compile_is_left_out_and_the_rest_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let toolchain = Toolchain::find().unwrap();
+        fs::create_dir_all(at("lab/shown")).unwrap();
+        fs::write(
+            at("lab/shown/tiny.rs"),
+            "//! tiny ^1: works.\npub trait Shown {}\nimpl Shown for known::Tiny {}\n",
+        )
+        .unwrap();
+        fs::write(
+            at("lab/shown/other.rs"),
+            "//! other ^1: does not.\npub trait Shown {}\nimpl Shown for known::Gone {}\n",
+        )
+        .unwrap();
+        fs::write(at("tiny.rs"), "pub struct Tiny;\n").unwrap();
+        let library = at("libtiny.rlib");
+        let mut rustc = Command::new(toolchain.rustc_path());
+        rustc.args(["--crate-type", "rlib"]).arg(at("tiny.rs")).arg("-o").arg(&library);
+        assert!(rustc.status().unwrap().success());
+        let copy = at("libother.rlib");
+        fs::copy(&library, &copy).unwrap();
+        let base = environment(folder.path());
+        let mut with_set = base.clone();
+        with_set.crates = vec![
+            Crate::for_test("registry+https://example.com/index#tiny@1.2.3", &library),
+            Crate::for_test("registry+https://example.com/index#other@1.0.0", &copy),
+        ];
+        let lab = Lab::in_folder(&at("lab")).unwrap();
+        let orders = Orders {
+            toolchain: &toolchain,
+            cuda: None,
+            offline: true,
+            variables: &BTreeMap::new(),
+            report: &mut |_| true,
+        };
+        add(&mut with_set, &base, folder.path(), &lab, &orders);
+        let names: Vec<&str> = with_set.shown().collect();
+        let [name] = names[..] else { panic!("{names:?}") };
+        let built = at(&format!("lib{name}.rlib"));
+        assert!(built.exists() && with_set.is_whole());
+        assert!(with_set.rustflags().contains(&format!("{name}={}", built.display())));
+        // The next set takes it from there.
+        let mut next = with_set.clone();
+        next.shown.clear();
+        add(&mut next, &with_set, &at("no such folder"), &lab, &orders);
+        assert_eq!(next.shown, with_set.shown);
+        fs::remove_file(built).unwrap();
+        assert!(!with_set.is_whole());
     }
 
     #[test]
