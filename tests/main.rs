@@ -44,6 +44,7 @@ mod progress;
 mod protocol;
 mod python;
 mod queries;
+mod results;
 mod run;
 mod scores;
 mod sets;

@@ -86,6 +86,8 @@ pub struct Glue<'a> {
     /// The final expression.
     pub result: Option<Range<usize>>,
     pub show: Show,
+    /// The crates with traits that show types of other crates.
+    pub shown: &'a [String],
     pub errors: ErrorFormat,
     pub runtime: Runtime,
     /// The variables of earlier cells that the cell uses.
@@ -265,7 +267,10 @@ impl Glue<'_> {
             self.result.as_ref().map(|range| Place { source: Arc::clone(self.source), range: range.clone() });
         let text = match (&self.show, is_before) {
             (Show::Choose, true) => "::lab::__show_result!(".to_owned(),
-            (Show::Choose, false) => ");".to_owned(),
+            (Show::Choose, false) => {
+                let shown: String = self.shown.iter().map(|name| format!(", {name}")).collect();
+                format!("{shown});")
+            }
             (Show::Method, true) => "match &(".to_owned(),
             (Show::Method, false) => ") { __cell => __cell.evcxr_display() };".to_owned(),
             (Show::Debug, true) => "::lab::kernel::result::show_debug(&(".to_owned(),
@@ -311,6 +316,7 @@ mod tests {
             returns: &[],
             result: None,
             show: Show::Choose,
+            shown: &parts.shown,
             errors: ErrorFormat::Display,
             runtime: Runtime::None,
             earlier: &parts.earlier,
@@ -326,6 +332,7 @@ mod tests {
         definitions: Definitions,
         attributes: Code,
         earlier: Vec<Variable>,
+        shown: Vec<String>,
         moved: BTreeSet<String>,
         new: Vec<New>,
         not_kept_at: BTreeSet<(String, usize)>,
@@ -359,6 +366,15 @@ mod tests {
         assert!(text.contains("__cell.restore(\"x\", x);") && !text.contains("restore(\"y\""), "{text}");
         let put = text.find("__cell.put").unwrap();
         assert_eq!(code.role(put..put + 1).unwrap().0, &Role::Keep("r#type".into()));
+    }
+
+    #[test]
+    fn the_result_is_shown_with_the_traits_of_all_sets() {
+        let source = source("x");
+        let parts = Parts { shown: vec!["shown_a".into(), "shown_b".into()], ..Parts::default() };
+        let glue = Glue { result: Some(0..1), ..glue(&source, &parts) };
+        let code = glue.code();
+        assert!(code.text().contains("::lab::__show_result!(x, shown_a, shown_b);\n"), "{}", code.text());
     }
 
     #[test]

@@ -52,6 +52,12 @@ impl Lab {
         Ok(files.filter(|(path, _)| path.ends_with("Cargo.toml")))
     }
 
+    /// The texts of the files that say how types of other crates are shown.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.iter().filter(|(path, _)| path.starts_with("shown"));
+        files.map(|(_, text)| text.as_str())
+    }
+
     /// The digest of the sources. It does not depend on the features.
     pub fn digest(&self) -> String {
         let files = self.files.iter();

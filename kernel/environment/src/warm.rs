@@ -59,6 +59,9 @@ pub struct Environment {
     /// The crates that cells may name beside `lab`, with the files for the compiler.
     #[serde(default)]
     named: BTreeMap<String, PathBuf>,
+    /// The crates with traits by which cells show the types of other crates, with their files.
+    #[serde(default)]
+    shown: BTreeMap<String, PathBuf>,
     /// The sources that local crates were compiled from.
     #[serde(default)]
     sources: Vec<Source>,
@@ -210,10 +213,15 @@ impl Environment {
         self.sets.iter().map(|set| set.name.as_str())
     }
 
+    /// The names of the crates whose trait `Shown` shows types of other crates.
+    pub fn shown(&self) -> impl Iterator<Item = &str> {
+        self.shown.keys().map(String::as_str)
+    }
+
     /// The compiler flags of cells.
     pub fn rustflags(&self) -> Vec<String> {
         let mut flags = self.link_flags();
-        for (name, file) in &self.named {
+        for (name, file) in self.named.iter().chain(&self.shown) {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
         // Some C libraries are compiled so that a shared library cannot export their functions. So cells are linked with these
@@ -240,11 +248,11 @@ impl Environment {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An environment whose library is in this folder and has three bytes.
-    fn environment(folder: &Path) -> Environment {
+    pub fn environment(folder: &Path) -> Environment {
         fs::write(folder.join("liblab.so"), "lab").unwrap();
         fs::create_dir(folder.join("deps")).unwrap();
         Environment {
@@ -258,6 +266,7 @@ mod tests {
             crates: Vec::new(),
             sets: Vec::new(),
             named: BTreeMap::new(),
+            shown: BTreeMap::new(),
             sources: Vec::new(),
         }
     }

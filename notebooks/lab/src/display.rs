@@ -1,4 +1,7 @@
-//! Pictures and formatted text in a cell's output, shown at once and in order with what is printed.
+//! Pictures, tables and formatted text in a cell's output, shown at once and in order with what is printed.
+//!
+//! Much is shown without these functions when a cell ends in it: lists of structs that implement `serde::Serialize` as tables,
+//! tensors as matrices, images as pictures, JSON as JSON.
 //!
 //! ```
 //! use lab::display::Display;
@@ -9,11 +12,24 @@
 //! assert_eq!(display.content("text/html"), None);
 //! ```
 
+pub(crate) mod array;
+mod cells;
+mod ends;
+mod grid;
+pub(crate) mod json;
+mod numbers;
+pub(crate) mod picture;
+pub(crate) mod table;
+pub(crate) mod tensor;
+
+pub(crate) use ends::Ends;
+
 /// What a display becomes on its way to the kernel.
 pub use messages as format;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use messages::Request;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::env;
 use std::io::{Write, stdout};
@@ -46,6 +62,15 @@ pub fn markdown(markdown: &str) {
     Display::markdown(markdown).show();
 }
 
+/// Shows a table of rows: structs, maps, tuples or single values, from a list, a slice or any iterator. A cell that ends in a list of
+/// structs shows the same without it.
+///
+/// The fields of structs, the keys of maps and the parts of tuples are columns; any other value is one column. The table has a line with its shape, the
+/// names and types of the columns, and the first and last rows.
+pub fn table<T: Serialize>(rows: impl IntoIterator<Item = T>) {
+    Display::table(rows).show();
+}
+
 /// Empties the output of the cell; with `wait` only when the next output comes, which avoids flicker.
 ///
 /// Does nothing outside the taper kernel.
@@ -76,6 +101,26 @@ impl Display {
         Self::new("text/markdown", markdown.into(), markdown)
     }
 
+    /// A table of rows, as [`table`] shows it.
+    ///
+    /// ```
+    /// use lab::display::Display;
+    ///
+    /// let planets = [("Mercury", 0.06), ("Venus", 0.82)].into_iter();
+    /// let table = Display::table(planets.map(|(name, mass)| serde_json::json!({ "mass": mass, "name": name })));
+    /// let text = "2 rows x 2 columns\n   mass  name\n    f64  str\n0  0.06  Mercury\n1  0.82  Venus";
+    /// assert_eq!(table.content("text/plain"), Some(text));
+    /// assert!(table.content("text/html").unwrap().contains("<td class=\"t\">Venus</td>"));
+    /// ```
+    pub fn table<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Self {
+        table::of_all(rows)
+    }
+
+    /// A text.
+    pub(crate) fn text(text: &str) -> Self {
+        Self { data: [("text/plain".to_owned(), text.into())].into_iter().collect() }
+    }
+
     fn new(mime: &str, content: String, text: &str) -> Self {
         let entry = |(mime, content): (&str, &str)| (mime.into(), content.into());
         Self { data: [(mime, content.as_str()), ("text/plain", text)].map(entry).into_iter().collect() }
@@ -87,7 +132,7 @@ impl Display {
     }
 
     /// Adds, or replaces, the representation of one MIME type.
-    pub(crate) fn with(mut self, mime: &str, content: &str) -> Self {
+    pub(crate) fn with(mut self, mime: &str, content: impl Into<Value>) -> Self {
         self.data.insert(mime.into(), content.into());
         self
     }
@@ -95,6 +140,11 @@ impl Display {
     /// The representation of one MIME type; that of a PNG image is in base64.
     pub fn content(&self, mime: &str) -> Option<&str> {
         self.data.get(mime)?.as_str()
+    }
+
+    /// Its representations, by their MIME types.
+    pub(crate) fn into_data(self) -> Map<String, Value> {
+        self.data
     }
 
     /// Shows it now.

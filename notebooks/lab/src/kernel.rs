@@ -5,6 +5,7 @@
 mod control;
 mod flush;
 pub mod result;
+pub mod shown;
 pub mod variables;
 
 use crate::{backtrace, data, interrupt};

@@ -20,6 +20,7 @@ pub struct Plan {
     pub returns: Vec<usize>,
     pub result: Option<Range<usize>>,
     pub show: Show,
+    pub shown: Vec<String>,
     pub errors: ErrorFormat,
     pub runtime: Runtime,
     /// The items of the session, including those that this cell defines.
@@ -81,6 +82,7 @@ impl Plan {
             returns: &self.returns,
             result: self.result.clone(),
             show: self.show.clone(),
+            shown: &self.shown,
             errors: self.errors,
             runtime: self.runtime,
             earlier: &self.earlier,

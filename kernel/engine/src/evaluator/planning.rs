@@ -72,6 +72,7 @@ impl Evaluator {
             returns: cell::bare_returns(parsed),
             result: parsed.result.clone().filter(|result| macros.iter().all(|call| call.end != result.end)),
             show: self.state.show.clone().unwrap_or(Show::Choose),
+            shown: self.environment.shown().map(str::to_owned).collect(),
             errors: self.state.errors,
             runtime: Runtime::None,
             definitions: change.definitions,

@@ -74,7 +74,7 @@ impl Crate {
     }
 
     /// The name of its package, and its version.
-    fn name_and_version(&self) -> Option<(&str, Version)> {
+    pub fn name_and_version(&self) -> Option<(&str, Version)> {
         let (_, name) = self.id.rsplit_once('#')?;
         let (name, version) = name.split_once('@')?;
         Some((name, Version::parse(version).ok()?))

@@ -6,6 +6,8 @@
 //! crates, they go into another library, which is linked with the earlier ones: libraries that are already loaded do not
 //! change.
 
+mod shown;
+
 use super::build::{self, Built, Orders, Progress};
 use super::compiled::Crate;
 use super::home::{CARGO_LOCK, Home};
@@ -59,7 +61,8 @@ pub fn with(
     home.write_sources(lab)?;
     write_package(&folder, &home, base, wanted, orders.toolchain)?;
     let built = build::build(&folder, &home.target(), &mut orders)?;
-    let environment = finish(base, &home, &folder, built, wanted, &orders)?;
+    let mut environment = finish(base, &home, &folder, built, wanted, &orders)?;
+    shown::add(&mut environment, base, &folder, lab, &orders);
     environment.write(&folder)?;
     Ok(environment)
 }

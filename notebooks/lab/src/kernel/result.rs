@@ -1,39 +1,51 @@
 //! Shows the value of a cell's final expression.
 //!
-//! A value that has a method `evcxr_display` is shown by it, also through a pointer; any other value is shown in its `Debug`
-//! form. evcxr finds out which it is by compiling the cell once or twice. The kernel replaces the expression by
-//! `__show_result!(…);`, which chooses by itself.
+//! A value that has a method `evcxr_display` is shown by it, also through a pointer. Some others have a form that `lab` knows, or a
+//! set ([`shown`](super::shown)). Any other value is shown in its `Debug` form. evcxr finds out which it is by compiling the cell
+//! once or twice. The kernel replaces the expression by `__show_result!(…);`, which chooses by itself.
 
 use super::{control, flush};
+use crate::display::Display;
 use messages::Event;
 use std::cell::{Ref, RefMut};
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Write};
 use std::rc::Rc;
 use std::sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-/// Shows a value by its method `evcxr_display`, or else in its `Debug` form.
+/// Shows a value by its method `evcxr_display`, by a trait that knows it, or else in its `Debug` form. After the value come the crates
+/// that have such traits besides `lab`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __show_result {
-    ($value:expr) => {{
-        // A type's own method takes precedence. The trait is declared here so that rustc does not suggest it elsewhere.
+    ($value:expr $(, $shown:ident)*) => {{
+        // The last in the order of method resolution, because it takes `&mut &T` where the others take `&T` or `&&T`. The trait is
+        // declared here so that rustc does not suggest it elsewhere.
         trait __ShowDebug {
-            fn evcxr_display(&self)
+            fn evcxr_display(&mut self)
+            where
+                Self: ::std::fmt::Debug;
+        }
+        impl<T: ?Sized> __ShowDebug for &T {
+            fn evcxr_display(&mut self)
             where
                 Self: ::std::fmt::Debug,
             {
-                $crate::kernel::result::show_debug(&self)
+                $crate::kernel::result::show_debug(&*self)
             }
         }
-        impl<T: ?Sized> __ShowDebug for T {}
         // Such as `panic!()`, which has no value.
         #[allow(unreachable_code)]
         match &$value {
             value => {
                 #[allow(unused_imports)]
                 use $crate::kernel::result::{Behind, Itself, Value};
-                let value = (&Value((&Value((&Value(value)).behind())).behind())).behind();
-                value.evcxr_display()
+                #[allow(unused_imports)]
+                use $crate::kernel::shown::{Listed as _, Shown as _};
+                $(
+                    #[allow(unused_imports)]
+                    use ::$shown::Shown as _;
+                )*
+                (&Value((&Value((&Value(value)).behind())).behind())).behind().evcxr_display()
             }
         };
     }};
@@ -90,32 +102,75 @@ impl<'a, T: ?Sized> Itself<'a> for &Value<'a, T> {
     }
 }
 
-/// Shows a value in its `Debug` form.
+/// Shows a value in its `Debug` form. Of a huge one only the start is shown, which front ends can bear.
 pub fn show_debug(value: &dyn Debug) {
-    show_text(format!("{value:?}"));
+    show_text(start_of(value));
 }
 
-/// Shows a text as the value of the cell, after what has been printed before. It does not go through the standard output,
-/// which a thread of the user's may have locked.
+/// The most bytes of a `Debug` form.
+const LONGEST: usize = 1 << 20;
+
+fn start_of(value: &dyn Debug) -> String {
+    let mut start = Start(String::new());
+    match write!(start, "{value:?}") {
+        Err(_) if start.0.len() >= LONGEST => {
+            start.0 + "… (cut: the whole is longer than 1 MiB, and can be printed)"
+        }
+        _ => start.0,
+    }
+}
+
+/// Keeps the first texts, and refuses more.
+struct Start(String);
+
+impl Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut end = text.len().min(LONGEST.saturating_sub(self.0.len()));
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Shows a text as the value of the cell.
 pub fn show_text(text: String) {
+    show(Display::text(&text));
+}
+
+/// Shows something as the value of the cell, after what has been printed before. It does not go through the standard output,
+/// which a thread of the user's may have locked.
+pub fn show(display: Display) {
     flush::flush();
-    control::send(&Event::Result { data: [("text/plain".to_owned(), text.into())].into_iter().collect() });
+    control::send(&Event::Result { data: display.into_data() });
 }
 
 /// The type of a value as `:types` shows it before the value: `: Option<String> = `, without the paths of the names.
 pub fn type_name<T: ?Sized>(_: &T) -> String {
-    let mut shortened = String::new();
-    for part in
-        std::any::type_name::<T>().split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-    {
-        shortened.push_str(part.rsplit("::").next().unwrap_or(part));
-    }
-    format!(": {shortened} = ")
+    format!(": {} = ", short_name(std::any::type_name::<T>()))
+}
+
+/// The name of a type without the paths of the names in it.
+pub fn short_name(name: &str) -> String {
+    let parts = name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    parts.map(|part| part.rsplit("::").next().unwrap_or(part)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_huge_value_the_start_is_shown() {
+        assert_eq!(start_of(&vec![1; 3]), "[1, 1, 1]");
+        let text = "é".repeat(LONGEST / 2 - 1);
+        assert_eq!(start_of(&text).chars().count(), LONGEST / 2 + 1, "it fits");
+        let start = start_of(&vec![7u8; 10_000_000]);
+        let shown =
+            start.strip_suffix("… (cut: the whole is longer than 1 MiB, and can be printed)").unwrap();
+        assert!(shown.starts_with("[7, 7, 7") && shown.len() == LONGEST);
+    }
 
     #[test]
     fn types_are_shown_without_paths() {

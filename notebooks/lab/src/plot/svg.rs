@@ -84,7 +84,7 @@ pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -
          src=\"data:image/svg+xml;base64,{}\">",
         BASE64.encode(&svg)
     );
-    Display::svg(&svg).with("text/html", &image).alt(alt)
+    Display::svg(&svg).with("text/html", image).alt(alt)
 }
 
 /// The text, escaped for an element or an attribute.
