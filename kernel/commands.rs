@@ -33,11 +33,9 @@ pub enum Command {
     Cache(cache::Cache),
     Kernel(kernel::Kernel),
     #[command(hide = true)]
-    Analyzer(analyzer::Analyzer),
+    Analyzer,
     #[command(hide = true)]
     CleanUp(clean_up::CleanUp),
-    #[command(hide = true, disable_help_flag = true)]
-    CargoForAnalyzer(stand_ins::Given),
     #[command(hide = true)]
     DescribeCells,
     #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
@@ -57,9 +55,8 @@ impl Command {
             Self::Doctor(command) => command.run(),
             Self::Cache(command) => command.run(),
             Self::Kernel(command) => command.run(),
-            Self::Analyzer(command) => command.run(),
+            Self::Analyzer => analyzer::run(),
             Self::CleanUp(command) => command.run(),
-            Self::CargoForAnalyzer(given) => stand_ins::cargo_for_analyzer(&given),
             Self::DescribeCells => stand_ins::describe_cells(),
             Self::CargoOfCells(given) => stand_ins::cargo_of_cells(&given),
         }

@@ -2,6 +2,7 @@
 
 use crate::analyzer::Analyzer;
 use crate::session::Session;
+use crate::typing::Typing;
 use anyhow::Result;
 use cell::Completeness;
 use engine::SessionSetup;
@@ -21,18 +22,18 @@ const PARENT_CHECK: Duration = Duration::from_secs(1);
 pub struct Taper {
     session: Session,
     analyzer: Analyzer,
+    typing: Typing,
     /// The version of the compiler.
     rust: OnceCell<String>,
 }
 
 impl Taper {
-    /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts at the first request.
+    /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts when somebody types.
     pub fn start(setup: SessionSetup, channels: Channels) -> Self {
-        let (folder, own_variables) = (setup.folder.join("analyzer"), setup.own_variables.clone());
-        let cuda = setup.cuda;
+        let own_variables = setup.own_variables.clone();
         let session = Session::start(setup, channels);
-        let analyzer = Analyzer::new(folder, own_variables, cuda, session.clone());
-        Self { session, analyzer, rust: OnceCell::new() }
+        let analyzer = Analyzer::new(own_variables, session.clone());
+        Self { session, analyzer, typing: Typing::default(), rust: OnceCell::new() }
     }
 }
 
@@ -64,7 +65,11 @@ impl Kernel for Taper {
     }
 
     fn execute(&self, cell: Execute) {
+        let is_edited = self.typing.is_edited(&cell.request.metadata, &cell.content.code);
         self.session.execute(cell);
+        if is_edited {
+            self.analyzer.start();
+        }
     }
 
     fn interrupt(&self) {
@@ -76,6 +81,8 @@ impl Kernel for Taper {
     }
 
     fn is_complete(&self, code: &str) -> IsCompleteReply {
+        // Only a console asks that, while somebody types.
+        self.analyzer.start();
         let (status, indent) = match cell::completeness(code) {
             Completeness::Complete => (IsCompleteReplyStatus::Complete, String::new()),
             Completeness::Incomplete(indent) => (IsCompleteReplyStatus::Incomplete, indent),

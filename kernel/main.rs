@@ -21,6 +21,7 @@ mod pages;
 mod parameters;
 mod session;
 mod terminal;
+mod typing;
 mod worker;
 
 use anyhow::Result;

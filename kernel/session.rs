@@ -2,14 +2,16 @@
 //! The thread that processes the queue is in `worker.rs`.
 
 use crate::worker::Worker;
-use cell::Commands;
+use cell::completion::{self, Known, Word};
+use engine::analysis::Snippet;
+use engine::shown_crates::Crates;
 use engine::{Documentation, Evaluator, Runner, SessionSetup};
-use environment::processes;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use environment::{processes, registry};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use wire::message::JupyterMessage;
-use wire::{Channels, Execute, PastCell, Stdin};
+use wire::{Channels, Completion, Completions, Execute, PastCell, Stdin};
 
 /// How long an interrupted cell may take to end by itself, before its process is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,6 +34,8 @@ pub struct SessionState {
     pub runner: Mutex<Option<Runner>>,
     /// The process ID of the analyzer, which an interrupt must not kill; 0 if it has not been started.
     pub analyzer: AtomicU32,
+    /// Whether the kernel is ending, and with it the analyzer.
+    pub is_ending: AtomicBool,
     /// How often the user has interrupted the current cell.
     pub interrupts: Arc<AtomicUsize>,
     /// The request of the current cell.
@@ -51,8 +55,10 @@ pub struct Log {
     pub items: Vec<String>,
     /// The variables with their types.
     pub variables: Vec<(String, String)>,
-    /// The dependencies that cells have added, as `:dep` commands, each once.
-    pub dependencies: Vec<String>,
+    /// The crates that cells can name, once that is known.
+    pub crates: Option<Crates>,
+    /// The packages that have been compiled.
+    pub compiled: Vec<String>,
 }
 
 impl Log {
@@ -65,51 +71,40 @@ impl Log {
     pub fn know(&mut self, evaluator: &Evaluator) {
         self.items = evaluator.items();
         self.variables = evaluator.variables();
-        self.dependencies = evaluator.dependencies();
+        self.crates = Some(evaluator.crates());
+        self.compiled = evaluator.compiled();
     }
 
-    /// The definitions of the session followed by `code`, and the offset at which `code` starts. `position` is the byte in `code`
-    /// that the request is about.
-    fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
-        let Commands { commands, code_start } = cell::commands(code);
-        // The completion of a command does not depend on definitions.
-        if commands.iter().any(|command| (command.range.start..=command.range.end).contains(&position)) {
-            return (code.to_owned(), 0);
+    /// A position in a cell, in bytes, with the definitions of the session around it.
+    fn snippet(&self, code: &str, position: usize) -> Snippet {
+        let start = cell::commands(code).code_start;
+        let variables = self.variables.iter();
+        Snippet {
+            definitions: self.items.join("\n"),
+            variables: variables.map(|(name, of)| format!("let {name}: {of} = loop {{}};\n")).collect(),
+            code: cell::blank(&code[..start]) + &code[start..],
+            position,
         }
-        let mut definitions = String::new();
-        for command in &self.dependencies {
-            definitions.push_str(command);
-            definitions.push('\n');
-        }
-        // evcxr recognizes commands only before any Rust code.
-        definitions.push_str(&with_crates_alone(&code[..code_start], &commands));
-        // A statement, because evcxr drops comments before the first one, and with them the documentation of the first item.
-        definitions.push_str(";\n");
-        for item in &self.items {
-            definitions.push_str(item);
-            definitions.push('\n');
-        }
-        for (name, type_name) in &self.variables {
-            definitions.push_str(&format!("let {name}: {type_name} = loop {{}};\n"));
-        }
-        let offset = definitions.len() - code_start;
-        (definitions + &code[code_start..], offset)
     }
-}
 
-/// The commands at the start of the code, with all commands blanked that do not add crates. evcxr carries out commands even to
-/// answer a completion request, which must not, for example, clear a cache.
-fn with_crates_alone(text: &str, commands: &[cell::Command]) -> String {
-    let mut shown = String::new();
-    for command in commands {
-        let added = command.dependency().and_then(Result::ok);
-        if added.is_none_or(|dependency| dependency.name.as_deref() == Some("lab")) {
-            shown.push_str(&text[shown.len()..command.range.start]);
-            shown.push_str(&cell::blank(&text[command.range.clone()]));
-        }
+    /// What completes the code without any analysis.
+    fn plain_completions(&self, code: &str, position: usize) -> Completions {
+        let named = self.crates.iter().flat_map(|crates| &crates.named);
+        let available = || [registry::downloaded(), self.compiled.clone()].concat();
+        let known = Known {
+            variables: &self.variables,
+            definitions: &self.items,
+            crates: &named.map(|named| named.name.clone()).chain(["lab".to_owned()]).collect::<Vec<_>>(),
+            available: &available,
+        };
+        let (range, found) = completion::complete(code, position, &known);
+        let items = found.into_iter().map(|Word { text, kind }| Completion {
+            signature: text.clone(),
+            text,
+            kind: kind.name().into(),
+        });
+        Completions { range, items: items.collect() }
     }
-    shown.push_str(&text[shown.len()..]);
-    shown
 }
 
 impl SessionState {
@@ -176,10 +171,19 @@ impl Session {
         inputs.into_iter().map(|(number, code, result)| PastCell { number, code, result }).collect()
     }
 
-    /// The definitions of the session, as code, followed by `code`, and the offset at which `code` starts. `position` is the byte
-    /// in `code` that the request is about.
-    pub fn with_definitions(&self, code: &str, position: usize) -> (String, usize) {
-        self.state.log.lock().unwrap().with_definitions(code, position)
+    /// A position in a cell, in bytes, with the definitions of the session around it.
+    pub fn snippet(&self, code: &str, position: usize) -> Snippet {
+        self.state.log.lock().unwrap().snippet(code, position)
+    }
+
+    /// What completes the code at a byte without any analysis.
+    pub fn plain_completions(&self, code: &str, position: usize) -> Completions {
+        self.state.log.lock().unwrap().plain_completions(code, position)
+    }
+
+    /// The crates that cells can name; `None` before the session is ready.
+    pub fn crates(&self) -> Option<Crates> {
+        self.state.log.lock().unwrap().crates.clone()
     }
 
     /// Sets the function that looks up documentation.
@@ -201,8 +205,14 @@ impl Session {
         }
     }
 
+    /// Whether the kernel is ending.
+    pub fn is_ending(&self) -> bool {
+        self.state.is_ending.load(Ordering::SeqCst)
+    }
+
     /// Kills the child, the analyzer, and everything that they have started.
     pub fn shut_down(&self) {
+        self.state.is_ending.store(true, Ordering::SeqCst);
         processes::end_descendants(std::process::id(), &[]);
     }
 }
@@ -212,18 +222,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn completion_carries_out_only_the_commands_that_add_crates() {
+    fn a_cell_is_completed_among_the_definitions_and_without_its_commands() {
         let log = Log {
-            dependencies: vec![":dep a = \"1\"".into()],
-            items: vec!["use a;".into()],
+            items: vec!["use a;".into(), "struct B;".into()],
+            variables: vec![("x".into(), "B".into())],
             ..Log::default()
         };
-        let code = ":clear_cache\n :dep b // note\n:dep lab\n!rm x\n:ti\nxy";
-        let commands = "            \n :dep b // note\n        \n     \n   \n";
-        let (shown, offset) = log.with_definitions(code, code.len() - 1);
-        assert_eq!(shown, format!(":dep a = \"1\"\n{commands};\nuse a;\nxy"));
-        assert_eq!(&shown[offset + code.len() - 1..], "y");
-        let in_command = code.find(":ti").unwrap() + 3;
-        assert_eq!(log.with_definitions(code, in_command), (code.to_owned(), 0));
+        let code = ":clear_cache\n :dep b // note\nxy";
+        let snippet = log.snippet(code, code.len());
+        assert_eq!(snippet.definitions, "use a;\nstruct B;");
+        assert_eq!(snippet.variables, "let x: B = loop {};\n");
+        assert_eq!(snippet.code, "            \n               \nxy");
+        assert_eq!(snippet.position, code.len());
     }
 }

@@ -54,6 +54,9 @@ impl Worker {
 
     fn start_evaluator(&mut self) {
         self.evaluator = Evaluator::start(&self.setup, &self.iopub, &self.stdin, &self.state.interrupts);
+        if let Ok(evaluator) = &self.evaluator {
+            self.state.log.lock().unwrap().know(evaluator);
+        }
         *self.state.runner.lock().unwrap() =
             self.evaluator.as_ref().ok().map(|evaluator| evaluator.runner.clone());
     }

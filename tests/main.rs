@@ -8,6 +8,7 @@ mod broken_pipe;
 mod cells;
 mod clients;
 mod commands;
+mod completion;
 mod composed;
 mod conformance;
 mod course;

@@ -30,6 +30,7 @@
 //! | history | `tail`, `range`, `search` with `n`, `unique`, `output`; one session, numbered 0 | wire::requests::history_is_found_by_its_end_by_numbers_and_by_pattern |
 //! | complete, inspect | positions in code points | wire::requests::cursors_are_counted_in_code_points |
 //! | complete | what the session has defined; types in `_jupyter_types_experimental` | queries::completion_knows_the_session_and_counts_characters |
+//! | complete | in time, with what is known by then; a newer request goes first | completion::the_session_is_completed_while_the_analyzer_is_busy_and_a_newer_request_goes_first |
 //! | inspect | one level of detail; `found: false` with empty data | queries::inspection_finds_what_is_under_the_cursor_or_says_that_it_does_not |
 //! | comm_info, comm_open | none; a comm_close with the same id | wire::requests::there_are_no_comms_and_one_that_is_opened_is_closed |
 //! | comm_msg, comm_close | ignored | wire::requests::messages_that_the_kernel_does_not_know_are_ignored |

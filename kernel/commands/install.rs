@@ -6,7 +6,8 @@ use crate::kernelspec::NAMES;
 use crate::terminal::{say, warn_user};
 use crate::{kernelspec, nbconvert};
 use anyhow::Result;
-use engine::{crates, shown_crates};
+use engine::crates;
+use engine::shown_crates::{self, Crates};
 use environment::cache::environments;
 use environment::{Cuda, Environment, Lab, SharedInstall, Toolchain};
 use std::env;
@@ -73,13 +74,15 @@ impl Install {
         if *burn {
             build(&Lab::embedded().with(["burn".to_owned()].into()), " + burn")?;
         }
+        let mut sets = vec![Crates::of(&built)];
         for set in [crates::TOKIO].into_iter().chain(with.iter().map(String::as_str)) {
             let (wanted, lab) = (crates::table(set)?, Lab::embedded());
             let what = format!(" + {}", wanted.keys().cloned().collect::<Vec<_>>().join(" + "));
-            with_progress(&toolchain, cuda.as_ref(), &what, |orders| match &folder {
+            let set = with_progress(&toolchain, cuda.as_ref(), &what, |orders| match &folder {
                 Some(folder) => built.build_with(folder, &lab, &wanted, orders),
                 None => built.with(&lab, &wanted, orders),
             })?;
+            sets.push(Crates::of(&set));
         }
         let folder = kernels(&data).join(NAMES[usize::from(cuda.is_some())]);
         let template = nbconvert::template_folder(&data);
@@ -91,7 +94,7 @@ impl Install {
             Some(shared) => {
                 shared.write_program(&sysroot)?;
                 kernelspec::write(&folder, &shared.program(), cuda.as_ref())?;
-                shared.write_sources(shown_crates::shown_crates(&toolchain, &built)?)?;
+                shared.write_sources(shown_crates::for_all_users(&toolchain, &sets)?)?;
                 let written = [folder.clone(), template]
                     .into_iter()
                     .chain(pages.then(|| nbconvert::settings_file(&settings)));

@@ -1,7 +1,7 @@
-//! The commands that take the place of cargo and rustc. The scripts in the folders of sessions and of the analyzer call them.
+//! The commands that take the place of cargo and rustc. The scripts in the folders of sessions call them.
 
 use anyhow::Result;
-use engine::{cargo_for_evcxr, shown_crates};
+use engine::cargo_for_evcxr;
 use std::process::ExitCode;
 
 /// The arguments of the program whose place is taken.
@@ -9,11 +9,6 @@ use std::process::ExitCode;
 pub struct Given {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
-}
-
-/// cargo for the rust-analyzer that completion asks.
-pub fn cargo_for_analyzer(Given { arguments }: &Given) -> Result<ExitCode> {
-    shown_crates::cargo(arguments).map(ExitCode::from)
 }
 
 /// `cargo metadata` for the rust-analyzer inside evcxr.

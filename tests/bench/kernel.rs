@@ -74,6 +74,9 @@ struct Measured {
     kernel_info: Vec<f64>,
     first_tensor: Vec<f64>,
     cells: [Vec<f64>; CELLS.len()],
+    /// Of a name that the cell itself defines.
+    first_name: Vec<f64>,
+    /// Of a method, from that first request on.
     first_completion: Vec<f64>,
     completion: Vec<f64>,
     inspection: Vec<f64>,
@@ -186,7 +189,11 @@ async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Re
     let complete = || CompleteRequest { code: "t.to_sca".into(), cursor_pos: 8 }.into();
     let inspect =
         || InspectRequest { code: "Tensor::zeros".into(), cursor_pos: 10, detail_level: None }.into();
-    measured.first_completion.push(ask(&mut client, complete()).await?);
+    let start = Instant::now();
+    let name = CompleteRequest { code: "let number = 1; num".into(), cursor_pos: 19 }.into();
+    measured.first_name.push(ask(&mut client, name).await?);
+    ask(&mut client, complete()).await?;
+    measured.first_completion.push(start.elapsed().as_secs_f64());
     for _ in 0..repeats {
         measured.completion.push(ask(&mut client, complete()).await?);
         measured.inspection.push(ask(&mut client, inspect()).await?);
@@ -238,7 +245,8 @@ fn print(ours: &Measured, theirs: &Measured, rounds: usize, repeats: usize) {
     for (((name, _), ours), theirs) in CELLS.iter().zip(&ours.cells).zip(&theirs.cells) {
         row(name, "s", ours, theirs);
     }
-    row("first completion", "s", &ours.first_completion, &theirs.first_completion);
+    row("first completion of a name", "s", &ours.first_name, &theirs.first_name);
+    row("first completion of a method", "s", &ours.first_completion, &theirs.first_completion);
     row("completion", "s", &ours.completion, &theirs.completion);
     row("inspection", "s", &ours.inspection, &theirs.inspection);
     row("restart to the first result", "s", &ours.restart, &theirs.restart);

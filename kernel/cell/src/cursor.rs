@@ -9,13 +9,8 @@ use std::ops::Range;
 /// `let t = Tensor::zer|os(…)`. Within the arguments of a call and right after them, it is the path of the function.
 pub fn path_at(code: &str, position: usize) -> Range<usize> {
     let tokens = tokens(code);
-    // Words in strings and comments are not paths, and neither are numbers.
-    let is_in_literal_or_comment = tokens.iter().any(|(kind, range)| {
-        let is_field = code[..range.start].ends_with('.');
-        is_literal_or_comment(*kind) && !is_field && range.start <= position && position <= range.end
-    });
     let path = path_under(code, position);
-    if !path.is_empty() && !is_in_literal_or_comment {
+    if !path.is_empty() && !is_in(&tokens, code, position) {
         return path;
     }
     let before = tokens.iter().filter(|(kind, range)| !kind.is_trivia() && range.end <= position);
@@ -37,6 +32,19 @@ pub fn path_at(code: &str, position: usize) -> Range<usize> {
         }
     }
     position..position
+}
+
+/// Whether the cursor is in a string, a number or a comment.
+pub(crate) fn is_in_literal_or_comment(code: &str, position: usize) -> bool {
+    is_in(&tokens(code), code, position)
+}
+
+/// Words in strings and comments are not paths, and neither are numbers.
+fn is_in(tokens: &[(SyntaxKind, Range<usize>)], code: &str, position: usize) -> bool {
+    tokens.iter().any(|(kind, range)| {
+        let is_field = code[..range.start].ends_with('.');
+        is_literal_or_comment(*kind) && !is_field && range.start <= position && position <= range.end
+    })
 }
 
 /// The tokens of a cell after its commands, including comments, with their bytes in the cell.

@@ -7,6 +7,7 @@ pub mod bindings;
 pub mod code;
 pub mod commands;
 pub mod completeness;
+pub mod completion;
 pub mod cursor;
 pub mod definitions;
 pub mod macros;

@@ -1,31 +1,45 @@
-//! The analyzer, the process that answers completion and help requests: an evcxr whose rust-analyzer sees std, `lab` and the
-//! crates in `lab`'s interface, but none of their hundred dependencies.
+//! The analyzer, the process that answers completion and help requests: a rust-analyzer that sees std, `lab` and the crates in
+//! its interface, and those of the session's set, but not the hundred crates that these are built on.
 
-use crate::shown_crates::{CRATES, USER_CARGO_HOME, shown_crates};
-use anyhow::{Context, Result, anyhow};
-use environment::program::this_program;
-use environment::session_directory::within;
-use environment::toolchain::search_path;
-use environment::{Cuda, Environment, OwnVariables, SharedInstall, Toolchain};
-use evcxr::{CommandContext, EvalContext};
+pub mod files;
+mod host;
+mod outline;
+
+use crate::shown_crates::{Crates, shown};
+use anyhow::Result;
+use environment::Toolchain;
+use host::Host;
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::io;
 use std::io::{BufRead, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::{env, fs, io};
 
-/// A request to the analyzer. `code` starts with the definitions of the session; `position` is in bytes.
+/// A request to the analyzer.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Query {
-    Complete { code: String, position: usize },
-    Inspect { code: String, position: usize },
+    /// Cells can name these crates from now on.
+    Show(Crates),
+    Complete(Snippet),
+    Inspect(Snippet),
 }
 
-/// The analyzer's answer. `start` and `end` are positions in the code, in bytes.
+/// A position in a cell.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Snippet {
+    /// The items of the session.
+    pub definitions: String,
+    /// The variables of the session, as `let` statements.
+    pub variables: String,
+    /// The cell, without its commands.
+    pub code: String,
+    /// The byte of `code` that the request is about.
+    pub position: usize,
+}
+
+/// The analyzer's answer. `start` and `end` are bytes of the snippet's code.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Response {
     Completions { start: usize, end: usize, items: Vec<Item> },
@@ -42,50 +56,17 @@ pub struct Item {
     pub label: String,
 }
 
-/// Answers the questions on standard input until it ends. Works in `folder`, which the kernel removes.
+/// Answers the questions on standard input until it ends.
 ///
 /// # Errors
-/// When evcxr does not start, or a question cannot be read or answered.
-pub fn run(folder: &Path, cuda: bool) -> Result<()> {
+/// When there is no toolchain, or a question cannot be read or answered.
+pub fn run() -> Result<()> {
     let toolchain = Toolchain::find()?;
-    let cuda = cuda.then(|| Cuda::find(true)).transpose()?;
-    let environment = Environment::open(&toolchain, cuda.as_ref())?;
-    fs::create_dir_all(folder)?;
-    let crates = folder.join("crates.json");
-    let shown = match SharedInstall::current().and_then(|shared| fs::read_to_string(shared.crates()).ok()) {
-        Some(shown) => shown,
-        None => serde_json::to_string(&shown_crates(&toolchain, &environment)?)?,
-    };
-    fs::write(&crates, shown)?;
-    // rust-analyzer prefers `$CARGO_HOME/bin/cargo` to any other cargo.
-    let home = folder.join("cargo-home");
-    let script = format!("#!/bin/sh\nexec '{}' cargo-for-analyzer \"$@\"\n", this_program()?.display());
-    fs::create_dir_all(home.join("bin"))?;
-    fs::write(home.join("bin/cargo"), script)?;
-    fs::set_permissions(home.join("bin/cargo"), fs::Permissions::from_mode(0o700))?;
-    let user_home =
-        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let user_home = user_home.context("there is no home folder")?;
-    let own = [
-        ("CARGO_HOME", home.into()),
-        (USER_CARGO_HOME, user_home.clone().into()),
-        (CRATES, crates.into()),
-        ("PATH", search_path(&[])?),
-        ("EVCXR_TMPDIR", folder.join("cells").into()),
-        ("EVCXR_CONFIG_DIR", folder.into()),
-    ];
-    // SAFETY: this process has only its main thread: it starts evcxr's threads below, and none before. So no other thread can
-    // read the environment meanwhile.
-    unsafe { OwnVariables::set(&own) };
-
-    let runner = Command::new(this_program()?);
-    let started = within(folder, || EvalContext::with_subprocess_command(runner))?;
-    let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
-    let mut context = CommandContext::with_eval_context(context);
-    let cargo_home = format!(":build_env CARGO_HOME={}", user_home.display());
-    context.execute(&cargo_home).map_err(|error| anyhow!("{error}"))?;
+    let library = toolchain.sysroot()?.join("lib/rustlib/src/rust/library");
+    let cfg = Command::new(toolchain.rustc_path()).args(["--print", "cfg"]).output()?;
+    let mut host = Host::new(&library, &String::from_utf8_lossy(&cfg.stdout));
     for line in io::stdin().lock().lines() {
-        let answer = answer(&mut context, serde_json::from_str(&line?)?);
+        let answer = answer(&mut host, &toolchain, serde_json::from_str(&line?)?);
         writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)?;
         give_back_memory();
     }
@@ -101,26 +82,24 @@ fn give_back_memory() {
     }
 }
 
-pub(crate) fn answer(context: &mut CommandContext, question: Query) -> Response {
+fn answer(host: &mut Host, toolchain: &Toolchain, question: Query) -> Response {
     match question {
-        Query::Complete { code, position } => match context.completions(&code, position) {
-            Ok(found) => {
-                let items = found.completions.into_iter();
-                let items =
-                    items.map(|item| Item { text: item.code, kind: item.kind.into(), label: item.label });
-                Response::Completions {
-                    start: found.start_offset,
-                    end: found.end_offset,
-                    items: items.collect(),
+        Query::Show(crates) => {
+            match shown(toolchain, &crates) {
+                Ok((shown, named)) => {
+                    host.show(shown, named);
+                    host.warm_up();
                 }
+                Err(error) => tracing::warn!("completion knows no crates: {error:#}"),
             }
-            Err(_) => Response::Nothing,
-        },
-        Query::Inspect { code, position } => match context.hover_at(&code, position) {
-            Ok((text, html)) if text != "No documentation found" => {
+            Response::Nothing
+        }
+        Query::Complete(snippet) => host.complete(&snippet),
+        Query::Inspect(snippet) => match host.help(&snippet) {
+            Response::Help { text, html } => {
                 Response::Help { text, html: without_hidden_lines(&html).into_owned() }
             }
-            _ => Response::Nothing,
+            other => other,
         },
     }
 }

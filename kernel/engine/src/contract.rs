@@ -1,7 +1,6 @@
 //! Tests of what this crate assumes about evcxr. They run the real evcxr with a shell script as its child, and with a session's
 //! stand-ins for cargo, rustc and rustup. If another version of evcxr behaves differently, they fail and say what has changed.
 
-use crate::analysis::{self, Query, Response};
 use crate::cargo_for_evcxr::{self, LIBRARY, PATH_FILE, PROGRAM};
 use crate::child::{COMPLETE, IS_CHILD, LOAD};
 use crate::output::QUESTION;
@@ -352,36 +351,5 @@ fn evcxr_accepts_all_optimization_levels_of_the_opt_command() {
             let set = session.context.execute(&format!(":opt {level}\n();"));
             set.unwrap_or_else(|error| panic!("evcxr has changed: it refuses `:opt {level}`: {error}"));
         }
-    });
-}
-
-#[test]
-fn completion_and_help_answer_in_bytes_of_the_code_that_they_are_given() {
-    in_session(|mut session| {
-        // As `Session::with_definitions` does, begin with a statement: evcxr drops comments before the first one.
-        let code = ";\n/// Weighs a pear.\nfn weigh_pear() {}\nlet ä = 1;\nwei + 1";
-        let position = code.find("wei + 1").unwrap() + 3;
-        let question = Query::Complete { code: code.into(), position };
-        let Response::Completions { start, end, items } = analysis::answer(&mut session.context, question)
-        else {
-            panic!("evcxr has changed: it completes nothing")
-        };
-        assert_eq!((start, end), (position - 3, position), "evcxr has changed what its offsets mean");
-        let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
-        assert!(texts.iter().any(|text| text.starts_with("weigh_pear")), "{texts:?}");
-
-        let mut help = |code: &str| {
-            let question = Query::Inspect { code: code.into(), position: code.len() };
-            analysis::answer(&mut session.context, question)
-        };
-        let Response::Help { text, html } = help(";\n/// Weighs a pear.\nfn weigh_pear() {}\nweigh_pear")
-        else {
-            panic!("evcxr has changed: it documents nothing")
-        };
-        assert!(text.contains("Weighs a pear.") && html.contains("<p>Weighs a pear."), "{text}\n{html}");
-        assert!(
-            matches!(help("no_such_name"), Response::Nothing),
-            "evcxr has changed what it says where there is no documentation"
-        );
     });
 }

@@ -18,6 +18,7 @@ use crate::compiler::Compiler;
 use crate::glue::{ErrorFormat, Show, Variable};
 use crate::relay;
 use crate::runner::Runner;
+use crate::shown_crates::Crates;
 use crate::sources::Sources;
 use anyhow::{Context, Result, anyhow};
 use cell::code::Source;
@@ -233,9 +234,14 @@ impl Evaluator {
         self.state.definitions.texts().map(str::to_owned).collect()
     }
 
-    /// The crates that cells have added, as `:dep` commands.
-    pub fn dependencies(&self) -> Vec<String> {
-        self.settings.dependencies.iter().map(|dependency| format!(":dep {dependency}")).collect()
+    /// What completion shows.
+    pub fn crates(&self) -> Crates {
+        Crates::of(&self.environment)
+    }
+
+    /// The packages that have been compiled for `lab` and the session's crates.
+    pub fn compiled(&self) -> Vec<String> {
+        self.environment.packages().map(str::to_owned).collect()
     }
 
     /// Whether `:timing` is on.

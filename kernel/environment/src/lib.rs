@@ -14,6 +14,7 @@ pub mod own_variables;
 mod permissions;
 pub mod processes;
 pub mod program;
+pub mod registry;
 pub mod session_directory;
 pub mod shared;
 pub mod stand_ins;

@@ -208,6 +208,18 @@ impl Environment {
         self.named.contains_key(name)
     }
 
+    /// The crates that code can name beside `lab`, each with cargo's identifier of its package.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &str)> {
+        let id =
+            |file: &Path| self.compiled().find(|found| found.file == file).map(|found| found.id.as_str());
+        self.named.iter().filter_map(move |(name, file)| Some((name.as_str(), id(file)?)))
+    }
+
+    /// The names of all packages that have been compiled.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        self.compiled().filter_map(Crate::package)
+    }
+
     /// The names of the shared libraries that code has to be linked with.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         self.sets.iter().map(|set| set.name.as_str())

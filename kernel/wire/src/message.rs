@@ -50,6 +50,7 @@ pub(crate) enum Received {
 pub(crate) async fn read(socket: &mut RouterRecvConnection) -> Result<Received, RuntimeError> {
     let raw = RawMessage::from_multipart(socket.socket.recv().await?, &socket.mac)?;
     let header: jupyter_protocol::Header = serde_json::from_slice(&raw.jparts[0])?;
+    let metadata: Value = serde_json::from_slice(&raw.jparts[2]).unwrap_or_default();
     let content: Value = serde_json::from_slice(&raw.jparts[3])?;
     let parsed = JupyterMessageContent::from_type_and_content(
         &header.msg_type,
@@ -59,7 +60,7 @@ pub(crate) async fn read(socket: &mut RouterRecvConnection) -> Result<Received, 
         zmq_identities: raw.zmq_identities,
         content,
         parent_header: None,
-        metadata: json!({}),
+        metadata: metadata.clone(),
         buffers: Vec::new(),
         channel: None,
         header: header.clone(),

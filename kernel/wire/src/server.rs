@@ -156,10 +156,13 @@ impl<K: Kernel> RequestHandler<K> {
         }
     }
 
-    /// Answers completion and help requests, one after the other.
+    /// Answers completion and help requests. None waits for an earlier one, which may take longer.
     async fn look_up(self: Arc<Self>, mut requests: UnboundedReceiver<JupyterMessage>) {
+        let mut answers = JoinSet::new();
         while let Some(request) = requests.recv().await {
-            self.answer(&request, self.reply(&request)).await;
+            while answers.try_join_next().is_some() {}
+            let handler = Arc::clone(&self);
+            answers.spawn(async move { handler.answer(&request, handler.reply(&request)).await });
         }
     }
 

@@ -73,6 +73,11 @@ impl Crate {
         Some(name.rsplit_once('-').map_or(name, |(name, _)| name))
     }
 
+    /// The name of its package.
+    pub fn package(&self) -> Option<&str> {
+        self.name_and_version().map(|(name, _)| name)
+    }
+
     /// The name of its package, and its version.
     pub fn name_and_version(&self) -> Option<(&str, Version)> {
         let (_, name) = self.id.rsplit_once('#')?;
