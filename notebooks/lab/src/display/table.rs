@@ -234,6 +234,31 @@ mod tests {
     }
 
     #[test]
+    fn columns_with_types_and_a_function_are_a_table() {
+        let columns = [("name", "str"), ("n", "i64"), ("x", "f64")]
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+        let texts = |row: usize| {
+            vec![format!("<{row}>"), row.to_string(), if row == 1 { "null".into() } else { "0.5".into() }]
+        };
+        let frame = of_columns(columns.to_vec(), 30, &texts);
+        let lines = text(&frame);
+        let start = [
+            "30 rows x 3 columns",
+            "name    n     x",
+            "str   i64   f64",
+            "<0>     0   0.5",
+            "<1>     1  null",
+        ];
+        assert_eq!((&lines[..5], lines[13], lines[23]), (&start[..], "…       …     …", "<29>   29   0.5"));
+        assert!(
+            frame
+                .content("text/html")
+                .unwrap()
+                .contains("<tr><td class=\"t\">&lt;29&gt;</td><td>29</td><td>0.5</td></tr>")
+        );
+    }
+
+    #[test]
     fn of_many_columns_the_first_and_last_are_shown() {
         let row: serde_json::Map<_, _> = (0..50).map(|at| (format!("c{at:02}"), at.into())).collect();
         let display = of_structs(&[row]).unwrap();

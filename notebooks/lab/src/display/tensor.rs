@@ -40,14 +40,15 @@ const IN_DEBUG: usize = 10;
 
 /// The values of a matrix of the tensor. Nothing but these is copied.
 fn values(tensor: &Tensor, outer: &[usize], rows: &Ends, columns: &Ends) -> Result<Vec<Vec<String>>> {
-    let mut matrix = tensor.clone();
+    let mut matrix = tensor.detach();
     for at in outer {
         matrix = matrix.get(*at)?;
     }
     while matrix.rank() < 2 {
         matrix = matrix.unsqueeze(0)?;
     }
-    let matrix = ends(&ends(&matrix, 0, rows)?, 1, columns)?.to_device(&Device::Cpu)?;
+    // Without the copy all of the tensor that this is a part of would go to another device.
+    let matrix = ends(&ends(&matrix, 0, rows)?, 1, columns)?.force_contiguous()?.to_device(&Device::Cpu)?;
     if matrix.dtype().is_int() {
         return Ok(texts(matrix.to_dtype(DType::I64)?.to_vec2::<i64>()?, |value| value.to_string()));
     }
