@@ -212,6 +212,24 @@ async fn a_crate_of_a_workspace_has_what_it_inherits_its_patches_and_its_locked_
 }
 
 #[tokio::test]
+async fn a_variable_may_be_of_a_type_of_a_renamed_crate_or_of_what_a_crate_depends_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "pub struct Outer(pub i32);\npub fn inner() -> inner::Inner { inner::Inner { x: 5 } }\n";
+    write_crate(folder.path(), "outer", "inner = { path = \"inner\" }", source);
+    write_crate(&folder.path().join("inner"), "inner", "", "pub struct Inner { pub x: i32 }\n");
+    let mut command = kernel_command();
+    command.current_dir(folder.path());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    let cell = ":dep far = { package = \"outer\", path = \".\" }\nlet own = vec![far::Outer(1)];\nlet theirs = Some(far::inner());\n1";
+    assert_eq!(outputs(&mut kernel, cell).await.last().unwrap(), "result 1: 1");
+    assert_eq!(outputs(&mut kernel, "(own[0].0, theirs.as_ref().unwrap().x)").await, ["result 2: (1, 5)"]);
+    assert_eq!(
+        outputs(&mut kernel, ":dep hex = \"0.4\"\n(own[0].0, theirs.unwrap().x)").await.last().unwrap(),
+        "result 3: (1, 5)"
+    );
+}
+
+#[tokio::test]
 async fn a_crate_that_does_not_compile_is_named_with_its_error_and_costs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     write_crate(folder.path(), "broken", "", "pub fn f() -> u8 { \"text\" }\n");

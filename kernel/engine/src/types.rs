@@ -3,8 +3,10 @@
 
 use crate::glue::TYPE_OF;
 use cell::code::{Code, Role};
+use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 /// A name for the type `!`, which stable Rust accepts only as a return type.
 const NEVER: &str = "<fn() -> ! as ::lab::kernel::Returns>::Type";
@@ -107,6 +109,13 @@ pub fn nameable(name: &str, type_name: &str) -> Result<String, String> {
     Ok(with_never(&without_function_names(&type_name)))
 }
 
+/// The names with which the paths in a type begin: of crates, or of modules of the session.
+pub fn roots(type_name: &str) -> BTreeSet<&str> {
+    static ROOT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?:^|[^\w:])([A-Za-z_]\w*)::").expect("a pattern"));
+    ROOT.captures_iter(type_name).filter_map(|found| Some(found.get(1)?.as_str())).collect()
+}
+
 /// Removes the names of function items: `fn(i32) -> i32 {double}` becomes `fn(i32) -> i32`.
 fn without_function_names(type_name: &str) -> String {
     let mut rest = type_name;
@@ -160,6 +169,13 @@ mod tests {
         for spelled in ["std::thread::JoinHandle<!>", "std::thread::JoinHandle<_>"] {
             assert_eq!(nameable("h", spelled).unwrap(), handle);
         }
+    }
+
+    #[test]
+    fn paths_begin_with_crates() {
+        let type_name = "ndarray::ArrayBase<ndarray::OwnedRepr<f64>, (std::vec::Vec<u8>, &'a bytes::Bytes)>";
+        assert_eq!(roots(type_name).into_iter().collect::<Vec<_>>(), ["bytes", "ndarray", "std"]);
+        assert!(roots("(i32, fn() -> u8)").is_empty());
     }
 
     #[test]

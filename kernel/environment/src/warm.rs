@@ -59,6 +59,9 @@ pub struct Environment {
     /// The crates that cells may name beside `lab`, with the files for the compiler.
     #[serde(default)]
     named: BTreeMap<String, PathBuf>,
+    /// Crates that no line asks for, but that the types of variables are spelled with.
+    #[serde(skip)]
+    implied: BTreeMap<String, PathBuf>,
     /// The crates with traits by which cells show the types of other crates, with their files.
     #[serde(default)]
     shown: BTreeMap<String, PathBuf>,
@@ -208,6 +211,22 @@ impl Environment {
         self.named.contains_key(name)
     }
 
+    /// Lets code name a crate that the others depend on, or that it knows under another name: types are spelled with the crate
+    /// that defines them. Returns whether that is new. Of several versions, none is chosen but one that code knows.
+    pub fn imply(&mut self, name: &str) -> bool {
+        if self.named.contains_key(name) || self.implied.contains_key(name) {
+            return false;
+        }
+        let is_meant = |found: &&Crate| !found.is_macro && found.name() == Some(name);
+        let mut files: BTreeSet<PathBuf> =
+            self.compiled().filter(is_meant).map(|found| found.file.clone()).collect();
+        if files.len() > 1 {
+            files.retain(|file| self.named.values().any(|named| named == file));
+        }
+        let file = if files.len() == 1 { files.pop_first() } else { None };
+        file.is_some_and(|file| self.implied.insert(name.to_owned(), file).is_none())
+    }
+
     /// The crates that code can name beside `lab`, each with cargo's identifier of its package.
     pub fn named(&self) -> impl Iterator<Item = (&str, &str)> {
         let id =
@@ -233,7 +252,7 @@ impl Environment {
     /// The compiler flags of cells.
     pub fn rustflags(&self) -> Vec<String> {
         let mut flags = self.link_flags();
-        for (name, file) in self.named.iter().chain(&self.shown) {
+        for (name, file) in self.named.iter().chain(&self.implied).chain(&self.shown) {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
         // Some C libraries are compiled so that a shared library cannot export their functions. So cells are linked with these
@@ -278,6 +297,7 @@ pub(crate) mod tests {
             crates: Vec::new(),
             sets: Vec::new(),
             named: BTreeMap::new(),
+            implied: BTreeMap::new(),
             shown: BTreeMap::new(),
             sources: Vec::new(),
         }
@@ -306,6 +326,22 @@ pub(crate) mod tests {
         assert!(!environment.serves(&with(&["burn", "cuda"])));
         fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"lab\"\n").unwrap();
         assert!(!environment.serves(&Lab::in_folder(folder.path()).unwrap()));
+    }
+
+    #[test]
+    fn a_crate_is_implied_if_there_is_no_doubt_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut environment = environment(folder.path());
+        let files = ["libbytes-1.rlib", "libold-1.rlib", "libold-2.rlib", "libtwo-1.rlib", "libtwo-2.rlib"];
+        environment.crates = files.map(|file| Crate::for_test(file, Path::new(file))).into();
+        environment.named.insert("ancient".into(), "libold-1.rlib".into());
+        let implied =
+            ["bytes", "bytes", "ancient", "old", "two", "no_such"].map(|name| environment.imply(name));
+        assert_eq!(implied, [true, false, false, true, false, false]);
+        let flags = environment.rustflags();
+        for flag in ["bytes=libbytes-1.rlib", "old=libold-1.rlib", "ancient=libold-1.rlib"] {
+            assert!(flags.iter().any(|other| other == flag), "{flags:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Evaluator, Failed, point};
 use crate::build_display::BuildDisplay;
 use crate::glue::Variable;
+use crate::types;
 use anyhow::{Result, anyhow, bail};
 use cell::Dependency;
 use cell::definitions::is_built_on;
@@ -80,6 +81,9 @@ impl Evaluator {
         let changed: Vec<String> = self.environment.changed(&environment).map(str::to_owned).collect();
         self.forget_variables_of(&changed);
         self.environment = environment;
+        let types: Vec<String> =
+            self.state.variables.values().map(|variable| variable.type_name.clone()).collect();
+        types.iter().for_each(|type_name| self.imply_crates_of(type_name, |_| false));
         // The child keeps the libraries of the old environment loaded, so they must stay in the cache.
         self.held.push(self.environment.hold());
         self.compiler.flags = self.environment.rustflags();
@@ -95,6 +99,15 @@ impl Evaluator {
         point(&self.lab_link, self.environment.lab_library())?;
         self.context.execute(":restart").map_err(|error| anyhow!("{error}"))?;
         self.run_first_cell()
+    }
+
+    /// Lets cells name the crates in which a type is defined, except modules of the session, so that they can have variables of it.
+    pub(super) fn imply_crates_of(&mut self, type_name: &str, is_module: impl Fn(&str) -> bool) {
+        for root in types::roots(type_name) {
+            if !is_module(root) && self.environment.imply(root) {
+                self.compiler.flags = self.environment.rustflags();
+            }
+        }
     }
 
     /// Forgets the variables whose types come from recompiled crates: the layout of those types may have changed.

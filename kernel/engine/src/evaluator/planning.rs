@@ -173,6 +173,8 @@ impl Evaluator {
                 answers = self.ask_for_types(plan, &questions, &doubtful)?;
             }
         }
+        let definitions = plan.definitions.code();
+        let is_module = |root: &str| definitions.text().contains(&format!("mod {root}"));
         for binding in last {
             let Binding { name, mutable, place, declared, may_be_constant, .. } = binding;
             if *may_be_constant && !answers.variables.contains(name) {
@@ -191,6 +193,7 @@ impl Evaluator {
                 },
                 (None, None) => None,
             };
+            self.imply_crates_of(type_name.as_deref().unwrap_or_default(), is_module);
             if declared.is_some() {
                 plan.declared.insert(name.clone());
             }

@@ -206,6 +206,7 @@ impl Home {
             crates,
             sets: Vec::new(),
             named: BTreeMap::new(),
+            implied: BTreeMap::new(),
             shown: BTreeMap::new(),
             sources: Vec::new(),
         })

@@ -42,7 +42,7 @@ pub fn with(
     base.crates.retain(|found| !found.is_local());
     let base = &base;
     if let Some(named) = named_already(base, wanted) {
-        return Ok(Environment { named, ..base.clone() });
+        return Ok(Environment { named, implied: BTreeMap::new(), ..base.clone() });
     }
     let key = key(base, lab, wanted);
     let home = Home::of(environments, orders.toolchain, orders.cuda, lab)?;
