@@ -66,6 +66,16 @@ async fn a_task_goes_on_after_its_cell_and_in_the_next_one() {
 }
 
 #[tokio::test]
+async fn cells_await_in_an_older_tokio_too() {
+    let mut kernel = kernel().await;
+    let dependency = ":dep tokio = { version = \"0.2\", features = [\"rt-threaded\"] }\n";
+    let cell = "let two = tokio::spawn(async { 2 }).await?;\ntwo + 1";
+    assert_eq!(outputs(&mut kernel, &format!("{dependency}{cell}")).await.last().unwrap(), "result 1: 3");
+    let without = "let handle = tokio::runtime::Handle::try_current().is_ok();\ntwo";
+    assert_eq!(outputs(&mut kernel, without).await, ["result 2: 2"]);
+}
+
+#[tokio::test]
 async fn a_set_that_has_been_built_needs_neither_cargo_nor_a_network() {
     let cell = ":dep hex = \"0.4\"\n:dep fixedbitset = \"0.5\"\nhex::encode([18u8])";
     let mut first = kernel().await;

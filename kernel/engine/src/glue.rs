@@ -126,8 +126,11 @@ impl Glue<'_> {
         }
         match self.runtime {
             Runtime::None => {}
-            Runtime::Entered => _ = code.generate("let _entered = __runtime.enter();\n"),
-            Runtime::Blocked => _ = code.generate("__runtime.block_on(async {\n"),
+            Runtime::Entered => {
+                _ = code.generate_for(Role::Runtime, None, "let _entered = __runtime.enter();\n");
+            }
+            // The runtime of tokio 0.2 itself would have to be mutable.
+            Runtime::Blocked => _ = code.generate("__runtime.handle().block_on(async {\n"),
         }
         self.statements(&mut code, false);
         for new in self.new.iter().filter(|new| !self.consumed.contains(&new.name)) {
