@@ -206,6 +206,11 @@ impl Environment {
         self.crates.iter().chain(self.sets.iter().flat_map(|set| &set.crates))
     }
 
+    /// Whether all crates of a shared library are still the ones that have been compiled.
+    fn has_all_of(&self, set: &SetLibrary) -> bool {
+        set.crates.iter().all(|found| self.crates.iter().any(|kept| kept.file == found.file))
+    }
+
     /// Whether code can name this crate.
     pub fn has(&self, name: &str) -> bool {
         self.named.contains_key(name)

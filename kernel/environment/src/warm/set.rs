@@ -28,7 +28,7 @@ use toml::{Table, Value};
 
 /// See [`Environment::with`]. Builds in `environments`; `others` is another folder that may already have the set.
 pub fn with(
-    base: &Environment,
+    earlier: &Environment,
     lab: &Lab,
     wanted: &Table,
     environments: &Path,
@@ -36,11 +36,7 @@ pub fn with(
     orders: Orders,
 ) -> Result<Environment> {
     // Local crates may have changed, so they are always rebuilt, on top of the crates that cannot change.
-    let mut base = base.clone();
-    let local: Vec<SetLibrary> = base.sets.extract_if(.., |set| set.is_local).collect();
-    base.sizes.retain(|path, _| local.iter().all(|set| set.path != *path));
-    base.crates.retain(|found| !found.is_local());
-    let base = &base;
+    let base = &without_local(earlier);
     if let Some(named) = named_already(base, wanted) {
         return Ok(Environment { named, implied: BTreeMap::new(), ..base.clone() });
     }
@@ -61,10 +57,19 @@ pub fn with(
     home.write_sources(lab)?;
     write_package(&folder, &home, base, wanted, orders.toolchain)?;
     let built = build::build(&folder, &home.target(), &mut orders)?;
-    let mut environment = finish(base, &home, &folder, built, wanted, &orders)?;
+    let mut environment = finish(base, earlier, &home, &folder, built, wanted, &orders)?;
     shown::add(&mut environment, base, &folder, lab, &orders);
     environment.write(&folder)?;
     Ok(environment)
+}
+
+/// The environment without its local crates.
+fn without_local(environment: &Environment) -> Environment {
+    let mut rest = environment.clone();
+    let local: Vec<SetLibrary> = rest.sets.extract_if(.., |set| set.is_local).collect();
+    rest.sizes.retain(|path, _| local.iter().all(|set| set.path != *path));
+    rest.crates.retain(|found| !found.is_local());
+    rest
 }
 
 /// The files of all wanted crates, if every one of them has already been compiled.
@@ -127,6 +132,7 @@ fn write_package(
 /// Links the newly built crates into shared libraries, and describes the result.
 fn finish(
     base: &Environment,
+    earlier: &Environment,
     home: &Home,
     folder: &Path,
     built: Built,
@@ -153,7 +159,16 @@ fn finish(
     for found in environment.crates.iter().filter(|found| found.is_local()) {
         environment.sources.extend(sources::of(found)?);
     }
-    keep_local(&mut environment, folder)?;
+    keep_local(&mut environment, folder, earlier)?;
+    if is_same {
+        let kept = earlier.sets.iter().filter(|set| set.is_local && environment.has_all_of(set));
+        let kept: Vec<SetLibrary> = kept.cloned().collect();
+        for set in kept {
+            known.extend(set.crates.iter().map(|found| found.file.clone()));
+            environment.sizes.insert(set.path.clone(), fs::metadata(&set.path)?.len());
+            environment.sets.push(set);
+        }
+    }
     for (name, package) in &direct {
         let found = environment.crates.iter().find(|found| found.id == package.repr);
         let found = found.with_context(|| format!("`{name}` has no library that cells could use"))?;
@@ -172,20 +187,20 @@ fn finish(
     Ok(environment)
 }
 
-/// Copies local crates to a folder named after their content, because the next build overwrites them where cargo put them.
-fn keep_local(environment: &mut Environment, folder: &Path) -> Result<()> {
-    let mut local: Vec<&mut Crate> = environment.crates.iter_mut().filter(|found| found.is_local()).collect();
-    if local.is_empty() {
-        return Ok(());
+/// Copies each local crate to a folder named after its content, because the next build overwrites it where cargo put it. A crate
+/// that is the same as in the earlier environment stays where it was, so that its types and its statics do, too.
+fn keep_local(environment: &mut Environment, folder: &Path, earlier: &Environment) -> Result<()> {
+    let mut folders = BTreeSet::new();
+    for found in environment.crates.iter_mut().filter(|found| found.is_local()) {
+        let key = files::digest([fs::read(&found.file)?.as_slice()]);
+        let name = Path::new(&key).join(found.file.file_name().context("a file has a name")?);
+        let mut same = earlier.compiled().filter(|other| other.file.ends_with(&name) && other.file.exists());
+        let kept = same.next().map_or_else(|| folder.join(&name), |other| other.file.clone());
+        files::copy(&found.file, &kept)?;
+        folders.extend(kept.parent().map(Path::to_owned));
+        found.file = kept;
     }
-    let contents = local.iter().map(|found| Ok(fs::read(&found.file)?)).collect::<Result<Vec<_>>>()?;
-    let folder = folder.join(files::digest(contents.iter().map(Vec::as_slice)));
-    for found in &mut local {
-        let copy = folder.join(found.file.file_name().context("a file has a name")?);
-        files::copy(&found.file, &copy)?;
-        found.file = copy;
-    }
-    environment.dependencies.insert(0, folder);
+    environment.dependencies.splice(0..0, folders);
     Ok(())
 }
 
