@@ -70,7 +70,9 @@ impl Compiler {
         let out = self.folder.join("target").join(self.number.to_string());
         fs::create_dir_all(&out)?;
         let mut command = self.command(code)?;
-        command.args(["--emit", "link", "-Ccodegen-units=4", "-Crpath"]).arg("--out-dir").arg(&out);
+        // Optimizing the units together as well would take a sixth of the time of a cell, and hardly any code runs faster for it.
+        command.args(["--emit", "link", "-Ccodegen-units=4", "-Clto=off", "-Crpath"]);
+        command.arg("--out-dir").arg(&out);
         command.arg(format!("-Copt-level={}", self.opt_level));
         // Line tables, which backtraces need, cost next to nothing.
         command.args(["-Cdebug-assertions=on", "-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
