@@ -304,3 +304,13 @@ async fn what_is_defined_anew_replaces_the_old_and_impl_cells_can_be_run_again()
     assert_eq!(run(&mut kernel, "Point { x: 3, y: 4 }.scaled()").await[2], "result 9: 60");
     kernel.shut_down().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_missing_crate_is_named_with_the_line_that_brings_it() {
+    let mut kernel = kernel().await;
+    for code in ["serde_json::Value::Null", "serde_json::json!(1)", "use serde_json::json;"] {
+        let shown = traceback(&failure(&mut kernel, code).await);
+        let line = "begin the cell with the line `:dep serde_json = \"*\"`";
+        assert_eq!(shown.matches(line).count(), 1, "{code}: {shown}");
+    }
+}

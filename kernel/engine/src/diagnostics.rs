@@ -267,9 +267,15 @@ fn render(
         )
     });
     let (mut notes, mut groups) = (Vec::new(), Vec::new());
+    // rustc has a hint for paths, but not for macros.
+    let mut missing = unlinked_crate(json).map(dependency_for);
     for (child, spans) in children.iter().filter(|_| borrower.is_none()) {
         let text = child["message"].as_str().unwrap_or_default();
-        let text = missing_crate(text).unwrap_or_else(|| text.to_owned());
+        let hint = missing_crate(text).map(dependency_for);
+        if hint.is_some() {
+            missing = None;
+        }
+        let text = hint.unwrap_or_else(|| text.to_owned());
         let level = if child["level"] == "help" { Level::HELP } else { Level::NOTE };
         if text.is_empty() || speaks_of_generated_code(&text) {
             continue;
@@ -285,7 +291,7 @@ fn render(
             groups.push(Group::with_title(level.secondary_title(text)).elements(spans.snippets()));
         }
     }
-    if let Some(help) = &help {
+    if let Some(help) = missing.as_ref().or(help.as_ref()) {
         notes.push(Level::HELP.message(help));
     }
     let mut all = vec![group.elements(notes)];
@@ -293,11 +299,21 @@ fn render(
     Renderer::styled().render(&all)
 }
 
-/// Replaces rustc's hint that a crate may be missing with the line that adds the crate to a notebook.
-fn missing_crate(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("you might be missing a crate named `")?;
-    let name = rest.split('`').next()?;
-    Some(format!("if you want the crate `{name}`, begin the cell with the line `:dep {name} = \"*\"`"))
+/// The crate that rustc suspects to be missing, in a hint of its own.
+fn missing_crate(text: &str) -> Option<&str> {
+    text.split_once("you might be missing a crate named `")?.1.split('`').next()
+}
+
+/// The crate that a path begins with, if there is none of that name.
+fn unlinked_crate(json: &Value) -> Option<&str> {
+    let labels = json["spans"].as_array()?.iter().filter_map(|span| span["label"].as_str());
+    let names = labels.filter_map(|label| label.strip_prefix("use of unresolved module or unlinked crate `"));
+    names.filter_map(|name| name.strip_suffix('`')).next()
+}
+
+/// How a notebook gets a crate.
+fn dependency_for(name: &str) -> String {
+    format!("if you want the crate `{name}`, begin the cell with the line `:dep {name} = \"*\"`")
 }
 
 fn is_import(replacement: &str) -> bool {
