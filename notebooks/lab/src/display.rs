@@ -13,16 +13,15 @@
 //! ```
 
 pub(crate) mod array;
-mod cells;
+mod cell;
 mod ends;
 mod grid;
 pub(crate) mod json;
 mod numbers;
 pub(crate) mod picture;
+mod row;
 pub(crate) mod table;
 pub(crate) mod tensor;
-
-pub(crate) use ends::Ends;
 
 /// What a display becomes on its way to the kernel.
 pub use messages as format;

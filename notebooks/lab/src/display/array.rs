@@ -4,6 +4,7 @@ use super::Display;
 use super::ends::Ends;
 use super::grid::{Column, Grid, shortened, styled};
 use super::numbers::aligned;
+use std::convert::Infallible;
 
 /// The most rows, and the most columns, that are shown of a matrix.
 const EDGE: usize = 12;
@@ -67,6 +68,23 @@ pub fn display<E>(
     Ok(Display::html(&styled(&shortened(caption), &html)).alt(&(text + last)))
 }
 
+/// Shows an array, as [`display`] does. `text` is called with the index of an element, and returns its text.
+pub fn of_elements(caption: &str, last: &str, shape: &[usize], text: &dyn Fn(&[usize]) -> String) -> Display {
+    let matrix = |outer: &[usize], rows: &Ends, columns: &Ends| {
+        let row = |row: &usize| {
+            let element = |column: &usize| match shape.len() {
+                0 => text(&[]),
+                1 => text(&[*column]),
+                _ => text(&[outer, &[*row, *column]].concat()),
+            };
+            columns.shown.iter().map(element).collect()
+        };
+        Ok::<_, Infallible>(rows.shown.iter().map(row).collect())
+    };
+    let Ok(display) = display(caption, last, shape, matrix);
+    display
+}
+
 /// The index in each dimension of what is at a place when all dimensions are run through, the last one fastest.
 fn index_of(mut at: usize, shape: &[usize]) -> Vec<usize> {
     let mut index: Vec<usize> = shape
@@ -85,22 +103,10 @@ fn index_of(mut at: usize, shape: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
-    /// An array whose values are their places.
+    /// The text of an array.
     fn text(shape: &[usize], value: impl Fn(&[usize]) -> String) -> String {
-        let matrix = |outer: &[usize], rows: &Ends, columns: &Ends| {
-            let row = |row: &usize| {
-                let index = |column: &usize| match shape.len() {
-                    0 => vec![],
-                    1 => vec![*column],
-                    _ => [outer, &[*row, *column]].concat(),
-                };
-                columns.shown.iter().map(|column| value(&index(column))).collect()
-            };
-            Ok::<_, Infallible>(rows.shown.iter().map(row).collect())
-        };
-        display("above", "caption", shape, matrix).unwrap().content("text/plain").unwrap().to_owned()
+        of_elements("above", "caption", shape, &value).content("text/plain").unwrap().to_owned()
     }
 
     fn place(index: &[usize]) -> String {

@@ -52,11 +52,10 @@ pub struct Column {
 impl Grid {
     /// The table with a line above it, in HTML and in text.
     pub fn display(&self, caption: &str) -> Display {
-        let html = format!("{STYLE}<div class=\"lab-caption\">{}</div>{}", escape(caption), self.html());
-        Display::html(&html).alt(&format!("{caption}\n{}", self.text()))
+        Display::html(&styled(caption, &self.html())).alt(&format!("{caption}\n{}", self.text()))
     }
 
-    /// As one `<table>`, which [`style`] goes with.
+    /// As one `<table>`, which needs the style of [`styled`].
     pub fn html(&self) -> String {
         let is_matrix = self.is_matrix();
         let class = if is_matrix { "lab-grid lab-matrix" } else { "lab-grid" };
@@ -71,7 +70,7 @@ impl Grid {
                 format!("<th scope=\"col\"{}>{}{kind}</th>", column.class(), escape(&shortened(&column.name)))
             });
             let label = if self.labels.is_empty() { "" } else { "<td></td>" };
-            html += &format!("<thead><tr>{label}{}</tr></thead>", self.joined(heads, "<td>…</td>"));
+            html += &format!("<thead><tr>{label}{}</tr></thead>", self.joined(heads, gap));
         }
         html += "<tbody>";
         for (at, row) in self.rows.iter().enumerate() {
@@ -144,7 +143,6 @@ impl Grid {
             }
             line.trim_end().to_owned()
         };
-        // A matrix without columns has rows all the same, of which there is nothing to see.
         (0..lines).map(line).collect::<Vec<_>>().join("\n")
     }
 

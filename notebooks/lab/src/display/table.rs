@@ -1,10 +1,11 @@
 //! Rows of any serializable type as a table.
 
 use super::Display;
-use super::cells::{self, Cell, Row};
+use super::cell::Cell;
 use super::ends::Ends;
 use super::grid::{Column, Grid};
 use super::numbers::aligned;
+use super::row::{self, Row};
 use crate::table::thousands;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ pub fn of_structs<T: Serialize>(rows: &[T]) -> Option<Display> {
     if rows.is_empty() || is_of_std(std::any::type_name::<T>()) {
         return None;
     }
-    of_some(rows.len(), &|at| cells::of_struct(&rows[at]))
+    of_some(rows.len(), &|at| row::of_struct(&rows[at]))
 }
 
 /// Whether the standard library has this type. Its types, such as `Duration`, read better in their `Debug` form than as their parts.
@@ -40,7 +41,7 @@ fn of_some(total: usize, row: &dyn Fn(usize) -> Option<Row>) -> Option<Display> 
 /// A table of a list of anything, as [`of_all`].
 pub fn of_list<T: Serialize>(rows: &[T]) -> Display {
     let ends = Ends::of(rows.len(), ROWS);
-    display(ends.shown.iter().map(|at| cells::of_any(&rows[*at])).collect(), &ends)
+    display(ends.shown.iter().map(|at| row::of_any(&rows[*at])).collect(), &ends)
 }
 
 /// A table of anything: the fields of structs and maps are columns, and so are the parts of tuples.
@@ -57,7 +58,7 @@ pub fn of_all<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Display {
             latest.pop_front();
         }
     }
-    let rows = shown.iter().chain(&latest).map(cells::of_any);
+    let rows = shown.iter().chain(&latest).map(row::of_any);
     display(rows.collect(), &Ends::of(total, ROWS))
 }
 

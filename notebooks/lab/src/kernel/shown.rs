@@ -11,7 +11,6 @@ use candle_core::{Tensor, Var};
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::convert::Infallible;
 use std::fmt::Debug;
 use std::ops::Deref;
 
@@ -112,18 +111,7 @@ images!(Rgb<u8>, Rgba<u8>, Luma<u8>, LumaA<u8>, Rgb<u16>, Rgba<u16>, Luma<u16>, 
 /// Shows an array of a crate that `lab` does not know as the value of the cell. `text` is called with indices, and returns the value
 /// there; `caption` stands above the matrices in HTML. The text that goes with them ends with the caption, unless it is given.
 pub fn show_array(caption: &str, shape: &[usize], all: Option<String>, text: &dyn Fn(&[usize]) -> String) {
-    let matrix = |outer: &[usize], rows: &display::Ends, columns: &display::Ends| {
-        let row = |row: &usize| {
-            let index = |column: &usize| match shape.len() {
-                0 => text(&[]),
-                1 => text(&[*column]),
-                _ => text(&[outer, &[*row, *column]].concat()),
-            };
-            columns.shown.iter().map(index).collect()
-        };
-        Ok::<Vec<Vec<String>>, Infallible>(rows.shown.iter().map(row).collect())
-    };
-    let Ok(array) = display::array::display(caption, caption, shape, matrix);
+    let array = display::array::of_elements(caption, caption, shape, text);
     show(match all {
         Some(all) => array.alt(&all),
         None => array,
