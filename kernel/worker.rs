@@ -14,10 +14,13 @@ use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::message::{self, JupyterMessage, message};
 use wire::{Execute, IoPub, Output, Stdin};
+
+/// How long the session stays ready for a cell that does not come.
+const REST_AFTER: Duration = Duration::from_secs(120);
 
 /// The state of the session's thread.
 pub struct Worker {
@@ -47,8 +50,16 @@ impl Worker {
 
     /// Runs cells until the queue is closed.
     pub fn work(&mut self, cells: &mpsc::Receiver<Execute>) {
-        while let Ok(cell) = cells.recv() {
-            self.run(cell, cells);
+        loop {
+            self.evaluator.iter_mut().for_each(Evaluator::expect_cell);
+            let next = cells.recv_timeout(REST_AFTER).or_else(|_| {
+                self.evaluator.iter_mut().for_each(Evaluator::rest);
+                cells.recv()
+            });
+            match next {
+                Ok(cell) => self.run(cell, cells),
+                Err(mpsc::RecvError) => break,
+            }
         }
     }
 

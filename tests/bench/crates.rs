@@ -3,14 +3,15 @@
 //!
 //! The stock kernel has its own compilation cache on. The first session of each kernel finds what is compiled already: for the
 //! time from nothing, run `taper cache --remove-unused 0` before. Prints Markdown tables of medians and ratios; nothing is
-//! asserted. `ROUNDS` (3) is how often each kernel is started after the first session, `REPEATS` (5) how often each cell runs.
+//! asserted. `ROUNDS` (3) is how often each kernel is started after the first session, `REPEATS` (5) how often each cell runs,
+//! `PAUSE` (300) how many milliseconds after the one before.
 //! `SETS` chooses among the sets by their names, separated by commas.
 
 mod kernels;
 mod measuring;
 
 use anyhow::{Result, ensure};
-use kernels::{build_stock, install};
+use kernels::{build_stock, install, pause};
 use measuring::{memory, percentile, setting};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -223,12 +224,13 @@ async fn many_cells(kernel: &Kernel, cells: usize) -> Result<()> {
 
 /// Times cells.
 trait Time {
-    /// Seconds that a cell takes.
+    /// Seconds that a cell takes, which comes after a pause.
     async fn time(&mut self, code: &str) -> Result<f64>;
 }
 
 impl Time for Client {
     async fn time(&mut self, code: &str) -> Result<f64> {
+        pause().await?;
         let start = Instant::now();
         let good = self.run(code, |_| Ok(())).await?;
         ensure!(good, "this cell went wrong: {code}");

@@ -3,7 +3,7 @@
 //! Prints Markdown tables of medians, 95th percentiles and ratios. The stock kernel has its own compilation cache on, filled
 //! by a first start that does not count; the warm environment of taper is built before. Both get the same cells but for the
 //! path of the crates. Nothing is asserted: the machine decides. `ROUNDS` (3) is how often each kernel is started,
-//! `REPEATS` (5) how often it runs each kind of cell. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
+//! `REPEATS` (5) how often it runs each kind of cell, `PAUSE` (300) how many milliseconds after the one before. A second table has Python's kernel beside taper, where `PEERS_PYTHON` is
 //! a Python with PyTorch, Keras and ipykernel.
 
 mod kernels;
@@ -11,7 +11,7 @@ mod measuring;
 
 use anyhow::{Context, Result, ensure};
 use jupyter_protocol::{CompleteRequest, InspectRequest, JupyterMessage, JupyterMessageContent};
-use kernels::{build_stock, install};
+use kernels::{build_stock, install, pause};
 use measuring::{memory, percentile, setting};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -142,6 +142,7 @@ async fn beside_python(python: PathBuf, ours: &Measured, rounds: usize, repeats:
             for number in 1..=repeats {
                 for ((_, torch, keras), times) in PYTHON_CELLS.iter().zip(&mut cells) {
                     let code = [torch, keras][framework].replace("NUMBER", &number.to_string());
+                    pause().await?;
                     let start = Instant::now();
                     ensure!(client.run(&code, |_| Ok(())).await?, "{code} went wrong");
                     times.push(start.elapsed().as_secs_f64());
@@ -179,6 +180,7 @@ async fn measure(kernel: &Kernel, repeats: usize, measured: &mut Measured) -> Re
     for number in 1..=repeats {
         for ((name, code), times) in CELLS.iter().zip(&mut measured.cells) {
             let code = code.replace("NUMBER", &(10 * number).to_string());
+            pause().await?;
             let start = Instant::now();
             let good = client.run(&code, |_| Ok(())).await?;
             times.push(start.elapsed().as_secs_f64());

@@ -3,14 +3,18 @@
 //! cargo would check whether any dependency has changed, which takes longer than many cells take to compile. Here, everything
 //! that a cell is linked with is known: `lab`, and the sets with the crates of the session's `:dep` lines.
 
+use crate::ahead::Ahead;
+use crate::glue::ALLOWED;
+use crate::linker::Linker;
 use anyhow::{Context, Result, bail};
 use cell::code::Code;
-use environment::session_directory as directory;
+use environment::{Environment, Toolchain, session_directory as directory};
 use std::collections::BTreeMap;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// rustc, and the options with which it compiles the cells of a session.
 pub struct Compiler {
@@ -18,9 +22,18 @@ pub struct Compiler {
     /// The folder of the crate.
     folder: PathBuf,
     /// The flags that link `lab` and other crates.
-    pub flags: Vec<String>,
+    flags: Vec<String>,
+    /// The crate before a cell, for compilers that are started ahead of it.
+    before: String,
     /// The shared libraries of crates that every cell is linked with, even if it does not name them.
-    pub sets: Vec<String>,
+    sets: Vec<String>,
+    /// The files that cells are linked with.
+    libraries: Vec<PathBuf>,
+    /// What links cells faster than rustc does.
+    linker: Option<Linker>,
+    /// The compiler for the next cell, and the one for the types of its variables.
+    next_cell: Ahead,
+    next_types: Ahead,
     /// The flags for the linker and the backend that the user has chosen.
     pub chosen: Vec<String>,
     /// The environment variables that the user has set for the compiler.
@@ -41,26 +54,67 @@ pub struct Compiled {
 
 /// The name of the crate. It is the same as in evcxr's own kernel, because `std::any::type_name` shows it.
 const CRATE: &str = "ctx";
-const SOURCE: &str = "src/lib.rs";
+/// The source file of the crate, from its folder.
+pub const SOURCE: &str = "src/lib.rs";
+/// The source file of the crate for compilers that are started ahead of a cell.
+const AHEAD: &str = "src/ahead.rs";
+
+/// The folder for the objects of a cell, from that of the crate.
+const OBJECTS: &str = "target/objects";
 
 impl Compiler {
-    pub fn new(rustc: PathBuf, session: &Path) -> Self {
-        Self {
-            rustc,
-            folder: session.join(directory::CELLS),
+    /// # Errors
+    /// When the folder of the session cannot be written to.
+    pub fn new(toolchain: &Toolchain, session: &Path) -> io::Result<Self> {
+        let folder = session.join(directory::CELLS);
+        fs::create_dir_all(folder.join("src"))?;
+        Ok(Self {
+            rustc: toolchain.rustc_path().to_owned(),
+            linker: Linker::find(toolchain, folder.join("exports.ld")),
+            folder,
             flags: Vec::new(),
+            before: String::new(),
             sets: Vec::new(),
+            libraries: Vec::new(),
+            next_cell: Ahead::default(),
+            next_types: Ahead::default(),
             chosen: Vec::new(),
             environment: BTreeMap::new(),
             opt_level: "2".into(),
             edition: "2024".into(),
             number: 0,
-        }
+        })
     }
 
     /// The folder of the crate that is generated for a cell.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Links cells with the crates of this environment from now on.
+    pub fn use_crates_of(&mut self, environment: &Environment) {
+        self.flags = environment.rustflags();
+        // `extern crate` would make rustc spell types with the name `_` of the crate.
+        let crates = environment.crates().map(|name| format!("use ::{name} as _;\n"));
+        self.before = ALLOWED.to_owned() + &crates.collect::<String>();
+        self.sets = environment.sets().map(str::to_owned).collect();
+        self.libraries = environment.libraries();
+    }
+
+    /// Starts the compilers for the next cell, unless they wait already. Without them it is compiled in the ordinary way.
+    pub fn start_ahead(&mut self) {
+        let (source, cell, types) = (self.folder.join(AHEAD), self.objects(), self.types());
+        let started = self.next_cell.start(&self.before, cell, &source, SOURCE);
+        if let Err(error) = started.and_then(|()| self.next_types.start(&self.before, types, &source, SOURCE))
+        {
+            tracing::warn!("no compiler waits for the next cell: {error}");
+        }
+    }
+
+    /// Ends the compilers that wait for the next cell.
+    pub fn end_ahead(&mut self) {
+        self.next_cell.end();
+        self.next_types.end();
     }
 
     /// Compiles the crate to a new library.
@@ -69,21 +123,68 @@ impl Compiler {
         // A new folder identifies the library, because evcxr will rename the file.
         let out = self.folder.join("target").join(self.number.to_string());
         fs::create_dir_all(&out)?;
-        let mut command = self.command(code)?;
-        // Optimizing the units together as well would take a sixth of the time of a cell, and hardly any code runs faster for it.
-        command.args(["--emit", "link", "-Ccodegen-units=4", "-Clto=off", "-Crpath"]);
-        command.arg("--out-dir").arg(&out);
-        command.arg(format!("-Copt-level={}", self.opt_level));
-        // Line tables, which backtraces need, cost next to nothing.
-        command.args(["-Cdebug-assertions=on", "-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
-        let (is_compiled, messages) = run(command)?;
-        let library = out.join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", CRATE));
+        let library = out.join(format!("{DLL_PREFIX}{CRATE}{DLL_SUFFIX}"));
+        if self.linker.is_some() && self.chosen.is_empty() {
+            let command = self.objects();
+            let ahead = included(code).and_then(|text| self.next_cell.compile(&self.before, &command, &text));
+            let (is_compiled, messages) = self.outcome(ahead, command, code.text())?;
+            if !is_compiled {
+                return Ok(Compiled { library: None, messages });
+            }
+            if self.link(&library)? {
+                return Ok(Compiled { library: Some(library), messages });
+            }
+        }
+        // rustc looks for crates in the shared libraries that the code names. Appended, so that the positions in it do not change.
+        let mut text = code.text().to_owned();
+        self.sets.iter().for_each(|set| text.push_str(&format!("extern crate {set} as _;\n")));
+        let (is_compiled, messages) = self.outcome(None, self.generating("link", &out), &text)?;
         Ok(Compiled { library: is_compiled.then_some(library), messages })
     }
 
     /// Checks the crate, with types spelled as full paths in the messages; returns the messages.
-    pub fn probe(&self, code: &Code) -> Result<String> {
-        let mut command = self.command(code)?;
+    pub fn probe(&mut self, code: &Code) -> Result<String> {
+        let command = self.types();
+        let ahead = included(code).and_then(|text| self.next_types.compile(&self.before, &command, &text));
+        Ok(self.outcome(ahead, command, code.text())?.1)
+    }
+
+    /// Checks the crate; returns rustc's messages.
+    pub fn check(&self, code: &Code) -> Result<String> {
+        let mut command = self.rustc();
+        command.args(["--emit", "metadata", "--out-dir", "target"]);
+        Ok(self.outcome(None, command, code.text())?.1)
+    }
+
+    /// Parses the crate; returns rustc's messages, which are about its syntax.
+    pub fn parse(&self, code: &Code) -> Result<String> {
+        let mut command = self.rustc();
+        command.arg("-Zparse-crate-root-only").env("RUSTC_BOOTSTRAP", "1");
+        Ok(self.outcome(None, command, code.text())?.1)
+    }
+
+    /// rustc, without the source.
+    fn rustc(&self) -> Command {
+        let mut command = Command::new(&self.rustc);
+        command
+            .current_dir(&self.folder)
+            .args(["--crate-name", CRATE, "--crate-type", "cdylib"])
+            .arg(format!("--edition={}", self.edition))
+            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
+            .args(&self.flags)
+            .args(&self.chosen)
+            .envs(&self.environment);
+        command
+    }
+
+    /// rustc, for the objects of a cell.
+    fn objects(&self) -> Command {
+        self.generating("obj", Path::new(OBJECTS))
+    }
+
+    /// rustc, for the types of the variables of a cell.
+    fn types(&self) -> Command {
+        let mut command = self.rustc();
         command.args([
             "--emit",
             "metadata",
@@ -94,48 +195,59 @@ impl Compiler {
         ]);
         // Needed for `-Ztrim-diagnostic-paths`, which is unstable.
         command.env("RUSTC_BOOTSTRAP", "1");
-        Ok(run(command)?.1)
+        command
     }
 
-    /// Checks the crate; returns rustc's messages.
-    pub fn check(&self, code: &Code) -> Result<String> {
-        let mut command = self.command(code)?;
-        command.args(["--emit", "metadata", "--out-dir", "target"]);
-        Ok(run(command)?.1)
+    /// rustc, for files of this kind with machine code, in the folder `out`.
+    fn generating(&self, kind: &str, out: &Path) -> Command {
+        let mut command = self.rustc();
+        // Optimizing the units together as well would take a sixth of the time of a cell, and hardly any code runs faster for it.
+        command.args(["--emit", kind, "-Ccodegen-units=4", "-Clto=off", "-Crpath"]).arg("--out-dir").arg(out);
+        command.arg(format!("-Copt-level={}", self.opt_level));
+        // Line tables, which backtraces need, cost next to nothing.
+        command.args(["-Cdebug-assertions=on", "-Cdebuginfo=line-tables-only", "-Cstrip=none"]);
+        command
     }
 
-    /// Parses the crate; returns rustc's messages, which are about its syntax.
-    pub fn parse(&self, code: &Code) -> Result<String> {
-        let mut command = self.command(code)?;
-        command.arg("-Zparse-crate-root-only").env("RUSTC_BOOTSTRAP", "1");
-        Ok(run(command)?.1)
-    }
-
-    fn command(&self, code: &Code) -> Result<Command> {
+    /// Whether rustc has succeeded, and its messages. If it has not run `ahead`, runs the command on this text.
+    fn outcome(&self, ahead: Option<Output>, mut command: Command, text: &str) -> Result<(bool, String)> {
+        // Users can look at it (`:last_compile_dir`), also when it was not read from there.
         let source = self.folder.join(SOURCE);
         fs::create_dir_all(source.parent().unwrap_or(&self.folder))?;
-        let mut text = code.text().to_owned();
-        // Appended, so that the positions in the code do not change.
-        self.sets.iter().for_each(|set| text.push_str(&format!("extern crate {set} as _;\n")));
         fs::write(&source, text).with_context(|| format!("cannot write {}", source.display()))?;
-        let mut command = Command::new(&self.rustc);
-        command
-            .current_dir(&self.folder)
-            .args(["--crate-name", CRATE, "--crate-type", "cdylib", SOURCE])
-            .arg(format!("--edition={}", self.edition))
-            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
-            .args(&self.flags)
-            .args(&self.chosen)
-            .envs(&self.environment);
-        Ok(command)
+        let output = match ahead {
+            Some(output) => output,
+            None => {
+                tracing::debug!("no compiler was ready for this cell, or its answer is in doubt");
+                command.arg(SOURCE).output().context("cannot run rustc")?
+            }
+        };
+        if output.status.code().is_none() {
+            bail!("the compiler was killed ({})", output.status);
+        }
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    /// Links the objects of a cell to a library, and removes them. Returns whether that has worked.
+    fn link(&self, library: &Path) -> Result<bool> {
+        let folder = self.folder.join(OBJECTS);
+        let all: Vec<PathBuf> =
+            fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        // There is one for each codegen unit. If there is only one, it is there twice.
+        let single = folder.join(CRATE).with_extension("o");
+        let objects = if all.contains(&single) { vec![single] } else { all.clone() };
+        let is_linked =
+            self.linker.as_ref().is_some_and(|linker| linker.link(&objects, &self.libraries, library));
+        all.iter().try_for_each(fs::remove_file)?;
+        if !is_linked {
+            tracing::debug!("the cell has to be linked by rustc");
+        }
+        Ok(is_linked)
     }
 }
 
-/// Runs rustc; returns whether it succeeded, and its messages.
-fn run(mut command: Command) -> Result<(bool, String)> {
-    let output = command.output().context("cannot run rustc")?;
-    if output.status.code().is_none() {
-        bail!("the compiler was killed ({})", output.status);
-    }
-    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+/// The text of a crate as it can be included in another one, with everything in its place. `None` if it has attributes of its own.
+fn included(code: &Code) -> Option<String> {
+    let rest = code.text().strip_prefix(ALLOWED).filter(|rest| !rest.starts_with("#!["))?;
+    Some(" ".repeat(ALLOWED.len() - 1) + "\n" + rest)
 }

@@ -235,7 +235,7 @@ impl Spans {
 
 /// The byte range of a span in the crate. For a span inside a macro's definition, it is the range of the macro call.
 fn bytes(span: &Value) -> Option<std::ops::Range<usize>> {
-    if span["file_name"] != "src/lib.rs" {
+    if span["file_name"] != crate::compiler::SOURCE {
         return span["expansion"]["span"].as_object().and_then(|_| bytes(&span["expansion"]["span"]));
     }
     let number = |name: &str| span[name].as_u64().map(|number| number as usize);

@@ -180,7 +180,7 @@ impl Evaluator {
         let (context, _) = started.map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         let runner = Runner::new(context.process_handle(), progress);
-        let compiler = Compiler::new(toolchain.rustc_path().to_owned(), &setup.folder);
+        let compiler = Compiler::new(&toolchain, &setup.folder)?;
         let mut evaluator = Self {
             context,
             compiler,
@@ -201,7 +201,7 @@ impl Evaluator {
             documentation: None,
             runner,
         };
-        evaluator.compiler.flags = evaluator.environment.rustflags();
+        evaluator.compiler.use_crates_of(&evaluator.environment);
         evaluator.run_first_cell()?;
         Ok(evaluator)
     }
@@ -247,6 +247,16 @@ impl Evaluator {
     /// Whether `:timing` is on.
     pub fn is_timing(&self) -> bool {
         self.settings.timing
+    }
+
+    /// Gets ready for the next cell, so that it takes less time.
+    pub fn expect_cell(&mut self) {
+        self.compiler.start_ahead();
+    }
+
+    /// Frees the memory that getting ready has taken.
+    pub fn rest(&mut self) {
+        self.compiler.end_ahead();
     }
 
     /// Runs the commands of a cell, then its code. Errors refer to the cell by `name`.

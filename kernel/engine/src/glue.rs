@@ -12,6 +12,8 @@ pub const NAMES: [&str; 7] =
     ["taper_cell", "__cell", "__runtime", "__show_result", "__ShowDebug", "lab::kernel", "evcxr_display"];
 /// The start of the error message in which rustc answers a probe. The name of a variable and its type follow.
 pub const TYPE_OF: &str = "TAPER_TYPE_OF ";
+/// The first line of each crate.
+pub const ALLOWED: &str = "#![allow(unused_imports, unused_mut, dead_code, non_snake_case)]\n";
 /// The key under which the store keeps tokio's runtime.
 const RUNTIME: &str = "the runtime of tokio";
 
@@ -178,7 +180,7 @@ impl Glue<'_> {
     /// The top of the crate: attributes and items.
     fn top(&self) -> Code {
         let mut code = Code::new();
-        code.generate("#![allow(unused_imports, unused_mut, dead_code, non_snake_case)]\n");
+        code.generate(ALLOWED);
         code.append(self.attributes).append(&self.definitions.code());
         code
     }

@@ -5,6 +5,7 @@
 // `println!` panics if the reader of standard output has gone. Only the stand-ins, which talk to other programs, may use it.
 #![deny(clippy::print_stdout)]
 
+mod ahead;
 pub mod analysis;
 mod backtrace;
 mod build_display;
@@ -18,6 +19,7 @@ pub mod errors;
 mod evaluator;
 mod glue;
 mod input;
+mod linker;
 mod output;
 mod relay;
 mod runner;

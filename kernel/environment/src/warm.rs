@@ -249,9 +249,28 @@ impl Environment {
         self.sets.iter().map(|set| set.name.as_str())
     }
 
+    /// The files that code is linked with: shared libraries, and archives from which it takes what it needs.
+    pub fn libraries(&self) -> Vec<PathBuf> {
+        let sets = self.sets.iter().map(|set| &set.path);
+        let shared = [&self.library].into_iter().chain(sets).chain(self.shown.values()).cloned();
+        shared.chain(self.native_archives()).collect()
+    }
+
+    /// The crates with C libraries. Some of these are compiled so that a shared library cannot export their functions. So cells are
+    /// linked with them as well, and the linker takes from them only what a cell calls.
+    fn native_archives(&self) -> impl Iterator<Item = PathBuf> {
+        self.compiled().filter(|found| found.has_native).map(|found| found.file.clone())
+    }
+
     /// The names of the crates whose trait `Shown` shows types of other crates.
     pub fn shown(&self) -> impl Iterator<Item = &str> {
         self.shown.keys().map(String::as_str)
+    }
+
+    /// The crates that code can name.
+    pub fn crates(&self) -> impl Iterator<Item = &str> {
+        let others = self.named.keys().chain(self.implied.keys()).chain(self.shown.keys());
+        ["lab"].into_iter().chain(others.map(String::as_str))
     }
 
     /// The compiler flags of cells.
@@ -260,10 +279,7 @@ impl Environment {
         for (name, file) in self.named.iter().chain(&self.implied).chain(&self.shown) {
             flags.extend(["--extern".to_owned(), format!("{name}={}", file.display())]);
         }
-        // Some C libraries are compiled so that a shared library cannot export their functions. So cells are linked with these
-        // libraries as well, and the linker takes from them only what a cell calls.
-        let native = self.compiled().filter(|found| found.has_native);
-        flags.extend(native.map(|found| format!("-Clink-arg={}", found.file.display())));
+        flags.extend(self.native_archives().map(|file| format!("-Clink-arg={}", file.display())));
         flags
     }
 

@@ -89,9 +89,15 @@ pub extern "C" fn lab_interrupt() {
 /// Runs the code of a cell, which keeps its new variables in the store when it has come to its end. A panic ends the
 /// cell, not the process.
 pub fn run<E>(store: &mut Store, cell: impl FnOnce(&mut Store) -> Result<(), E>) {
+    let mut cell = Some(cell);
+    run_once(store, &mut |store| cell.take().is_none_or(|cell| cell(store).is_ok()));
+}
+
+/// Runs code that returns whether it has succeeded. Every cell calls it, so it is not generic: it is compiled here, once.
+fn run_once(store: &mut Store, cell: &mut dyn FnMut(&mut Store) -> bool) {
     let event = match panic::catch_unwind(AssertUnwindSafe(|| cell(store))) {
-        Ok(Ok(())) => return,
-        Ok(Err(_)) => Event::ReturnedError,
+        Ok(true) => return,
+        Ok(false) => Event::ReturnedError,
         Err(payload) => {
             quietly(|| drop(payload));
             Event::Panicked
@@ -114,8 +120,8 @@ pub struct CellError;
 impl<T: Display> From<T> for CellError {
     #[track_caller]
     fn from(error: T) -> Self {
-        let message = error.to_string();
-        report_error(message, causes(&error), Location::caller());
+        let error = Unknown::new(&error);
+        report_error(&error.error, error.causes(), Location::caller());
         Self
     }
 }
@@ -126,7 +132,7 @@ pub struct DebugError;
 impl<T: Debug> From<T> for DebugError {
     #[track_caller]
     fn from(error: T) -> Self {
-        report_error(format!("{error:?}"), Vec::new(), Location::caller());
+        report_error(&format_args!("{error:?}"), Vec::new(), Location::caller());
         Self
     }
 }
@@ -137,7 +143,7 @@ pub struct PrettyError;
 impl<T: Debug> From<T> for PrettyError {
     #[track_caller]
     fn from(error: T) -> Self {
-        report_error(format!("{error:#?}"), Vec::new(), Location::caller());
+        report_error(&format_args!("{error:#?}"), Vec::new(), Location::caller());
         Self
     }
 }
@@ -152,7 +158,8 @@ impl<T> Returns for fn() -> T {
     type Type = T;
 }
 
-fn report_error(message: String, causes: Vec<String>, location: &Location) {
+fn report_error(message: &dyn Display, causes: Vec<String>, location: &Location) {
+    let message = message.to_string();
     control::send(&Event::Failure(Failure {
         name: "Error".into(),
         otherwise: format!("{message}\n"),
@@ -178,29 +185,41 @@ fn report_panics() {
     }));
 }
 
-/// The causes of the error, the nearest first. All that is known of its type is that it can be displayed, so only the types
-/// listed here can be asked.
-fn causes<E: Display>(error: &E) -> Vec<String> {
-    fn of<E: Display, Known: 'static>(error: &E) -> Option<&Known> {
-        let same = typeid::of::<E>() == TypeId::of::<Known>();
-        // SAFETY: `same` says that `E` and `Known` are one type up to lifetimes. `Known` is `'static`, so it has none that the
-        // cast could extend, and the result borrows `error` for as long as the argument does.
-        same.then(|| unsafe { &*std::ptr::from_ref(error).cast() })
+/// An error of which nothing is known but that it can be displayed.
+struct Unknown<'a> {
+    error: &'a dyn Display,
+    /// Its type, up to lifetimes.
+    kind: TypeId,
+}
+
+impl<'a> Unknown<'a> {
+    fn new<T: Display>(error: &'a T) -> Self {
+        Self { error, kind: typeid::of::<T>() }
     }
-    let known: Option<&dyn Error> = None
-        .or_else(|| of::<_, crate::anyhow::Error>(error).map(|error| &**error as &dyn Error))
-        .or_else(|| of::<_, Box<dyn Error>>(error).map(|error| &**error))
-        .or_else(|| of::<_, Box<dyn Error + Send + Sync>>(error).map(|error| &**error as &dyn Error))
-        .or_else(|| of::<_, crate::candle_core::Error>(error).map(|error| error as &dyn Error))
-        .or_else(|| of::<_, data::Error>(error).map(|error| error as &dyn Error))
-        .or_else(|| of::<_, crate::image::ImageError>(error).map(|error| error as &dyn Error))
-        .or_else(|| of::<_, io::Error>(error).map(|error| error as &dyn Error));
-    let Some(known) = known else { return Vec::new() };
-    let mut chain = Vec::new();
-    let mut cause = known.source();
-    while let Some(error) = cause {
-        chain.push(error.to_string());
-        cause = error.source();
+
+    fn of<Known: 'static>(&self) -> Option<&Known> {
+        // SAFETY: `new` takes `kind` from the type of what `error` points to, so these are one type up to lifetimes. `Known` is
+        // `'static`, so it has none that the cast could extend, and the result borrows `self`, which borrows the error.
+        (self.kind == TypeId::of::<Known>()).then(|| unsafe { &*std::ptr::from_ref(self.error).cast() })
     }
-    chain
+
+    /// The causes of the error, the nearest first, if it is of one of the types listed here.
+    fn causes(&self) -> Vec<String> {
+        let known: Option<&dyn Error> = None
+            .or_else(|| self.of::<crate::anyhow::Error>().map(|error| &**error as &dyn Error))
+            .or_else(|| self.of::<Box<dyn Error>>().map(|error| &**error))
+            .or_else(|| self.of::<Box<dyn Error + Send + Sync>>().map(|error| &**error as &dyn Error))
+            .or_else(|| self.of::<crate::candle_core::Error>().map(|error| error as &dyn Error))
+            .or_else(|| self.of::<data::Error>().map(|error| error as &dyn Error))
+            .or_else(|| self.of::<crate::image::ImageError>().map(|error| error as &dyn Error))
+            .or_else(|| self.of::<io::Error>().map(|error| error as &dyn Error));
+        let Some(known) = known else { return Vec::new() };
+        let mut chain = Vec::new();
+        let mut cause = known.source();
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        chain
+    }
 }

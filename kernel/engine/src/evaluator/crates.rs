@@ -86,8 +86,7 @@ impl Evaluator {
         types.iter().for_each(|type_name| self.imply_crates_of(type_name, |_| false));
         // The child keeps the libraries of the old environment loaded, so they must stay in the cache.
         self.held.push(self.environment.hold());
-        self.compiler.flags = self.environment.rustflags();
-        self.compiler.sets = self.environment.sets().map(str::to_owned).collect();
+        self.compiler.use_crates_of(&self.environment);
         if is_same_lab {
             return Ok(());
         }
@@ -105,7 +104,7 @@ impl Evaluator {
     pub(super) fn imply_crates_of(&mut self, type_name: &str, is_module: impl Fn(&str) -> bool) {
         for root in types::roots(type_name) {
             if !is_module(root) && self.environment.imply(root) {
-                self.compiler.flags = self.environment.rustflags();
+                self.compiler.use_crates_of(&self.environment);
             }
         }
     }

@@ -139,7 +139,12 @@ impl Evaluator {
         Ok(!diagnostics::read(&checked, &code).iter().any(|diagnostic| diagnostic.is_error))
     }
 
-    fn ask_for_types(&self, plan: &Plan, questions: &[&str], doubtful: &[&str]) -> Result<Answers, Failed> {
+    fn ask_for_types(
+        &mut self,
+        plan: &Plan,
+        questions: &[&str],
+        doubtful: &[&str],
+    ) -> Result<Answers, Failed> {
         let attributes = plan.attributes();
         let probe = plan.glue(&attributes).probe(questions, doubtful);
         let messages = self.compiler.probe(&probe).map_err(Failed::Kernel)?;
