@@ -14,6 +14,7 @@ use anyhow::{Result, ensure};
 use kernels::{build_stock, install, pause};
 use measuring::{memory, percentile, setting};
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -126,6 +127,12 @@ fn main() -> Result<()> {
             cell / stocks_cell
         );
     }
+    let own = runtime.block_on(own_crate(&ours, repeats))?;
+    let theirs = runtime.block_on(own_crate(&stock, repeats))?;
+    println!(
+        "\nA cell that calls a crate of one's own, after a change to its source: {own:.2} s, in the stock kernel {theirs:.2} s ({:.2}).",
+        own / theirs
+    );
     println!("\n| `NUMBER + 1` after | taper | stock | ratio |\n|---|---:|---:|---:|");
     let grown = [&ours, &stock].map(|kernel| runtime.block_on(growth(kernel, repeats)));
     let [own, theirs] = grown;
@@ -158,6 +165,32 @@ async fn session(
         }
     }
     client.shut_down().await
+}
+
+/// What a cell takes that calls a small crate of the user's, whose source has changed since the last one.
+async fn own_crate(kernel: &Kernel, repeats: usize) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let write = |number: usize| {
+        let source = format!("/// The number.\npub fn number() -> usize {{\n    {number}\n}}\n");
+        fs::write(folder.path().join("src/lib.rs"), source)
+    };
+    fs::create_dir(folder.path().join("src"))?;
+    fs::write(
+        folder.path().join("Cargo.toml"),
+        "[package]\nname = \"own\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+    )?;
+    write(0)?;
+    let mut client = kernel.start().await?;
+    client
+        .time(&format!("{}:dep own = {{ path = {:?} }}\nown::number()", kernel.setup, folder.path()))
+        .await?;
+    let mut times = Vec::new();
+    for number in 1..=repeats {
+        write(number)?;
+        times.push(client.time(&format!("assert_eq!(own::number(), {number})")).await?);
+    }
+    client.shut_down().await?;
+    Ok(percentile(&times, 50))
 }
 
 /// What a small cell takes in a session that grows.
