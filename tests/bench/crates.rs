@@ -242,9 +242,11 @@ async fn many_cells(kernel: &Kernel, cells: usize) -> Result<()> {
     for number in 0..cells {
         times.push(client.time(&format!("let n = {number};\nn + 1")).await?);
         if number + 1 == tenth {
+            pause().await?;
             before = memory(client.process().id())?;
         }
     }
+    pause().await?;
     let after = memory(client.process().id())?;
     let [first, last] = [&times[..tenth], &times[cells - tenth..]].map(|times| percentile(times, 50));
     println!(

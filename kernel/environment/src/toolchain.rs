@@ -6,6 +6,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The environment variable that tells the stand-in for rustup the compiler of a shared install.
 pub const RUSTC: &str = "TAPER_RUSTC";
@@ -19,6 +20,8 @@ pub struct Toolchain {
     pub version: String,
     /// The target triple of this machine.
     pub host: String,
+    /// The folder of rustc's libraries, once it has been asked for.
+    libraries: OnceLock<String>,
 }
 
 impl Toolchain {
@@ -39,7 +42,7 @@ impl Toolchain {
         let Some(host) = version.lines().find_map(|line| line.strip_prefix("host: ")) else {
             bail!("`rustc -vV` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
         };
-        Ok(Self { cargo, rustc, host: host.to_owned(), version })
+        Ok(Self { cargo, rustc, host: host.to_owned(), version, libraries: OnceLock::new() })
     }
 
     /// What `rustc -vV` prints in the toolchain that rustup knows by this name. `None` if it is not installed.
@@ -57,7 +60,14 @@ impl Toolchain {
     /// # Errors
     /// When rustc does not print the folder of its libraries.
     pub(crate) fn rpath(&self) -> Result<String> {
-        Ok(format!("-Clink-arg=-Wl,-rpath,{}", self.print("target-libdir")?))
+        let libraries = match self.libraries.get() {
+            Some(libraries) => libraries,
+            None => {
+                let printed = self.print("target-libdir")?;
+                self.libraries.get_or_init(|| printed)
+            }
+        };
+        Ok(format!("-Clink-arg=-Wl,-rpath,{libraries}"))
     }
 
     /// The folder of the toolchain.

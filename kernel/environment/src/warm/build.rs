@@ -74,7 +74,7 @@ pub struct Built {
 /// When a dependency cannot be downloaded or compiled (the error has cargo's message), or when the build is interrupted.
 pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built> {
     let mut progress = Progress::default();
-    let metadata = describe(package, orders, &mut progress)?;
+    let metadata = describe(package, target, orders, &mut progress)?;
     let resolve = metadata.resolve.context("the output of `cargo metadata` has no dependency graph")?;
     progress.total = resolve.nodes.len() - 1;
     let root = resolve.nodes.iter().find(|node| Some(&node.id) == resolve.root.as_ref());
@@ -144,9 +144,11 @@ pub fn build(package: &Path, target: &Path, orders: &mut Orders) -> Result<Built
 }
 
 /// Runs `cargo metadata`, which resolves the versions and downloads the missing sources.
-fn describe(package: &Path, orders: &mut Orders, progress: &mut Progress) -> Result<Metadata> {
+fn describe(package: &Path, target: &Path, orders: &mut Orders, progress: &mut Progress) -> Result<Metadata> {
     let mut command = orders.cargo(package);
     command.args(["metadata", "--format-version", "1", "--filter-platform", &orders.toolchain.host]);
+    // Where cargo keeps what it knows of rustc, which it would ask for again.
+    command.env("CARGO_TARGET_DIR", target).env("CARGO_BUILD_BUILD_DIR", target);
     let mut described = String::new();
     let log = run(command, |line| {
         match line {
