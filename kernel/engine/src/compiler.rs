@@ -125,6 +125,8 @@ impl Compiler {
         fs::create_dir_all(&out)?;
         let library = out.join(format!("{DLL_PREFIX}{CRATE}{DLL_SUFFIX}"));
         if self.linker.is_some() && self.chosen.is_empty() {
+            // Those of a compilation that was interrupted.
+            self.remove_objects()?;
             let command = self.objects();
             let ahead = included(code).and_then(|text| self.next_cell.compile(&self.before, &command, &text));
             let (is_compiled, messages) = self.outcome(ahead, command, code.text())?;
@@ -230,19 +232,30 @@ impl Compiler {
 
     /// Links the objects of a cell to a library, and removes them. Returns whether that has worked.
     fn link(&self, library: &Path) -> Result<bool> {
-        let folder = self.folder.join(OBJECTS);
-        let all: Vec<PathBuf> =
-            fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let mut objects = self.all_objects()?;
         // There is one for each codegen unit. If there is only one, it is there twice.
-        let single = folder.join(CRATE).with_extension("o");
-        let objects = if all.contains(&single) { vec![single] } else { all.clone() };
+        let single = self.folder.join(OBJECTS).join(CRATE).with_extension("o");
+        if objects.contains(&single) {
+            objects = vec![single];
+        }
         let is_linked =
             self.linker.as_ref().is_some_and(|linker| linker.link(&objects, &self.libraries, library));
-        all.iter().try_for_each(fs::remove_file)?;
+        self.remove_objects()?;
         if !is_linked {
             tracing::debug!("the cell has to be linked by rustc");
         }
         Ok(is_linked)
+    }
+
+    fn all_objects(&self) -> io::Result<Vec<PathBuf>> {
+        match fs::read_dir(self.folder.join(OBJECTS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+        }
+    }
+
+    fn remove_objects(&self) -> io::Result<()> {
+        self.all_objects()?.iter().try_for_each(fs::remove_file)
     }
 }
 
@@ -250,4 +263,49 @@ impl Compiler {
 fn included(code: &Code) -> Option<String> {
     let rest = code.text().strip_prefix(ALLOWED).filter(|rest| !rest.starts_with("#!["))?;
     Some(" ".repeat(ALLOWED.len() - 1) + "\n" + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::CELL;
+    use libloading::Library;
+
+    fn code(text: &str) -> Code {
+        let mut code = Code::new();
+        code.generate(ALLOWED).generate(text);
+        code
+    }
+
+    /// What the function of the compiled cell returns.
+    fn run(library: &Path) -> usize {
+        // SAFETY: the libraries in these tests have no initializers, and their function has this signature.
+        unsafe { Library::new(library).unwrap().get::<extern "C" fn() -> usize>(CELL.as_bytes()).unwrap()() }
+    }
+
+    #[test]
+    fn the_objects_of_an_interrupted_compilation_are_not_linked() {
+        let session = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
+        compiler.flags.push("-Cprefer-dynamic".into());
+        let signature = format!("#[unsafe(no_mangle)] pub extern \"C\" fn {CELL}() -> usize");
+        // It leaves a single object, which has a name of its own.
+        let (is_compiled, messages) =
+            compiler.outcome(None, compiler.objects(), &format!("{signature} {{ 1 }}")).unwrap();
+        assert!(is_compiled && compiler.all_objects().unwrap().len() == 2, "{messages}");
+        let several = format!("{signature} {{ format!(\"{{:?}}\", vec![1, 2, 3]).len() }}");
+        let library = compiler.build(&code(&several)).unwrap().library.unwrap();
+        assert_eq!(run(&library), 9);
+        assert!(compiler.all_objects().unwrap().is_empty());
+        let library = compiler.build(&code(&format!("{signature} {{ 4 }}"))).unwrap().library.unwrap();
+        assert_eq!(run(&library), 4);
+    }
+
+    #[test]
+    fn a_crate_with_attributes_of_its_own_is_not_included() {
+        let text = included(&code("fn f() {}\n")).unwrap();
+        assert_eq!(text.len(), code("fn f() {}\n").text().len());
+        assert_eq!(text.lines().collect::<Vec<_>>(), [&" ".repeat(ALLOWED.len() - 1), "fn f() {}"]);
+        assert_eq!(included(&code("#![recursion_limit = \"256\"]\nfn f() {}\n")), None);
+    }
 }
