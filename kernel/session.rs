@@ -108,17 +108,17 @@ impl Log {
 }
 
 impl SessionState {
-    fn is_current(&self, request: &JupyterMessage) -> bool {
-        let current = self.current.lock().unwrap();
-        current.as_ref().is_some_and(|current| current.header.msg_id == request.header.msg_id)
-    }
-
     /// Ends the cell. While it is being compiled, kills the compiler. While it runs, asks it to end, and if it has not done so
     /// after a while, kills its process, which loses all variables.
     fn end_cell(&self, request: &JupyterMessage, stdin: &Stdin) {
         let mut asked: Option<Instant> = None;
         // A loop, because the cell may be between two runs of the compiler, or just about to run.
-        while self.is_current(request) {
+        loop {
+            // Locked until the end of the round, so that the next cell, whose compiler is not to be ended, cannot begin.
+            let current = self.current.lock().unwrap();
+            if current.as_ref().is_none_or(|current| current.header.msg_id != request.header.msg_id) {
+                return;
+            }
             // The cell may just have asked a question, which will not be answered any more.
             stdin.cancel();
             match &*self.runner.lock().unwrap() {
@@ -139,6 +139,7 @@ impl SessionState {
                     processes::end_descendants(std::process::id(), &keep);
                 }
             }
+            drop(current);
             std::thread::sleep(INTERRUPT_INTERVAL);
         }
     }

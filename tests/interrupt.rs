@@ -63,6 +63,18 @@ loop {
 }
 
 #[tokio::test]
+async fn the_interrupt_of_one_cell_does_not_end_the_compiler_of_the_next() {
+    let mut kernel = kernel().await;
+    let endless = "println!(\"running\"); loop { lab::check_interrupt()?; }";
+    for round in 1..=20 {
+        assert_eq!(interrupted(&mut kernel, endless, false).await.evalue, KEPT);
+        let sum = run(&mut kernel, &format!("{round} + 1")).await;
+        assert_eq!(sum[2], format!("result {}: {}", 2 * round, round + 1));
+    }
+    kernel.shut_down().await.unwrap();
+}
+
+#[tokio::test]
 async fn training_notices_an_interrupt_between_two_steps() {
     let mut kernel = kernel().await;
     let code = "use lab::{candle_core::{DType, Device, Module}, candle_nn::{self, Optimizer}, ops};

@@ -5,10 +5,12 @@
 //! rules about macros and imports, all of which make rustc refuse what it would have accepted. So what is refused for a reason of
 //! that kind has to be compiled again in the ordinary way.
 
+use rustix::process::Signal;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -77,7 +79,9 @@ impl Ahead {
         let (_, mut child) = self.waiting.take()?;
         let is_sent = child.stdin.take()?.write_all(text.as_bytes()).is_ok();
         let output = child.wait_with_output().ok()?;
-        (is_sent && (output.status.code().is_none() || !is_doubtful(&output))).then_some(output)
+        // As an interrupt does.
+        let is_ended = output.status.signal() == Some(Signal::KILL.as_raw());
+        (is_sent && (is_ended || !is_doubtful(&output))).then_some(output)
     }
 
     /// Ends the compiler that waits, if there is one.

@@ -224,10 +224,13 @@ impl Compiler {
                 command.arg(SOURCE).output().context("cannot run rustc")?
             }
         };
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.code().is_none() {
-            bail!("the compiler was killed ({})", output.status);
+            // What it says before it crashes, as on a full disk, is not in JSON.
+            let said: Vec<&str> = messages.lines().filter(|line| !line.starts_with('{')).collect();
+            bail!("the compiler was killed ({}) {}", output.status, said.join("\n"));
         }
-        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+        Ok((output.status.success(), messages))
     }
 
     /// Links the objects of a cell to a library, and removes them. Returns whether that has worked.
