@@ -81,15 +81,24 @@ async fn a_session_goes_on_without_its_cells_and_says_when_it_cannot() {
     run(&mut kernel, "let kept = 1;").await;
     let entries = fs::read_dir(cache.path().join("sessions")).unwrap().flatten();
     let session = entries.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
-    fs::remove_dir_all(session.join("cells")).unwrap();
+    remove(&session.join("cells")).await;
     assert_eq!(run(&mut kernel, "kept + 1").await[2], "result 2: 2");
-    fs::remove_dir_all(&session).unwrap();
+    remove(&session).await;
     let messages = run(&mut kernel, "kept + 1").await;
     let expected = "error KernelError: the folder of this session has been removed, and no cell can be compiled any more: \
                     restart the kernel";
     assert_eq!(messages[2], expected);
     kernel.shut_down().await.unwrap();
     assert_eq!(fs::read_dir(cache.path().join("sessions")).unwrap().count(), 0);
+}
+
+/// Removes a folder, to which the compilers that get ready for the next cell may still be writing.
+async fn remove(folder: &Path) {
+    wait_until("the folder cannot be removed", || {
+        let _ = fs::remove_dir_all(folder);
+        !folder.exists()
+    })
+    .await;
 }
 
 #[tokio::test]
