@@ -15,7 +15,19 @@ async fn interrupt(kernel: &mut Client) {
 /// Runs a cell, interrupts it as soon as it has printed something, and once more if `twice`; returns its error.
 pub async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorOutput {
     let id = kernel.execute(code).await.unwrap();
-    while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
+    let mut messages = Vec::new();
+    let until_printed = async {
+        loop {
+            let message = kernel.iopub.read().await.unwrap();
+            match &message.content {
+                Content::StreamContent(_) => break,
+                Content::ErrorOutput(error) => panic!("the cell failed before it printed: {error:?}"),
+                _ => note(&mut messages, &message).unwrap(),
+            }
+        }
+    };
+    let printed = timeout(Duration::from_secs(60), until_printed).await;
+    printed.unwrap_or_else(|_| panic!("the cell prints nothing: {messages:?}"));
     interrupt(kernel).await;
     if twice {
         interrupt(kernel).await;
@@ -47,7 +59,8 @@ async fn work_that_looks_for_interrupts_ends_and_all_variables_stay() {
     // Drawing digits, and batches of them.
     let code = "println!(\"running\"); lab::data::drawn_sized(0, 3_000_000, 0)?.name";
     assert_eq!(interrupted(&mut kernel, code, false).await.evalue, KEPT);
-    run(&mut kernel, "let digits = lab::data::drawn_sized(0, 1_000, 0)?;").await;
+    let cell = "let digits = lab::data::drawn_sized(0, 1_000, 0)?;";
+    assert_eq!(run(&mut kernel, cell).await, ["busy", "input 5", "idle"]);
     let code = "use lab::candle_core::Device;
 println!(\"running\");
 loop {
