@@ -117,11 +117,11 @@ const EARLY: [&str; 7] = [
 fn is_doubtful(output: &Output) -> bool {
     let messages = String::from_utf8_lossy(&output.stderr);
     let errors = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut errors = errors.filter(|message| message["level"] == "error").peekable();
-    let is_summary = |error: &Value| error["spans"].as_array().is_some_and(Vec::is_empty);
+    // Those without a place in the text are a summary, or about the machine, such as a folder that was removed meanwhile.
+    let is_in_text = |error: &Value| error["spans"].as_array().is_some_and(|spans| !spans.is_empty());
+    let mut errors = errors.filter(|message| message["level"] == "error" && is_in_text(message)).peekable();
     let is_early = |error: &Value| error["code"]["code"].as_str().is_none_or(|code| EARLY.contains(&code));
-    !output.status.success()
-        && (errors.peek().is_none() || errors.any(|error| !is_summary(&error) && is_early(&error)))
+    !output.status.success() && (errors.peek().is_none() || errors.any(|error| is_early(&error)))
 }
 
 #[cfg(test)]
@@ -174,6 +174,17 @@ mod tests {
             assert!(compile(text).is_none(), "{text}");
         }
         assert!(compile("fn f() -> u8 { no_such_value }").is_some());
+    }
+
+    #[test]
+    fn what_is_not_about_the_text_is_left_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().join("work");
+        std::fs::create_dir(&work).unwrap();
+        let mut ahead = Ahead::default();
+        ahead.start(BEFORE, rustc(&work, "2024"), &folder.path().join("ahead.rs"), "src/lib.rs").unwrap();
+        std::fs::remove_dir_all(&work).unwrap();
+        assert!(ahead.compile(BEFORE, &rustc(&work, "2024"), "fn f() -> u8 { 1 }").is_none());
     }
 
     #[test]
