@@ -218,10 +218,10 @@ fn titles(executed: &Value) -> Vec<String> {
 fn the_notebook_shows_the_inside_of_the_network() {
     let out = tempfile::tempdir().unwrap();
     let sizes = ["-p", "TRAIN_IMAGES", "2000", "-p", "TEST_IMAGES", "1000", "-p", "EPOCHS", "1"];
-    let arguments = [&["notebooks/10_inside_the_network.ipynb"][..], &sizes].concat();
+    let arguments = [&["notebooks/11_inside_the_network.ipynb"][..], &sizes].concat();
     let output = run(&arguments, out.path(), &[("TAPER_OFFLINE", "1")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let executed = notebook(&out.path().join("10_inside_the_network.ipynb"));
+    let executed = notebook(&out.path().join("11_inside_the_network.ipynb"));
     let texts: String = executed["cells"].as_array().unwrap().iter().map(text_of).collect();
     assert!(texts.contains("17 snapshots, one every 1 steps"), "{texts}");
     assert!(texts.contains("largest difference 0.0000"), "one by one as in one: {texts}");

@@ -98,7 +98,7 @@ def read(browser):
         is_for_everybody(browser, name)
         fits_a_phone_and_paper(browser, name)
     plays(opened(browser, "03_architecture.html", []))
-    draws_formulas(opened(browser, "06_tensorflow_style.html", []))
+    draws_formulas(opened(browser, "07_tensorflow_style.html", []))
     leads_to_all(opened(browser, "index.html", []), names)
 
 
@@ -108,7 +108,7 @@ def read_plain(browser):
         is_for_everybody(browser, path.name)
         fits_a_phone_and_paper(browser, path.name)
     plays(opened(browser, "03_architecture.html", []))
-    draws_formulas(opened(browser, "06_tensorflow_style.html", []))
+    draws_formulas(opened(browser, "07_tensorflow_style.html", []))
 
 
 with chromium(sys.argv[1]) as browser:

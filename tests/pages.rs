@@ -54,7 +54,7 @@ fn plain_nbconvert_makes_them_too_where_it_is_to() {
         assert!(good, "{text}");
     };
     assert_eq!(install(), (true, String::new()));
-    let names = ["03_architecture", "06_tensorflow_style", "10_inside_the_network"];
+    let names = ["03_architecture", "07_tensorflow_style", "11_inside_the_network"];
     let notebooks = names.map(|name| root().join("notebooks").join(name).with_extension("ipynb"));
     let [notebooks @ .., last] = &notebooks.map(|path| path.to_string_lossy().into_owned());
     convert(&["--to", "html", "--output-dir", ".", &notebooks[0], &notebooks[1], last]);
@@ -63,7 +63,7 @@ fn plain_nbconvert_makes_them_too_where_it_is_to() {
     // nbconvert's slides, and pages of notebooks in other languages, are unchanged.
     convert(&["--to", "slides", "--output-dir", ".", last]);
     let page = |name: &str| fs::read_to_string(workplace.path().join(name)).unwrap();
-    assert!(page("10_inside_the_network.slides.html").contains("Reveal.initialize"));
+    assert!(page("11_inside_the_network.slides.html").contains("Reveal.initialize"));
     let python =
         fs::read_to_string(last).unwrap().replace(r#""language": "rust""#, r#""language": "python""#);
     fs::write(workplace.path().join("python.ipynb"), python).unwrap();

@@ -124,11 +124,11 @@ fn the_notebook_and_its_solutions_run_without_python() {
     let text = |name: &str| {
         let output = run_notebook(&[&[name][..], &sizes].concat(), out.path(), &variables);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let executed = notebook(&out.path().join("09_python_peers.ipynb"));
+        let executed = notebook(&out.path().join("10_python_peers.ipynb"));
         let cells = executed["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
         cells.map(text_of).collect::<String>()
     };
-    let shown = text("notebooks/09_python_peers.ipynb");
+    let shown = text("notebooks/10_python_peers.ipynb");
     for module in ["keras", "torch", "tensorflow"] {
         let line = format!(
             "{module} is not installed. To install it: \
@@ -140,7 +140,7 @@ fn the_notebook_and_its_solutions_run_without_python() {
     let record = "PyTorch: Module, version 2.15.0: test accuracy 98.";
     assert!(shown.contains(record) && shown.contains("on 60000 images of MNIST (seed 42)"), "{shown}");
 
-    let shown = text("notebooks/solutions/09_python_peers.ipynb");
+    let shown = text("notebooks/solutions/10_python_peers.ipynb");
     assert!(shown.contains("PyTorch: Module: 98.") && shown.contains("torch is not installed"), "{shown}");
 }
 

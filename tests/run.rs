@@ -84,10 +84,10 @@ fn the_first_notebook_learns() {
 fn the_notebook_on_burn_learns() {
     let out = tempfile::tempdir().unwrap();
     let sizes = ["-p", "TRAIN_IMAGES", "2000", "-p", "TEST_IMAGES", "1000", "-p", "EPOCHS", "5"];
-    let arguments = [&["notebooks/08_burn.ipynb"][..], &sizes].concat();
+    let arguments = [&["notebooks/09_burn.ipynb"][..], &sizes].concat();
     let output = run(&arguments, out.path(), &[("TAPER_OFFLINE", "1")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let executed = notebook(&out.path().join("08_burn.ipynb"));
+    let executed = notebook(&out.path().join("09_burn.ipynb"));
     let code = executed["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
     let texts: String = code.map(text_of).collect();
     assert!(texts.contains("34826 parameters"), "{texts}");
@@ -127,11 +127,11 @@ fn parameters_are_set_and_results_kept() {
 #[test]
 fn notebooks_of_one_name_do_not_replace_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("05_torch_style.ipynb");
+    let path = folder.path().join("06_torch_style.ipynb");
     write(&path, &["1 + 1"]);
     let path = path.to_str().unwrap();
-    let output = run(&["notebooks/05_torch_style.ipynb", path], folder.path(), &[]);
-    let expected = format!("taper: notebooks/05_torch_style.ipynb and {path} have the same name");
+    let output = run(&["notebooks/06_torch_style.ipynb", path], folder.path(), &[]);
+    let expected = format!("taper: notebooks/06_torch_style.ipynb and {path} have the same name");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && errors.starts_with(&expected), "{errors}");
 }
