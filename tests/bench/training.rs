@@ -1,11 +1,14 @@
-//! `cargo bench --bench training`: the course's network on candle as shipped, on `lab` layered and fused, on PyTorch and
-//! on Keras, in turn, in one run.
+//! `cargo bench --bench training`: the course's network on candle as shipped, on `lab` layered and fused, on Burn, PyTorch and
+//! Keras, the last two as people write them and as they are fastest, in turn, in one run. Where the processor has AVX-512,
+//! everything is measured with AVX2 only as well.
 //!
 //! Prints Markdown tables of medians. Each measurement has a process of its own, all with the same IDX files and number
 //! of threads. Nothing is asserted: the machine decides. What the environment may say:
 //!
-//! - `ROUNDS` (3), `IMAGES` (60000), `CANDLE_IMAGES` (6000: candle as shipped takes its time, which is then scaled up),
-//!   `THREADS` (all), and `GROWTH=0` to leave out other numbers of images and other batches;
+//! - `ROUNDS` (3), `IMAGES` (60000), `SLOW_IMAGES` (6000: candle as shipped and Burn take their time, which is then scaled up),
+//!   `THREADS` (all), `GROWTH=0` to leave out other numbers of images and other batches, and `BURN=0` to leave out Burn, which
+//!   takes minutes to compile;
+//! - `VARIANTS`, a list with commas, to measure these only;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `MNIST_DIR`, as for the notebooks.
 
@@ -25,15 +28,48 @@ const BATCH: usize = 128;
 const BATCHES: [usize; 4] = [32, 128, 256, 512];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
 
-/// A variant with the number of images and the batch.
-type Key = (&'static str, usize, usize);
+/// A variant, as a child process names it, and the tables.
+const VARIANTS: [(&str, &str); 10] = [
+    ("candle", "candle as shipped"),
+    ("layered", "candle + `lab`, layered"),
+    ("fused", "candle + `lab`, fused"),
+    ("burn", "Burn"),
+    ("pytorch", "PyTorch, as in the course"),
+    ("pytorch-indexed", "PyTorch, batches by indexing"),
+    ("pytorch-channels-last", "PyTorch, by indexing, `channels_last`"),
+    ("pytorch-compiled", "PyTorch, the same, `torch.compile`"),
+    ("keras", "Keras on TensorFlow, as in the course"),
+    ("keras-jit", "Keras on TensorFlow, `jit_compile`"),
+];
+
+/// What asks for AVX2 at most: `lab`, PyTorch, oneDNN, which PyTorch and TensorFlow have, and XLA.
+const AVX2: [(&str, &str); 4] = [
+    ("LAB_CPU_CAPABILITY", "avx2"),
+    ("ATEN_CPU_CAPABILITY", "avx2"),
+    ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+    ("XLA_FLAGS", "--xla_cpu_max_isa=AVX2"),
+];
+
+/// One thing to measure.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    variant: &'static str,
+    images: usize,
+    batch: usize,
+    /// Without AVX-512, although the processor has it.
+    avx2: bool,
+}
 
 struct Bench {
     rounds: usize,
     images: usize,
-    candle_images: usize,
+    slow_images: usize,
     threads: usize,
     variants: Vec<&'static str>,
+    /// Burn's program.
+    burn: PathBuf,
+    /// Whether to measure with AVX2 only as well.
+    has_avx512: bool,
     /// The folder of MNIST's files.
     digits: PathBuf,
     measured: BTreeMap<Key, Vec<Value>>,
@@ -60,7 +96,34 @@ fn setting(name: &str, default: usize) -> Result<usize> {
 
 fn python(variant: &str) -> String {
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    if variant == "keras" { env::var("KERAS_PYTHON").unwrap_or(python) } else { python }
+    if variant.starts_with("keras") { env::var("KERAS_PYTHON").unwrap_or(python) } else { python }
+}
+
+fn is_python(variant: &str) -> bool {
+    variant.starts_with("pytorch") || variant.starts_with("keras")
+}
+
+/// Whether the Python for a variant has its framework.
+fn has_framework(variant: &str) -> bool {
+    let module = if variant.starts_with("keras") { "tensorflow" } else { "torch" };
+    let found = format!("import importlib.util as u; exit(u.find_spec('{module}') is None)");
+    Command::new(python(variant)).args(["-c", &found]).status().is_ok_and(|status| status.success())
+}
+
+/// Compiles Burn's program, which cargo does not do for a benchmark.
+fn build_burn() -> Result<PathBuf> {
+    let arguments =
+        ["build", "--release", "--locked", "-p", "lab", "--example", "burn", "--features", "burn"];
+    let built = Command::new(env!("CARGO")).args(arguments).status()?;
+    ensure!(built.success(), "Burn's program does not build");
+    Ok(PathBuf::from(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("burn"))
+}
+
+fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 impl Bench {
@@ -68,19 +131,24 @@ impl Bench {
         let images = setting("IMAGES", 60_000)?;
         let source = Source::from_env();
         ensure!(source.load()?.name == "MNIST", "the benchmark needs MNIST");
-        let has = |variant: &str| {
-            let module = if variant == "keras" { "tensorflow" } else { "torch" };
-            let found = format!("import importlib.util as u; exit(u.find_spec('{module}') is None)");
-            Command::new(python(variant)).args(["-c", &found]).status().is_ok_and(|status| status.success())
+        let wanted = env::var("VARIANTS").ok();
+        let is_wanted =
+            |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|one| one == name));
+        let is_there = |name: &str| match name {
+            "burn" => setting("BURN", 1).is_ok_and(|burn| burn != 0),
+            _ => !is_python(name) || has_framework(name),
         };
-        let mut variants = vec!["candle", "layered", "fused"];
-        variants.extend(["pytorch", "keras"].into_iter().filter(|variant| has(variant)));
+        let names = VARIANTS.iter().map(|(name, _)| *name);
+        let variants: Vec<_> = names.filter(|name| is_wanted(name) && is_there(name)).collect();
+        let burn = if variants.contains(&"burn") { build_burn()? } else { PathBuf::new() };
         Ok(Self {
             rounds: setting("ROUNDS", 3)?.max(1),
             images,
-            candle_images: setting("CANDLE_IMAGES", 6_000)?.min(images),
+            slow_images: setting("SLOW_IMAGES", 6_000)?.min(images),
             threads: setting("THREADS", std::thread::available_parallelism()?.get())?,
             variants,
+            burn,
+            has_avx512: has_avx512(),
             digits: source.dir.or(source.cache).context("no folder keeps MNIST")?,
             measured: BTreeMap::new(),
             peaks: Vec::new(),
@@ -91,16 +159,15 @@ impl Bench {
         let growth = setting("GROWTH", 1)? != 0;
         for round in 1..=self.rounds {
             eprintln!("round {round} of {}", self.rounds);
-            self.peaks.push(self.child("peak", &[])?.as_f64().context("no peak")?);
-            for variant in self.variants.clone() {
-                self.measure(self.main_key(variant))?;
-            }
-            if growth {
-                self.growth_keys().into_iter().try_for_each(|key| self.measure(key))?;
-            }
+            self.peaks.push(self.child("peak", &[], false)?.as_f64().context("no peak")?);
+            let keys = self.capabilities().iter().flat_map(|&avx2| self.main_keys(avx2));
+            let keys: Vec<Key> = keys.chain(if growth { self.growth_keys() } else { Vec::new() }).collect();
+            keys.into_iter().try_for_each(|key| self.measure(key))?;
         }
         self.print_head();
-        self.print_variants();
+        for &avx2 in self.capabilities() {
+            self.print_variants(avx2);
+        }
         if growth {
             let images: Vec<_> = self.parts().map(|images| (images, BATCH)).into();
             let batches: Vec<_> = BATCHES.map(|batch| (self.images, batch)).into();
@@ -110,8 +177,24 @@ impl Bench {
         Ok(())
     }
 
-    fn main_key(&self, variant: &'static str) -> Key {
-        (variant, if variant == "candle" { self.candle_images } else { self.images }, BATCH)
+    /// Whether to measure with AVX2 only: no, and yes.
+    fn capabilities(&self) -> &'static [bool] {
+        if self.has_avx512 { &[false, true] } else { &[false] }
+    }
+
+    fn main_keys(&self, avx2: bool) -> Vec<Key> {
+        self.variants.iter().map(|variant| self.main_key(variant, avx2)).collect()
+    }
+
+    fn main_key(&self, variant: &'static str, avx2: bool) -> Key {
+        let images = if ["candle", "burn"].contains(&variant) { self.slow_images } else { self.images };
+        Key { variant, images, batch: BATCH, avx2 }
+    }
+
+    /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
+    fn growing(&self) -> impl Iterator<Item = &'static str> {
+        let growing = ["layered", "fused", "pytorch", "keras"];
+        self.variants.iter().copied().filter(move |variant| growing.contains(variant))
     }
 
     fn parts(&self) -> [usize; 3] {
@@ -123,35 +206,34 @@ impl Bench {
         let sizes = self.parts().map(|images| (images, BATCH)).into_iter();
         let sizes = sizes.chain(BATCHES.map(|batch| (self.images, batch)));
         let keys = sizes.flat_map(|(images, batch)| {
-            self.variants[1..].iter().map(move |&variant| (variant, images, batch))
+            self.growing().map(move |variant| Key { variant, images, batch, avx2: false })
         });
-        keys.filter(|key| *key != self.main_key(key.0)).collect()
+        keys.filter(|key| *key != self.main_key(key.variant, false)).collect()
     }
 
     fn measure(&mut self, key: Key) -> Result<()> {
-        let (variant, images, batch) = key;
-        let measured = self.child(variant, &[images.to_string(), batch.to_string()])?;
-        eprintln!("{variant}, {images} images, batch {batch}: {measured}");
+        let Key { variant, images, batch, avx2 } = key;
+        let measured = self.child(variant, &[images.to_string(), batch.to_string()], avx2)?;
+        let only = if avx2 { ", AVX2 only" } else { "" };
+        eprintln!("{variant}{only}, {images} images, batch {batch}: {measured}");
         self.measured.entry(key).or_default().push(measured);
         Ok(())
     }
 
     /// What a process of its own prints last.
-    fn child(&self, variant: &str, arguments: &[String]) -> Result<Value> {
+    fn child(&self, variant: &str, arguments: &[String], avx2: bool) -> Result<Value> {
         let mut command = match variant {
-            "pytorch" | "keras" => {
-                let mut command = Command::new(python(variant));
-                command.arg(SCRIPT);
-                command
-            }
-            _ => {
-                let mut command = Command::new(env::current_exe()?);
-                command.arg("child");
-                command
-            }
+            "burn" => Command::new(&self.burn),
+            _ if is_python(variant) => Command::new(python(variant)),
+            _ => Command::new(env::current_exe()?),
         };
+        match variant {
+            "burn" => {}
+            _ if is_python(variant) => drop(command.args([SCRIPT, variant])),
+            _ => drop(command.args(["child", variant])),
+        }
         let threads = self.threads.to_string();
-        command.arg(variant).args(arguments);
+        command.args(arguments).envs(AVX2.iter().copied().filter(|_| avx2));
         command.env("MNIST_DIR", &self.digits);
         // As in the kernel.
         command.env("CANDLE_BARRIER_POOL_SPIN_LIMIT", "1");
@@ -181,47 +263,56 @@ impl Bench {
         );
     }
 
-    fn print_variants(&self) {
+    /// The table of an epoch in all variants.
+    fn print_variants(&self, avx2: bool) {
         let peak = median(self.peaks.clone()).unwrap_or(f64::NAN);
-        let pytorch = self.median(self.main_key("pytorch"), "seconds");
+        let of = |variant, name| {
+            let key = self.main_key(variant, avx2);
+            Some(self.median(key, name)? * self.images as f64 / key.images as f64)
+        };
+        let seconds = |variant| of(variant, "seconds");
+        let pytorches = self.variants.iter().filter(|variant| variant.starts_with("pytorch"));
+        let best = pytorches.filter_map(|variant| seconds(variant)).min_by(f64::total_cmp);
+        let ratio = |seconds: f64, peer: Option<f64>| match peer {
+            Some(peer) => format!("{:.2}", seconds / peer),
+            None => "–".into(),
+        };
         println!(
-            "| {} images, batch {BATCH} | s per epoch | PyTorch = 1 | images/s | GFLOP/s (of peak) | peak memory | \
-             one digit | 10,000 digits | test accuracy |",
-            self.images
+            "| {} images, batch {BATCH}{} | s per epoch | processor s | PyTorch as in the course = 1 | PyTorch at its best = 1 | \
+             GFLOP/s (of peak) | peak memory | one digit | 10,000 digits | test accuracy |",
+            self.images,
+            if avx2 { ", AVX2 only" } else { "" }
         );
-        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         for &variant in &self.variants {
-            let key = self.main_key(variant);
-            let of = |name| self.median(key, name).unwrap_or(f64::NAN);
-            let seconds = of("seconds") * self.images as f64 / key.1 as f64;
-            let rate = self.images as f64 / seconds;
-            let flops = rate * variants::operations(variant) / 1e9;
+            let key = self.main_key(variant, avx2);
+            let number = |name| self.median(key, name).unwrap_or(f64::NAN);
+            let epoch = seconds(variant).unwrap_or(f64::NAN);
+            let flops = self.images as f64 / epoch * variants::operations(variant) / 1e9;
             println!(
-                "| {} | {seconds:.2} | {} | {rate:.0} | {flops:.0} ({:.0} %) | {:.0} MiB | {:.2} ms | {:.2} s | {:.1} % |",
+                "| {} | {epoch:.2} | {:.1} | {} | {} | {flops:.0} ({:.0} %) | {:.0} MiB | {:.2} ms | {:.2} s | {:.1} % |",
                 self.label(variant),
-                pytorch.map_or("–".into(), |pytorch| format!("{:.2}", seconds / pytorch)),
+                of(variant, "processor").unwrap_or(f64::NAN),
+                ratio(epoch, seconds("pytorch")),
+                ratio(epoch, best),
                 100.0 * flops / peak,
-                of("memory"),
-                of("latency"),
-                of("ten_thousand"),
-                100.0 * of("accuracy")
+                number("memory"),
+                number("latency"),
+                number("ten_thousand"),
+                100.0 * number("accuracy")
             );
         }
         println!(
             "\nThe operations counted are those that a variant cannot do without: of `lab` those backward only"
         );
-        println!("where a pool passes a gradient.");
+        println!("where a pool passes a gradient.\n");
     }
 
-    fn label(&self, variant: &str) -> String {
-        match variant {
-            "candle" if self.candle_images < self.images => {
-                format!("candle as shipped (scaled from {} images)", self.candle_images)
-            }
-            "candle" => "candle as shipped".into(),
-            "layered" | "fused" => format!("`lab`, {variant}"),
-            "pytorch" => "PyTorch".into(),
-            _ => "Keras on TensorFlow".into(),
+    fn label(&self, variant: &'static str) -> String {
+        let label = VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label);
+        match self.main_key(variant, false).images {
+            images if images < self.images => format!("{label} (scaled from {images} images)"),
+            _ => label.into(),
         }
     }
 
@@ -229,9 +320,10 @@ impl Bench {
         let numbers: Vec<String> = sizes.iter().map(|size| number(*size).to_string()).collect();
         println!("\n| s per epoch and peak memory, by {what} | {} |", numbers.join(" | "));
         println!("|---|{}", "---:|".repeat(sizes.len()));
-        for &variant in &self.variants[1..] {
+        for variant in self.growing() {
             let cells = sizes.iter().map(|&(images, batch)| {
-                let of = |name| self.median((variant, images, batch), name).unwrap_or(f64::NAN);
+                let of =
+                    |name| self.median(Key { variant, images, batch, avx2: false }, name).unwrap_or(f64::NAN);
                 format!("{:.2} s, {:.0} MiB", of("seconds"), of("memory"))
             });
             println!("| {} | {} |", self.label(variant), cells.collect::<Vec<_>>().join(" | "));

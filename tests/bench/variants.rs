@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use lab::candle_core::{DType, Module, Tensor};
 use lab::candle_nn::{self, AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
 use lab::data::{self, Split};
+use lab::scores::{peak_memory_mib, processor_seconds};
 use lab::{device, init, ops};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -42,8 +43,8 @@ pub fn measure(variant: &str, images: usize, batch: usize) -> Result<Value> {
     init::seed(&map, 42)?;
     let settings = ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
     let mut adam = AdamW::new(map.all_vars(), settings)?;
-    let mut epoch = |split: &Split, seed: u64| -> Result<f64> {
-        let start = Instant::now();
+    let mut epoch = |split: &Split, seed: u64| -> Result<(f64, f64)> {
+        let (start, processor) = (Instant::now(), processor_seconds());
         let (mut loss_sum, mut right) = (0.0, 0.0);
         for batch in split.batches(batch, seed, &device) {
             let (images, labels) = batch?;
@@ -54,11 +55,11 @@ pub fn measure(variant: &str, images: usize, batch: usize) -> Result<Value> {
             right += ops::accuracy(&logits, &labels)?;
         }
         anyhow::ensure!(loss_sum.is_finite() && right.is_finite(), "the training went wrong");
-        Ok(start.elapsed().as_secs_f64())
+        Ok((start.elapsed().as_secs_f64(), processor_seconds() - processor))
     };
     epoch(&train.take(3 * batch), 1)?;
-    let seconds = epoch(&train, 2)?;
-    let memory = memory();
+    let (seconds, processor) = epoch(&train, 2)?;
+    let memory = peak_memory_mib();
 
     let one = digits.test.take(1).images(&device)?;
     let latency = median_seconds(220, || forward(&one, false))? * 1e3;
@@ -74,6 +75,7 @@ pub fn measure(variant: &str, images: usize, batch: usize) -> Result<Value> {
     })?;
     Ok(json!({
         "seconds": seconds,
+        "processor": processor,
         "memory": memory,
         "latency": latency,
         "ten_thousand": ten_thousand,
@@ -90,13 +92,6 @@ fn median_seconds<T>(times: usize, mut act: impl FnMut() -> lab::candle_core::Re
     }
     seconds.sort_by(f64::total_cmp);
     seconds.get(times / 2).copied().context("measured nothing")
-}
-
-/// The most MiB that this process has had, where Linux tells.
-fn memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(peak.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
 /// Operations, additions and multiplications, to train with one image. Each layer has three products: forward, for its

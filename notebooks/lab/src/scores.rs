@@ -24,6 +24,7 @@ mod machine;
 
 pub use files::{folder, read};
 pub use lines::lines_of_code;
+pub use machine::{peak_memory_mib, processor_seconds};
 
 use crate::data::Split;
 use crate::device;

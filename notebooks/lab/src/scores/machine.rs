@@ -27,7 +27,31 @@ pub fn peak_memory_mib() -> f64 {
     (kib.unwrap_or(0.0) / 102.4).round() / 10.0
 }
 
+/// The seconds that processors have worked for this process, on all cores together. Other work on the machine changes it less than
+/// the time on the clock.
+pub fn processor_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid during the call, which only writes to it.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    assert_eq!(failed, 0, "every system has this clock");
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+}
+
 /// The date in UTC, `2026-11-20`.
 pub fn today() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::processor_seconds;
+    use std::time::Instant;
+
+    #[test]
+    fn the_processor_works_as_long_as_a_loop_at_most_on_each_core() {
+        let (start, before) = (Instant::now(), processor_seconds());
+        while processor_seconds() - before < 0.02 {}
+        let cores = std::thread::available_parallelism().unwrap().get() as f64;
+        assert!(start.elapsed().as_secs_f64() * cores > 0.019);
+    }
 }
