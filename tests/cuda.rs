@@ -257,7 +257,7 @@ async fn the_kernel_for_gpus_builds_links_and_computes_on_the_cpu_where_there_is
     let target = folder.join("target");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--release", "-p", "lab", "--example", "train", "--features", "cuda"])
+        .args(["build", "--release", "-p", "lab", "--example", "train", "--features", "lab/cuda"])
         .current_dir(root());
     let programs = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect::<Vec<_>>();
     cargo.env("PATH", std::env::join_paths([toolkit.join("bin")].into_iter().chain(programs)).unwrap());

@@ -113,7 +113,7 @@ fn has_framework(variant: &str) -> bool {
 /// Compiles Burn's program, which cargo does not do for a benchmark.
 fn build_burn() -> Result<PathBuf> {
     let arguments =
-        ["build", "--release", "--locked", "-p", "lab", "--example", "burn", "--features", "burn"];
+        ["build", "--release", "--locked", "-p", "lab", "--example", "burn", "--features", "lab/burn"];
     let built = Command::new(env!("CARGO")).args(arguments).status()?;
     ensure!(built.success(), "Burn's program does not build");
     Ok(PathBuf::from(env!("CARGO_BIN_EXE_taper")).with_file_name("examples").join("burn"))

@@ -2,7 +2,7 @@
 //! to know, as JSON.
 //!
 //! ```text
-//! cargo run --release -p lab --example burn --features burn -- [images] [batch]
+//! cargo run --release -p lab --example burn --features lab/burn -- [images] [batch]
 //! ```
 
 use lab::burn;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p lab --example train -- [epochs] [fused | layered]
-//! cargo run --release -p lab --example train --features cuda -- [epochs]
+//! cargo run --release -p lab --example train --features lab/cuda -- [epochs]
 //! ```
 //!
 //! On a GPU all data stay there: the images, from which batches are assembled, the masks of the dropout, and the loss, which is

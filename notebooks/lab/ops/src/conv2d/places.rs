@@ -4,7 +4,10 @@ use super::size::Size;
 use crate::processor::arch;
 
 #[cfg(target_arch = "x86_64")]
-use pulp::{Arch, Simd, cast, f32x16, u32x16, x86::V4};
+use pulp::{
+    Arch, Simd, bytemuck, cast,
+    x86::{V3, V4},
+};
 
 /// The number of values in the widest vectors.
 const VECTOR: usize = 16;
@@ -55,6 +58,11 @@ impl Places {
                 #[inline(always)]
                 || self.list_vectors(simd, gradient),
             ),
+            #[cfg(target_arch = "x86_64")]
+            Arch::V3(simd) => simd.vectorize(
+                #[inline(always)]
+                || self.list_vectors(simd, gradient),
+            ),
             _ => self.list_each(gradient),
         }
     }
@@ -79,20 +87,20 @@ impl Places {
         }
     }
 
-    /// [`list_each`](Self::list_each) with the instruction that compresses 16 values to those that are needed.
+    /// [`list_each`](Self::list_each) with vectors, of which only the values that are needed are kept.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    fn list_vectors(&mut self, simd: V4, gradient: &Gradient) {
-        let (pack, zero) = (simd.avx512f, simd.splat_f32s(0.0));
-        for at in (0..gradient.places.len()).step_by(VECTOR) {
-            let some = at..gradient.places.len().min(at + VECTOR);
-            let floats = |values: &[f32]| match values[some.clone()].try_into() {
-                Ok(values) => cast::<[f32; VECTOR], f32x16>(values),
-                Err(_) => simd.partial_load_f32s(&values[some.clone()]),
+    fn list_vectors<S: Compress>(&mut self, simd: S, gradient: &Gradient) {
+        let zero = simd.splat_f32s(0.0);
+        for at in (0..gradient.places.len()).step_by(S::F32_LANES) {
+            let some = at..gradient.places.len().min(at + S::F32_LANES);
+            let floats = |values: &[f32]| match S::as_simd_f32s(&values[some.clone()]) {
+                ([values], _) => *values,
+                (_, rest) => simd.partial_load_f32s(rest),
             };
-            let place = match gradient.places[some.clone()].try_into() {
-                Ok(places) => cast::<[u32; VECTOR], u32x16>(places),
-                Err(_) => simd.partial_load_u32s(&gradient.places[some.clone()]),
+            let place = match S::as_simd_u32s(&gradient.places[some.clone()]) {
+                ([places], _) => *places,
+                (_, rest) => simd.partial_load_u32s(rest),
             };
             let dy = floats(gradient.dy);
             let mut needed = simd.not_m32s(simd.equal_f32s(dy, zero));
@@ -100,11 +108,74 @@ impl Places {
                 needed =
                     simd.and_m32s(needed, simd.not_m32s(simd.less_than_or_equal_f32s(floats(relu), zero)));
             }
-            let place: [u32; VECTOR] = cast!(pack._mm512_maskz_compress_epi32(needed.0, cast!(place)));
-            let dy: [f32; VECTOR] = cast!(pack._mm512_maskz_compress_ps(needed.0, cast!(dy)));
-            self.places[self.len..][..VECTOR].copy_from_slice(&place);
-            self.gradients[self.len..][..VECTOR].copy_from_slice(&dy);
-            self.len += needed.0.count_ones() as usize;
+            let (place, dy, count) = simd.compress(needed, place, dy);
+            self.places[self.len..][..S::F32_LANES].copy_from_slice(bytemuck::cast_slice(&[place]));
+            self.gradients[self.len..][..S::F32_LANES].copy_from_slice(bytemuck::cast_slice(&[dy]));
+            self.len += count;
         }
     }
 }
+
+/// Vectors that can be compressed.
+#[cfg(target_arch = "x86_64")]
+trait Compress: Simd {
+    /// Moves the places and gradients that are needed to the front; returns their number, too.
+    fn compress(
+        self,
+        needed: Self::m32s,
+        place: Self::u32s,
+        dy: Self::f32s,
+    ) -> (Self::u32s, Self::f32s, usize);
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compress for V4 {
+    #[inline(always)]
+    fn compress(
+        self,
+        needed: Self::m32s,
+        place: Self::u32s,
+        dy: Self::f32s,
+    ) -> (Self::u32s, Self::f32s, usize) {
+        let place = cast!(self.avx512f._mm512_maskz_compress_epi32(needed.0, cast!(place)));
+        let dy = cast!(self.avx512f._mm512_maskz_compress_ps(needed.0, cast!(dy)));
+        (place, dy, needed.0.count_ones() as usize)
+    }
+}
+
+/// AVX2 has no such instruction, but one that reorders a vector, and for each mask there is an order.
+#[cfg(target_arch = "x86_64")]
+impl Compress for V3 {
+    #[inline(always)]
+    fn compress(
+        self,
+        needed: Self::m32s,
+        place: Self::u32s,
+        dy: Self::f32s,
+    ) -> (Self::u32s, Self::f32s, usize) {
+        let mask = self.avx._mm256_movemask_ps(cast!(needed)) as u8;
+        let order = self.avx2._mm256_cvtepu8_epi32(cast!([ORDERS[usize::from(mask)], 0]));
+        let place = cast!(self.avx2._mm256_permutevar8x32_epi32(cast!(place), order));
+        let dy = cast!(self.avx2._mm256_permutevar8x32_ps(cast!(dy), order));
+        (place, dy, mask.count_ones() as usize)
+    }
+}
+
+/// For each mask of eight values the indices of those that are set, in ascending order, a byte each; then zeros.
+#[cfg(target_arch = "x86_64")]
+const ORDERS: [u64; 256] = {
+    let mut orders = [0; 256];
+    let mut mask = 0;
+    while mask < 256 {
+        let (mut index, mut shift) = (0, 0);
+        while index < 8 {
+            if mask >> index & 1 == 1 {
+                orders[mask] |= index << shift;
+                shift += 8;
+            }
+            index += 1;
+        }
+        mask += 1;
+    }
+    orders
+};
