@@ -262,6 +262,46 @@ fn dots_lie_where_their_values_are() {
 }
 
 #[test]
+fn equal_ratios_are_equal_distances_on_a_logarithmic_axis() {
+    let falls = [Curve::new("loss", &[10.0, 0.1, 0.001])];
+    let picture = plot::curves_logarithmic("Loss", "MNIST", ["step", "loss"], &falls).unwrap();
+    let svg = check(&picture, "Loss (MNIST), loss over step: loss ends at 0.0010");
+    let line = attributes(&svg, "points").into_iter().find(|points| points.split_whitespace().count() == 3);
+    let heights: Vec<f64> = line
+        .expect("a line of three points")
+        .split_whitespace()
+        .map(|point| point.split_once(',').unwrap().1.parse().unwrap())
+        .collect();
+    let steps = [heights[1] - heights[0], heights[2] - heights[1]];
+    assert!(steps[0] > 100.0 && (steps[0] - steps[1]).abs() <= 2.0, "{heights:?}");
+    for tick in ["0.001", "0.01", "0.1", "1", "10"] {
+        assert!(svg.contains(&format!(">\n{tick}\n<")), "no {tick} in {svg}");
+    }
+    let zero = [Curve::new("loss", &[1.0, 0.0])];
+    let error = plot::curves_logarithmic("Loss", "MNIST", ["step", "loss"], &zero).unwrap_err().to_string();
+    assert_eq!(error, "point 1 of the curve \"loss\" is 0, which has no place on a logarithmic axis");
+}
+
+#[test]
+fn contour_lines_lie_under_the_curves() {
+    let bowl = |x: f64, y: f64| x * x + y * y;
+    let path = [Curve::at("path", &[(-1.0, 0.5), (0.0, 0.25), (2.0, 0.0)])];
+    let map = |ranges| plot::contours("Bowl", ["x", "y"], ranges, bowl, &path);
+    let picture = map([-1.0..1.0, -1.0..1.0]).unwrap();
+    let label = "Bowl, y over x, contour lines: path ends at (2.0000, 0.0000)";
+    let svg = check(&picture, label);
+    let lines: Vec<usize> =
+        attributes(&svg, "points").iter().map(|points| points.split_whitespace().count()).collect();
+    assert_eq!(lines.iter().filter(|&&points| points == 3).count(), 1, "the path: {lines:?}");
+    assert!(lines.iter().filter(|&&points| points > 20).count() >= 9, "nine levels: {lines:?}");
+    assert_eq!(attributes(&svg, "cx").len(), 3, "a dot for each point of the path");
+    assert!(svg.len() < 100_000, "{} bytes", svg.len());
+    assert!(map([1.0..f64::NAN, -1.0..1.0]).unwrap_err().to_string().contains("are not those of a map"));
+    let pole = plot::contours("Pole", ["x", "y"], [0.0..1.0, 0.0..1.0], |x, y| 1.0 / (x + y), &[]);
+    assert!(pole.unwrap_err().to_string().contains("\"Pole\" is not finite everywhere"));
+}
+
+#[test]
 fn bars_that_cannot_be_are_errors() {
     let error =
         |values: &[(&str, f64)]| plot::bars("Time", "MNIST", " s", values).expect_err("no bars").to_string();

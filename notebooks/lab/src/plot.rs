@@ -15,6 +15,7 @@ mod axis;
 mod bars;
 mod chart;
 mod colormap;
+mod contours;
 mod curves;
 mod digits;
 mod dots;
@@ -31,7 +32,8 @@ mod thinning;
 
 pub use bars::{bars, bars_of_runs};
 pub(crate) use colormap::Colormap;
-pub use curves::{Curve, curves};
+pub use contours::contours;
+pub use curves::{Curve, curves, curves_logarithmic};
 pub use digits::{captioned, digits, predictions};
 pub use dots::dots;
 pub use frames::frames;

@@ -54,6 +54,34 @@ impl Axis {
         if ticks.is_empty() && most < ENOUGH { self.ticks(most + 1, whole) } else { ticks }
     }
 
+    /// For an axis of decimal logarithms: powers of ten, or 1, 2 and 5 times them where there would be few, each as its logarithm
+    /// with its label; other numbers where the axis is too short even for these.
+    pub fn powers(self) -> Vec<(f64, String)> {
+        let decades = self.end - self.start;
+        let digits: &[u32] = if decades < 2.0 { &[1, 2, 5] } else { &[1] };
+        let step = (decades / 6.0).ceil().max(1.0) as usize;
+        let exponents = (self.start.floor() as i32..=self.end.ceil() as i32).step_by(step);
+        let all = exponents.flat_map(|exponent| digits.iter().map(move |&digit| (digit, exponent)));
+        let ticks: Vec<_> = all
+            .map(|(digit, exponent)| {
+                let label = match exponent {
+                    -4..0 => format!("{:.1$}", f64::from(digit) * 10f64.powi(exponent), -exponent as usize),
+                    0..5 => (digit * 10u32.pow(exponent as u32)).to_string(),
+                    _ => format!("{digit}e{exponent}"),
+                };
+                (f64::from(exponent) + f64::from(digit).log10(), label)
+            })
+            .filter(|(power, _)| (self.start..=self.end).contains(power))
+            .collect();
+        if ticks.len() > 1 {
+            return ticks;
+        }
+        self.ticks(4, false)
+            .into_iter()
+            .map(|(power, _)| (power, format!("{:.3e}", 10f64.powf(power))))
+            .collect()
+    }
+
     /// The value with as many digits as tell multiples of `step` apart.
     fn label(self, value: f64, step: f64) -> String {
         let most = self.start.abs().max(self.end.abs());
@@ -103,6 +131,23 @@ mod tests {
             let alone = Axis::around([f64::from(step)].into_iter()).ticks(1, true);
             assert!(!alone.is_empty() && alone.iter().all(|(value, _)| value.fract() == 0.0), "{alone:?}");
         }
+    }
+
+    #[test]
+    fn powers_of_ten_stand_at_their_logarithms() {
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            let ticks = Axis::new(low.log10(), high.log10()).powers();
+            for (power, label) in &ticks {
+                let value: f64 = label.parse().unwrap();
+                assert!((value.log10() - power).abs() < 1e-3, "{label} at {power}");
+            }
+            ticks.into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(0.0004, 2.5), ["0.001", "0.01", "0.1", "1"]);
+        assert_eq!(labels(0.04, 2.5), ["0.05", "0.1", "0.2", "0.5", "1", "2"]);
+        assert_eq!(labels(1e-6, 2e6), ["1e-6", "0.001", "1", "1000", "1e6"]);
+        assert_eq!(labels(0.3, 0.4), ["3.162e-1", "3.548e-1", "3.981e-1"]);
+        assert_eq!(labels(f64::MIN_POSITIVE, f64::MAX).len(), 5);
     }
 
     #[test]

@@ -18,11 +18,13 @@ pub struct Chart<'a> {
     /// The range of the x axis, if it is not that of the values: steps, which are whole numbers.
     pub x: Option<Range<f64>>,
     pub legend: bool,
+    /// Whether equal distances on the y axis are equal ratios. All values of y are above 0 then.
+    pub logarithmic: bool,
 }
 
 impl Chart<'_> {
     pub fn draw(self, area: &Area) -> Result<()> {
-        let Chart { axes, curves, x, legend } = self;
+        let Chart { axes, curves, x, legend, logarithmic } = self;
         let longest = curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
         let steps = x.as_ref().map_or(longest, |x| (x.end - x.start) as usize);
         // A label for each step if there are few of them, and no more than have room.
@@ -30,8 +32,10 @@ impl Chart<'_> {
         let whole = x.is_some() || points(curves).all(|point| point.0.fract() == 0.0);
         let x = x
             .map_or_else(|| Axis::around(points(curves).map(|point| point.0)), |x| Axis::new(x.start, x.end));
-        let y = Axis::around(points(curves).map(|point| point.1));
-        let (x_ticks, y_ticks) = (Ticks::new(x, most, whole), Ticks::new(y, 5, false));
+        let scaled = |y: f64| if logarithmic { y.log10() } else { y };
+        let y = Axis::around(points(curves).map(|point| scaled(point.1)));
+        let y_ticks = if logarithmic { Ticks::logarithmic(y) } else { Ticks::new(y, 5, false) };
+        let x_ticks = Ticks::new(x, most, whole);
         let (left, below) = ((y_ticks.longest() * LETTER + 64).max(124), 84);
         let mut chart = ChartBuilder::on(area)
             .x_label_area_size(below)
@@ -53,7 +57,8 @@ impl Chart<'_> {
         let size = (width.saturating_sub(left) as usize, height.saturating_sub(below) as usize);
         for (Curve { name, points, joined }, color) in curves.iter().zip(COLORS.iter().cycle()) {
             let style = color.stroke_width(4);
-            let places: Vec<_> = points.iter().map(|point| (x.share(point.0), y.share(point.1))).collect();
+            let places: Vec<_> =
+                points.iter().map(|point| (x.share(point.0), y.share(scaled(point.1)))).collect();
             let drawn = if *joined {
                 let dots = if points.len() < 30 { 6 } else { 0 };
                 chart.draw_series(LineSeries::new(thinning::line(&places, size.0), style).point_size(dots))
@@ -69,7 +74,7 @@ impl Chart<'_> {
         }
         chart
             .configure_series_labels()
-            .position(free_corner(curves, y))
+            .position(free_corner(curves, |value| y.share(scaled(value))))
             .label_font(text(28, HPos::Left, VPos::Top))
             .legend_area_size(46)
             .draw()
@@ -78,7 +83,7 @@ impl Chart<'_> {
 }
 
 /// In pixels of the drawing: the largest letters of a label, and the radius of a dot.
-const LETTER: u32 = 15;
+pub const LETTER: u32 = 15;
 const RADIUS: i32 = 8;
 
 fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {
@@ -87,14 +92,19 @@ fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {
 
 /// The labels of an axis, by their positions from 0 to 1. The axes of plotters itself have no labels for the largest and the
 /// smallest values.
-struct Ticks(Vec<(f64, String)>);
+pub struct Ticks(Vec<(f64, String)>);
 
 impl Ticks {
-    fn new(axis: Axis, most: usize, whole: bool) -> Self {
+    pub fn new(axis: Axis, most: usize, whole: bool) -> Self {
         Self(axis.ticks(most, whole).into_iter().map(|(value, label)| (axis.share(value), label)).collect())
     }
 
-    fn longest(&self) -> u32 {
+    /// For an axis of decimal logarithms.
+    fn logarithmic(axis: Axis) -> Self {
+        Self(axis.powers().into_iter().map(|(power, label)| (axis.share(power), label)).collect())
+    }
+
+    pub fn longest(&self) -> u32 {
         self.0.iter().map(|(_, label)| label.len() as u32).max().unwrap_or(0)
     }
 }
@@ -128,9 +138,29 @@ impl ValueFormatter<f64> for Ticks {
     }
 }
 
+/// A line in its colour and its name for each curve, next to one another under a title of 70 pixels, 50 pixels high. It covers no
+/// curve, wherever they lie.
+pub fn legend(area: &Area, curves: &[Curve]) -> Result<()> {
+    const LINE: i32 = 36;
+    const HEIGHT: i32 = 88;
+    let names: Vec<_> = curves.iter().map(|curve| shorten(&curve.name)).collect();
+    let letter = |c: char| if "mwMW".contains(c) { 25 } else { LETTER as i32 };
+    let width = |name: &str| LINE + 10 + name.chars().map(letter).sum::<i32>() + 40;
+    let all: i32 = names.iter().map(|name| width(name)).sum();
+    let mut left = (area.dim_in_pixel().0 as i32 - all).max(0) / 2;
+    for (name, color) in names.iter().zip(COLORS.iter().cycle()) {
+        let line = PathElement::new([(left, HEIGHT), (left + LINE, HEIGHT)], color.stroke_width(4));
+        area.draw(&line).map_err(drawing_error)?;
+        let style = text(28, HPos::Left, VPos::Center);
+        area.draw_text(name, &style, (left + LINE + 10, HEIGHT)).map_err(drawing_error)?;
+        left += width(name);
+    }
+    Ok(())
+}
+
 /// The corner on the right that the ends of the curves leave free.
-fn free_corner(curves: &[Curve], y: Axis) -> SeriesLabelPosition {
-    let ends: Vec<f64> = curves.iter().filter_map(|curve| Some(y.share(curve.points.last()?.1))).collect();
+fn free_corner(curves: &[Curve], share: impl Fn(f64) -> f64) -> SeriesLabelPosition {
+    let ends: Vec<f64> = curves.iter().filter_map(|curve| Some(share(curve.points.last()?.1))).collect();
     if ends.iter().sum::<f64>() / ends.len().max(1) as f64 > 0.5 {
         SeriesLabelPosition::LowerRight
     } else {

@@ -18,7 +18,8 @@ pub fn pair(
         for (half, (y, mut curves)) in halves.iter().zip(charts) {
             curves.iter_mut().for_each(|curve| curve.points.retain(|(x, y)| x.is_finite() && y.is_finite()));
             let legend = curves.len() > 1;
-            let chart = Chart { axes: [x.0, y], curves: &curves, x: Some(x.1.clone()), legend };
+            let x_range = Some(x.1.clone());
+            let chart = Chart { axes: [x.0, y], curves: &curves, x: x_range, legend, logarithmic: false };
             chart.draw(&half.margin(0, 0, 0, 36))?;
         }
         Ok(())
