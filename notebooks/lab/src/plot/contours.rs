@@ -24,7 +24,8 @@ const LEVELS: usize = 10;
 /// The levels are those that lie at equal distances where `f` is a square.
 ///
 /// # Errors
-/// When a range is empty or not finite, `f` is not finite somewhere in it, or a curve has no points or one that is not finite.
+/// When a range is empty or not finite, `f` is not finite somewhere in it, or a curve has no points, or one that is not finite or
+/// too far away.
 pub fn contours(
     title: &str,
     axes: [&str; 2],
@@ -33,14 +34,16 @@ pub fn contours(
     curves: &[Curve],
 ) -> Result<Display> {
     check(curves)?;
-    let mut ends = [[ranges[0].start, ranges[0].end], [ranges[1].start, ranges[1].end]];
+    let mut ends = ranges.map(|range| [range.start, range.end]);
+    let are_a_map =
+        |ends: [[f64; 2]; 2]| ends.iter().all(|[low, high]| low < high && (high - low).is_finite());
+    ensure!(are_a_map(ends), "the ranges {ends:?} of \"{title}\" are not those of a map");
     for &(x, y) in curves.iter().flat_map(|curve| &curve.points) {
         for ([low, high], value) in ends.iter_mut().zip([x, y]) {
             (*low, *high) = (low.min(value), high.max(value));
         }
     }
-    let finite = |[low, high]: [f64; 2]| low < high && (high - low).is_finite();
-    ensure!(ends.into_iter().all(finite), "the ranges {ranges:?} of \"{title}\" are not those of a map");
+    ensure!(are_a_map(ends), "the curves of \"{title}\" are too far apart: {ends:?}");
     let lines = lines(ends, &f);
     ensure!(lines.is_some(), "the function of \"{title}\" is not finite everywhere in {ends:?}");
     let last: Vec<String> = curves
