@@ -6,8 +6,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// The number of lines of code in a Rust notebook (`.ipynb`) or in a Python program, without empty lines and lines with
-/// comments only.
+const QUOTES: &str = "\"\"\"";
+
+/// The number of lines of code in a Rust notebook (`.ipynb`) or in a Python program, without empty lines and those that hold
+/// nothing but a comment or, in Python, a docstring, which in Rust is a comment.
 ///
 /// # Errors
 /// When the file cannot be read, or is not a notebook.
@@ -19,10 +21,28 @@ pub fn lines_of_code(path: impl AsRef<Path>) -> Result<usize> {
         let code = code_of_cells(&text).with_context(|| format!("{} is no notebook", path.display()))?;
         (code, "//")
     } else {
-        (text, "#")
+        (without_docstrings(&text), "#")
     };
     let lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(comment));
     Ok(lines.count())
+}
+
+/// A Python program without its docstrings: the strings in three double quotes before which nothing stands in their line.
+fn without_docstrings(program: &str) -> String {
+    let mut code = String::new();
+    // Whether a string that goes on in the next line is code.
+    let mut open = None;
+    for line in program.lines() {
+        let is_code = open.unwrap_or(!line.trim_start().starts_with(QUOTES));
+        if is_code {
+            code.push_str(line);
+            code.push('\n');
+        }
+        if line.matches(QUOTES).count() % 2 == 1 {
+            open = if open.is_none() { Some(is_code) } else { None };
+        }
+    }
+    code
 }
 
 fn code_of_cells(text: &str) -> Result<String> {
@@ -38,4 +58,37 @@ fn code_of_cells(text: &str) -> Result<String> {
         code.push('\n');
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_docstrings;
+
+    #[test]
+    fn docstrings_are_left_out_and_other_strings_stay() {
+        let program = r#""""About the program.
+
+More about it.
+"""
+import os
+
+def f(x):
+    """What it does."""
+    text = """one
+two
+"""
+    return text + """three"""
+"#;
+        let code = without_docstrings(program);
+        let lines: Vec<&str> = code.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let expected = [
+            "import os",
+            "def f(x):",
+            "text = \"\"\"one",
+            "two",
+            "\"\"\"",
+            "return text + \"\"\"three\"\"\"",
+        ];
+        assert_eq!(lines, expected);
+    }
 }
