@@ -15,7 +15,9 @@ mod apng;
 use crate::{Result, display::Display, plot};
 use anyhow::ensure;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use flate2::{Compression, write::GzEncoder};
 use image::RgbImage;
+use std::io::Write;
 
 /// A player that repeats `frames`: buttons to play, pause and step, a slider and a choice of speeds. At normal speed it shows
 /// `frames_per_second`.
@@ -35,11 +37,17 @@ pub fn player(frames: &[RgbImage], frames_per_second: f64) -> Result<Display> {
 pub struct Player {
     size: (u32, u32),
     frames: usize,
-    /// The animated PNG and its last frame.
-    animation: Vec<u8>,
-    last: Vec<u8>,
+    content: Content,
     captions: Vec<String>,
     alt: String,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    /// An animated PNG, and its last frame.
+    Images { animation: Vec<u8>, last: Vec<u8> },
+    /// SVG drawings, as a list in JSON, compressed by gzip; the last of them; and how long each is shown.
+    Drawings { list: Vec<u8>, last: String, milliseconds: f64 },
 }
 
 impl Player {
@@ -49,10 +57,7 @@ impl Player {
     /// When there is no frame, one is empty or has another size than the first, or the speed is not 0.1 to 60 frames
     /// a second.
     pub fn new(frames: &[RgbImage], frames_per_second: f64) -> Result<Self> {
-        ensure!(
-            (0.1..=60.0).contains(&frames_per_second),
-            "{frames_per_second} frames per second cannot be played: give a number from 0.1 to 60"
-        );
+        check_speed(frames_per_second)?;
         let (first, last) = (frames.first(), frames.last());
         let (Some(first), Some(last)) = (first, last) else { anyhow::bail!("there are no frames to play") };
         let (width, height) = first.dimensions();
@@ -69,10 +74,30 @@ impl Player {
         Ok(Self {
             size: (width, height),
             frames: frames.len(),
-            animation: apng::encode(frames, 1.0 / frames_per_second)?,
-            last: apng::encode(std::slice::from_ref(last), 0.0)?,
+            content: Content::Images {
+                animation: apng::encode(frames, 1.0 / frames_per_second)?,
+                last: apng::encode(std::slice::from_ref(last), 0.0)?,
+            },
             captions: Vec::new(),
             alt: format!("animation of {} frames", frames.len()),
+        })
+    }
+
+    /// Plays SVG drawings, each of `size` CSS pixels, which may follow the light or dark of the page. Where scripts do not run
+    /// the last one is shown.
+    pub(crate) fn of_drawings(drawings: &[String], size: (u32, u32), frames_per_second: f64) -> Result<Self> {
+        check_speed(frames_per_second)?;
+        let Some(last) = drawings.last() else { anyhow::bail!("there are no frames to play") };
+        // They have much in common, which compression finds.
+        let mut list = GzEncoder::new(Vec::new(), Compression::best());
+        list.write_all(&serde_json::to_vec(drawings)?)?;
+        let milliseconds = 1000.0 / frames_per_second;
+        Ok(Self {
+            size,
+            frames: drawings.len(),
+            content: Content::Drawings { list: list.finish()?, last: last.clone(), milliseconds },
+            captions: Vec::new(),
+            alt: format!("animation of {} frames", drawings.len()),
         })
     }
 
@@ -97,14 +122,27 @@ impl Player {
     pub fn display(&self) -> Display {
         let (width, height) = self.size;
         let alt = plot::escape(&self.alt);
+        let image = |source: &str| {
+            format!(
+                "<img alt=\"{alt}\" width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\" \
+                 src=\"{source}\">"
+            )
+        };
+        let (data, still) = match &self.content {
+            Content::Images { animation, last } => {
+                let (last, image) = (data_uri("png", last), image(&data_uri("png", animation)));
+                let source = format!("<source media=\"(prefers-reduced-motion: reduce)\" srcset=\"{last}\">");
+                (String::new(), format!("<picture>{source}{image}</picture>"))
+            }
+            Content::Drawings { list, last, milliseconds } => {
+                let list = BASE64.encode(list);
+                let data = format!(" data-drawings=\"{list}\" data-milliseconds=\"{milliseconds}\"");
+                (data, image(&data_uri("svg+xml", last.as_bytes())))
+            }
+        };
         let html = format!(
-            "<div class=\"lab-player\" data-captions=\"{}\"><picture>\
-             <source media=\"(prefers-reduced-motion: reduce)\" srcset=\"{}\">\
-             <img alt=\"{alt}\" width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\" src=\"{}\">\
-             </picture></div>\n<script>\n{}</script>",
+            "<div class=\"lab-player\" data-captions=\"{}\"{data}>{still}</div>\n<script>\n{}</script>",
             plot::escape(&serde_json::Value::from(self.captions.clone()).to_string()),
-            data_uri(&self.last),
-            data_uri(&self.animation),
             include_str!("animate/player.js")
         );
         Display::html(&html).alt(&format!("[{}]", self.alt))
@@ -116,6 +154,43 @@ impl Player {
     }
 }
 
-fn data_uri(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", BASE64.encode(png))
+fn check_speed(frames_per_second: f64) -> Result<()> {
+    ensure!(
+        (0.1..=60.0).contains(&frames_per_second),
+        "{frames_per_second} frames per second cannot be played: give a number from 0.1 to 60"
+    );
+    Ok(())
+}
+
+fn data_uri(kind: &str, file: &[u8]) -> String {
+    format!("data:image/{kind};base64,{}", BASE64.encode(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use std::io::Read;
+
+    #[test]
+    fn drawings_are_packed_whole_and_the_last_one_stands_there() {
+        let drawings = ["<svg>1</svg>", "<svg>\"2\"</svg>"].map(String::from);
+        let player = Player::of_drawings(&drawings, (40, 30), 4.0).unwrap().alt("two");
+        let display = player.display();
+        let html = display.content("text/html").unwrap();
+        let attribute =
+            |name: &str| html.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let list = BASE64.decode(attribute("data-drawings")).unwrap();
+        let mut json = String::new();
+        GzDecoder::new(&list[..]).read_to_string(&mut json).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), drawings);
+        assert_eq!(
+            (attribute("data-milliseconds"), attribute("width"), attribute("height")),
+            ("250", "40", "30")
+        );
+        let last = attribute(" src").strip_prefix("data:image/svg+xml;base64,").unwrap();
+        assert_eq!(BASE64.decode(last).unwrap(), drawings[1].as_bytes());
+        let none = Player::of_drawings(&[], (40, 30), 4.0).unwrap_err();
+        assert_eq!(none.to_string(), "there are no frames to play");
+    }
 }

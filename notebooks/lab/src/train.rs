@@ -24,8 +24,11 @@
 mod fit;
 mod history;
 mod panel;
+mod reel;
 mod report;
+mod watch;
 
 pub use fit::{Settings, evaluate, fit};
 pub use history::{Epoch, History, Score};
 pub use panel::Panel;
+pub use watch::Weights;

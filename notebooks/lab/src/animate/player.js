@@ -1,5 +1,5 @@
-// Takes the animated PNG of each player on the page to pieces, and puts controls below them. The element keeps its
-// image; a shadow root covers it, so that neither the page's styles nor other players meddle.
+// Takes the animated PNG of each player on the page to pieces, or unpacks its drawings, and puts controls below them. The
+// element keeps its image; a shadow root covers it, so that neither the page's styles nor other players meddle.
 (() => {
   const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
   const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -15,7 +15,7 @@
   const STYLE = `
     :host { display: block; max-width: 100%; color: inherit; font: 14px/1.4 system-ui, sans-serif; }
     .player { display: grid; gap: 6px; width: max(336px, var(--width)); max-width: 100%; }
-    canvas { display: block; width: var(--width); max-width: 100%; height: auto; border-radius: 4px; }
+    .screen { display: block; width: var(--width); max-width: 100%; height: auto; border-radius: 4px; }
     .caption { margin: 0; min-height: 1.4em; }
     .controls { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; }
     .buttons, .position, .choices { display: flex; align-items: center; gap: 0 8px; }
@@ -87,6 +87,14 @@
     return { frames: frames.map(single), milliseconds };
   }
 
+  // The drawings of a list in JSON, compressed and in base64, as addresses that an image can have.
+  async function unpack(list) {
+    const bytes = Uint8Array.from(atob(list), letter => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const drawings = await new Response(stream).json();
+    return drawings.map(svg => `data:image/svg+xml,${encodeURIComponent(svg)}`);
+  }
+
   function element(name, properties = {}, ...children) {
     const made = document.createElement(name);
     for (const [property, value] of Object.entries(properties)) {
@@ -111,16 +119,20 @@
 
   async function build(host) {
     const image = host.querySelector("img");
+    const drawings = host.dataset.drawings && (await unpack(host.dataset.drawings));
     const bytes = atob(image.getAttribute("src").split(",")[1]);
-    const { frames, milliseconds } = takeApart(Uint8Array.from(bytes, byte => byte.charCodeAt(0)));
+    const { frames, milliseconds } = drawings
+      ? { frames: drawings, milliseconds: Number(host.dataset.milliseconds) }
+      : takeApart(Uint8Array.from(bytes, byte => byte.charCodeAt(0)));
     const captions = JSON.parse(host.dataset.captions || "[]");
     const final = frames.length - 1;
     const stillness = matchMedia("(prefers-reduced-motion: reduce)");
     let shown = 0, direction = 1, playing = false, visible = false, timer;
 
     const [width, height] = ["width", "height"].map(name => image.getAttribute(name));
-    const canvas = element("canvas", { width, height, role: "img" });
-    const context = canvas.getContext("2d");
+    // An image draws SVG as sharp as the reader's screen is, and light or dark as the page; a canvas does not.
+    const screen = element(drawings ? "img" : "canvas", { width, height, role: "img", className: "screen" });
+    const context = drawings ? null : screen.getContext("2d");
     const caption = element("p", { className: "caption", hidden: !captions.length });
     const toggle = button("play", "Play", () => (playing ? pause() : play()));
     const slider = element("input", { type: "range", min: 0, max: final, value: 0, "aria-label": "Frame" });
@@ -146,8 +158,12 @@
       place.textContent = `${index + 1} / ${frames.length}`;
       const words = captions[index] ? `: ${captions[index]}` : "";
       slider.setAttribute("aria-valuetext", `${index + 1} of ${frames.length}${words}`);
-      canvas.setAttribute("aria-label", `${image.alt}, frame ${index + 1} of ${frames.length}${words}`);
+      screen.setAttribute("aria-label", `${image.alt}, frame ${index + 1} of ${frames.length}${words}`);
       caption.textContent = captions[index] ?? "";
+      if (drawings) {
+        screen.src = frames[index];
+        return;
+      }
       // Decoded when it is needed: hundreds of frames would fill the memory.
       const bitmap = await createImageBitmap(frames[index]);
       // By now another may have been asked for.
@@ -218,7 +234,7 @@
     await show(0);
     pause();
     host.attachShadow({ mode: "open" }).append(
-      element("style", {}, STYLE), element("div", { className: "player" }, canvas, caption, controls));
+      element("style", {}, STYLE), element("div", { className: "player" }, screen, caption, controls));
     if (!stillness.matches) play();
     // Frames out of view need not be played.
     new IntersectionObserver(entries => { visible = entries.at(-1).isIntersecting; wait(); }).observe(host);

@@ -63,6 +63,6 @@ fn frame(maps: &Maps, colormap: Colormap, longest: f64) -> RgbImage {
 }
 
 /// The norm, computed in `f64`, since the square of a large `f32` overflows.
-fn norm(map: &[f32]) -> f64 {
+pub fn norm(map: &[f32]) -> f64 {
     map.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
 }

@@ -126,7 +126,7 @@ fn scale(colormap: Colormap) -> Result<String> {
 }
 
 /// The number with two significant digits and a true minus sign.
-fn number(value: f32) -> String {
+pub fn number(value: f32) -> String {
     let decimals = match value.abs() {
         0.0 => return "0".into(),
         size if size >= 1e5 => return format!("{value:.1e}").replace('-', "−"),

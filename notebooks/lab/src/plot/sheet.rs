@@ -12,6 +12,8 @@ pub struct Sheet {
     cell: (usize, usize),
     count: usize,
     columns: usize,
+    /// CSS pixels between two images, at least.
+    gap: usize,
     /// How many CSS pixels a pixel of an image takes.
     zoom: usize,
 }
@@ -26,10 +28,11 @@ pub struct Caption {
 /// The most images that are shown at once.
 pub const MAX: usize = 1_000;
 
-/// CSS pixels: of the title, between images, of a line of a caption, of a letter in it, of the whole, and of the side of
-/// an image at most.
+/// CSS pixels: of the title, between images, between images without captions, of a line of a caption, of a letter in it, of the
+/// whole, and of the side of an image at most.
 const TITLE: usize = 30;
 pub const GAP: usize = 8;
+const CLOSE: usize = 5;
 const LINE: usize = 16;
 const LETTER: usize = 7;
 const WIDTH: usize = 648;
@@ -44,7 +47,7 @@ impl Sheet {
         let width = (image.0 + GAP.div_ceil(zoom)).max((longest * LETTER + GAP).div_ceil(zoom));
         let height = image.1 + (rows * LINE + GAP).div_ceil(zoom);
         let columns = columns.clamp(1, captions.len().max(1));
-        Self { image, cell: (width, height), count: captions.len(), columns, zoom }
+        Self { image, cell: (width, height), count: captions.len(), columns, gap: GAP, zoom }
     }
 
     /// As large as they fit: eight in a row, or fewer if images or captions are wide, and rows of about equal length.
@@ -57,10 +60,32 @@ impl Sheet {
         Self::new(image, (1..=LARGEST).rev().find(fits).unwrap_or(1), columns, captions)
     }
 
+    /// `count` images without captions, close together and as large as they fit into `room`, in CSS pixels. If they do not, the
+    /// whole is larger.
+    pub fn packed(image: (usize, usize), count: usize, room: (usize, usize)) -> Self {
+        let sheet = |zoom: usize, columns: usize| {
+            let gap = CLOSE.div_ceil(zoom);
+            Self { image, cell: (image.0 + gap, image.1 + gap), count, columns, gap: CLOSE, zoom }
+        };
+        let fits = |sheet: &Self| {
+            let (width, height) = sheet.extent();
+            width <= room.0 && height <= room.1
+        };
+        let of_zoom = |zoom| (1..=count).map(move |columns| sheet(zoom, columns)).find(fits);
+        let columns = (count as f64).sqrt().ceil() as usize;
+        (1..=LARGEST).rev().find_map(of_zoom).unwrap_or_else(|| sheet(1, columns.max(1)))
+    }
+
     /// Width and height of the whole in CSS pixels, without the title.
     pub fn size(&self) -> (usize, usize) {
         let (width, height) = self.pixels();
         (width * self.zoom, height * self.zoom)
+    }
+
+    /// The [`size`](Self::size) without the gaps after the last column and row.
+    pub fn extent(&self) -> (usize, usize) {
+        let ((width, height), gap) = (self.size(), self.gap.div_ceil(self.zoom) * self.zoom);
+        (width - gap, height - gap)
     }
 
     fn pixels(&self) -> (usize, usize) {
@@ -69,7 +94,7 @@ impl Sheet {
 
     /// Left and top of an image in pixels of the images. It stands in the middle of its cell when its caption is wider.
     fn corner(&self, at: usize) -> (usize, usize) {
-        let margin = (self.cell.0 - self.image.0 - GAP.div_ceil(self.zoom)) / 2;
+        let margin = (self.cell.0 - self.image.0 - self.gap.div_ceil(self.zoom)) / 2;
         (at % self.columns * self.cell.0 + margin, at / self.columns * self.cell.1)
     }
 

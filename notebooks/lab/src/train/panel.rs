@@ -1,14 +1,19 @@
 //! The panel that shows a training live.
 
 use super::history::{Epoch, History, Score};
-use super::report::{Report, State};
+use super::report::{self, Report, State};
+use super::watch::{Watch, Weights};
 use crate::live::{Live, Mode};
 use crate::{Interrupted, check_interrupt};
+use candle_core::backprop::GradStore;
+use candle_core::{Result as CandleResult, Tensor};
 use std::mem::take;
 use std::time::{Duration, Instant};
 
 /// The time between two redraws.
 const INTERVAL: Duration = Duration::from_millis(250);
+/// The same with a watched network, whose picture is larger.
+const WATCHED_INTERVAL: Duration = Duration::from_millis(500);
 /// Where nothing can be redrawn, a line is written after so many steps, or after a tenth of an epoch if that is more.
 const LINE_STEPS: usize = 50;
 
@@ -44,6 +49,7 @@ pub struct Panel {
     epoch_start: Instant,
     /// When the last state was drawn.
     ended: Option<Instant>,
+    watch: Option<Watch>,
 }
 
 impl Panel {
@@ -53,7 +59,86 @@ impl Panel {
         let start = Instant::now();
         let report = Report { title: format!("{title} ({data})"), epochs, steps_per_epoch };
         let history = History::default();
-        Self { report, history, live: Live::new(INTERVAL), start, epoch_start: start, ended: None }
+        Self {
+            report,
+            history,
+            live: Live::new(INTERVAL),
+            start,
+            epoch_start: start,
+            ended: None,
+            watch: None,
+        }
+    }
+
+    /// Shows the network besides, as [`look`](Self::look) finds it: the filters of its first layer, the norm of each weight and
+    /// of its gradient, and the feature maps and the probabilities of `digit` `[1, channels, height, width]`. The filters are
+    /// those of the first of `weights` whose shape is `[n, channels, h, w]` or `[n, channels * height * width]`.
+    ///
+    /// # Errors
+    /// When `digit` has another shape.
+    pub fn watch(mut self, weights: &(impl Weights + ?Sized), digit: &Tensor) -> CandleResult<Self> {
+        self.watch = Some(Watch::new(weights, digit)?);
+        self.live = Live::new(WATCHED_INTERVAL);
+        Ok(self)
+    }
+
+    /// Looks into the network, if [`watch`](Self::watch) was called and it is time: at most twice a second, so rarely that it takes
+    /// less than a fortieth of the time, and after the last step. So a loop can call it after each
+    /// [`step`](Self::step). `gradients` are those of that step. `inside` gets the digit, and returns its feature maps
+    /// `[1, n, height, width]` and its logits `[1, classes]`; it is called only if it is time.
+    ///
+    /// In the end a player shows up to 40 moments of the whole training. An interrupt keeps those up to then. Where output cannot
+    /// change in place, only the last moment is shown.
+    ///
+    /// ```
+    /// use lab::candle_core::{DType, Device, Tensor};
+    /// use lab::nn::{self, Module, Optimizer, VarBuilder, VarMap};
+    /// use lab::train::Panel;
+    ///
+    /// let digits = lab::data::drawn_sized(0, 100, 1)?;
+    /// let weights = VarMap::new();
+    /// let vb = VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu);
+    /// let block = nn::conv_block(1, 8, 3, 2, vb.pp("conv"))?;
+    /// let dense = nn::linear(8 * 13 * 13, 10, vb.pp("dense"))?;
+    /// let mut sgd = nn::SGD::new(weights.all_vars(), 0.1)?;
+    ///
+    /// let digit = digits.test.images(&Device::Cpu)?;
+    /// let mut panel = Panel::new("Training", digits.name, 1, 10).watch(&weights, &digit)?;
+    /// let mut looks = 0;
+    /// for batch in digits.train.batches(10, 1, &Device::Cpu) {
+    ///     let (images, labels) = batch?;
+    ///     let logits = dense.forward(&block.forward(&images)?.flatten_from(1)?)?;
+    ///     let loss = lab::ops::cross_entropy(&logits, &labels)?;
+    ///     let gradients = loss.backward()?;
+    ///     sgd.step(&gradients)?;
+    ///     panel.step(loss.to_scalar()?, lab::ops::accuracy(&logits, &labels)?)?;
+    ///     panel.look(&gradients, |digit| {
+    ///         looks += 1;
+    ///         let maps = block.forward(digit)?;
+    ///         let logits = dense.forward(&maps.flatten_from(1)?)?;
+    ///         Ok((maps, logits))
+    ///     })?;
+    /// }
+    /// panel.finish();
+    /// // After the first step and after the last one; the others took no half second.
+    /// assert_eq!(looks, 2);
+    /// # Ok::<(), lab::anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `inside`, and when the feature maps have another shape.
+    pub fn look(
+        &mut self,
+        gradients: &GradStore,
+        inside: impl FnOnce(&Tensor) -> CandleResult<(Tensor, Tensor)>,
+    ) -> CandleResult<()> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let steps = self.history.steps.len();
+        let is_last = steps == self.report.epochs * self.report.steps_per_epoch;
+        if is_last || watch.is_due(Instant::now()) {
+            watch.look(Instant::now, report::moment(&self.history), gradients, inside)?;
+        }
+        Ok(())
     }
 
     /// Reports a step: its loss, and its accuracy from 0 to 1, both on its batch. Values that are not finite are kept in the
@@ -110,7 +195,7 @@ impl Panel {
     fn check_interrupt(&mut self) -> Result<(), Interrupted> {
         check_interrupt().inspect_err(|_| self.end(State::Interrupted))?;
         if let Some(end) = self.ended.take() {
-            self.live = Live::new(INTERVAL);
+            self.live = Live::new(if self.watch.is_some() { WATCHED_INTERVAL } else { INTERVAL });
             self.start += end.elapsed();
             self.epoch_start += end.elapsed();
         }
@@ -118,8 +203,16 @@ impl Panel {
     }
 
     fn draw(&mut self, state: State) {
-        let Self { report, history, live, start, .. } = self;
-        live.show(|| report.display(history, state, start.elapsed()));
+        let in_place = self.in_place();
+        let Self { report, history, live, start, watch, .. } = self;
+        live.show(|| {
+            let watched = watch.as_ref().map(|watch| match state {
+                State::Finished | State::Interrupted | State::Stopped if in_place => watch.player(),
+                _ => watch.drawn().to_string(),
+            });
+            let answer = watch.as_ref().and_then(Watch::answer);
+            report.display(history, state, start.elapsed(), (&watched.unwrap_or_default(), answer))
+        });
     }
 
     fn line(&mut self) {

@@ -30,12 +30,18 @@ pub enum State {
 }
 
 impl Report {
-    /// The curves, and the text below them.
-    pub fn display(&self, history: &History, state: State, time: Duration) -> Display {
+    /// The curves, the text below them, and what is seen of the network: HTML, and what it says about the digit.
+    pub fn display(
+        &self,
+        history: &History,
+        state: State,
+        time: Duration,
+        (network, answer): (&str, Option<String>),
+    ) -> Display {
         let (place, score) = (self.place(history), score(history));
         let pace = self.pace(history, state, time);
         let bad = bad_losses(history);
-        let text = [Some(place.clone()), Some(score.clone()), Some(pace.clone()), bad.clone()];
+        let text = [Some(place.clone()), Some(score.clone()), Some(pace.clone()), bad.clone(), answer];
         let text = format!("{}: {}", self.title, text.into_iter().flatten().collect::<Vec<_>>().join("; "));
         let bar = progress::bar(self.done(history), self.total());
         let curves = self.curves(history, state);
@@ -43,6 +49,7 @@ impl Report {
         if let Some(bad) = bad {
             html += &format!("<div><b>{bad}</b></div>");
         }
+        html += network;
         Display::html(&html).alt(&text)
     }
 
@@ -133,18 +140,32 @@ impl Report {
     }
 }
 
+/// `after 420 steps: loss 0.0480, accuracy 98.45 % (mean of 50 steps)`
+pub fn moment(history: &History) -> String {
+    match history.steps().len() {
+        0 => "before the first step".into(),
+        1 => format!("after 1 step: {}", current(history)),
+        steps => format!("after {steps} steps: {}", current(history)),
+    }
+}
+
 /// The current score, on the training batches and on the validation images.
 fn score(history: &History) -> String {
-    let steps = history.steps();
-    let recent = &steps[steps.len().saturating_sub(RECENT)..];
-    let mut text = match recent.len() {
-        1 => Score::mean(recent).to_string(),
-        count => format!("{} (mean of {count} steps)", Score::mean(recent)),
-    };
+    let mut text = current(history);
     if let Some(validation) = history.epochs().last().and_then(|epoch| epoch.validation) {
         text += &format!("; validation {validation}");
     }
     text
+}
+
+/// The current score on the training batches.
+fn current(history: &History) -> String {
+    let steps = history.steps();
+    let recent = &steps[steps.len().saturating_sub(RECENT)..];
+    match recent.len() {
+        1 => Score::mean(recent).to_string(),
+        count => format!("{} (mean of {count} steps)", Score::mean(recent)),
+    }
 }
 
 /// Says since when, or how often, the loss was not a number.
@@ -187,7 +208,7 @@ mod tests {
         let report = Report { title: "Training (data)".into(), epochs: 1, steps_per_epoch: losses.len() };
         let steps = losses.iter().map(|loss| Score { loss: *loss, accuracy }).collect();
         let history = History { steps, epochs: vec![] };
-        let display = report.display(&history, State::Running, Duration::from_secs(1));
+        let display = report.display(&history, State::Running, Duration::from_secs(1), ("", None));
         let content = |mime| display.content(mime).unwrap().to_string();
         (content("text/html"), content("text/plain"), report.line(&history, Duration::from_secs(1)))
     }
