@@ -225,6 +225,14 @@ fn the_notebook_shows_the_inside_of_the_network() {
     let texts: String = executed["cells"].as_array().unwrap().iter().map(text_of).collect();
     assert!(texts.contains("17 snapshots, one every 1 steps"), "{texts}");
     assert!(texts.contains("largest difference 0.0000"), "one by one as in one: {texts}");
+    // A look after the first step, and one after the last.
+    let player = executed["cells"].as_array().unwrap().iter().any(|cell| {
+        let outputs = cell["outputs"].to_string();
+        outputs.contains("data-drawings=")
+            && outputs.contains("after 1 step: ")
+            && outputs.contains("after 16 steps: ")
+    });
+    assert!(player, "the training can be played back");
     let titles = titles(&executed);
     for expected in [
         "Layer 1 before training",
@@ -232,7 +240,6 @@ fn the_notebook_shows_the_inside_of_the_network() {
         "Training",
         "Layer 1 after training",
         "Layer 2 after training",
-        "[The filters of layer 1 during training]",
         "[Four filters of layer 2 during training]",
         "Norms of the weights",
         "The digit",

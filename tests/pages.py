@@ -7,6 +7,7 @@ and without network.
 The second is for pages that nbconvert has made by itself.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def plays(page):
     expect(player.locator(".place")).to_have_text("16 / 16")
 
 
+def plays_drawings(page):
+    player = page.locator(".lab-player").first
+    player.scroll_into_view_if_needed()
+    player.get_by_role("button", name="Last frame").click()
+    screen = player.get_by_role("img")
+    words = r"^The inside of the network during training, frame (\d+) of \1: after [1-9]\d* steps: loss "
+    expect(screen).to_have_attribute("alt", re.compile(words))
+    assert screen.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+
+
 def draws_formulas(page):
     formulas = page.locator("math")
     heights = formulas.evaluate_all("formulas => formulas.map(formula => formula.getBoundingClientRect().height)")
@@ -98,6 +109,7 @@ def read(browser):
         is_for_everybody(browser, name)
         fits_a_phone_and_paper(browser, name)
     plays(opened(browser, "03_architecture.html", []))
+    plays_drawings(opened(browser, "11_inside_the_network.html", []))
     draws_formulas(opened(browser, "07_tensorflow_style.html", []))
     leads_to_all(opened(browser, "index.html", []), names)
 
@@ -108,6 +120,7 @@ def read_plain(browser):
         is_for_everybody(browser, path.name)
         fits_a_phone_and_paper(browser, path.name)
     plays(opened(browser, "03_architecture.html", []))
+    plays_drawings(opened(browser, "11_inside_the_network.html", []))
     draws_formulas(opened(browser, "07_tensorflow_style.html", []))
 
 

@@ -3,7 +3,7 @@
 use crate::display::printed;
 use crate::progress::shown;
 use crate::support::{kernel, run};
-use lab::candle_core::{DType, Device, Module, Result, Tensor};
+use lab::candle_core::{DType, Device, Module, Result, Tensor, Var};
 use lab::candle_nn::{AdamW, Linear, Optimizer, ParamsAdamW, VarBuilder, VarMap, linear};
 use lab::data::drawn_sized;
 use lab::train::{Epoch, History, Panel, Score, Settings, evaluate, fit};
@@ -195,6 +195,65 @@ fn elsewhere_there_are_lines_and_the_curves_at_the_end() {
     let terminal: Vec<String> = terminal.lines().map(timeless).collect();
     assert_eq!(terminal[..5], expected[..5]);
     assert_eq!(terminal[5..], [format!("Training (MNIST): epoch 2/2, step 60/60; {current}; {validation}")]);
+}
+
+/// A training of two steps, each with a look at a network of one filter; the panel before its end.
+fn watched() -> Panel {
+    let digit = Tensor::new(&[[[[0f32, 1.0]]]], &Device::Cpu).unwrap();
+    let filter = Var::new(&[[[[3f32, 4.0]]]], &Device::Cpu).unwrap();
+    let gradients = filter.sum_all().unwrap().backward().unwrap();
+    let panel = Panel::new("Training", "MNIST", 1, 2);
+    let mut panel = panel.watch(&[("filter", filter)][..], &digit).unwrap();
+    for loss in [1.0, 0.5] {
+        panel.step(loss, 0.75).unwrap();
+        panel
+            .look(&gradients, |digit| Ok((digit.clone(), Tensor::zeros((1, 4), DType::F32, &Device::Cpu)?)))
+            .unwrap();
+    }
+    panel
+}
+
+#[test]
+fn a_watched_network_is_one_display_that_is_played_back_at_the_end() {
+    let act = || {
+        let mut panel = watched();
+        panel.epoch(None).unwrap();
+        panel.finish();
+    };
+    let name = "train::a_watched_network_is_one_display_that_is_played_back_at_the_end";
+    let out = printed(name, TAPER, act);
+    let shown = shown(&out);
+    assert!(shown.iter().all(|display| display.id == shown[0].id));
+    let (last, before) = shown.split_last().unwrap();
+    assert!(before.iter().all(|display| !display.html.contains("lab-player")));
+    let picture = "norm of filter 5.000, of its gradient 1.414; the digit: 0 with 25.0 %\"";
+    assert!(before[before.len() - 1].html.contains(picture), "{}", before[before.len() - 1].html);
+    let captions = "[&quot;after 1 step: loss 1.0000, accuracy 75.00 %&quot;,\
+                    &quot;after 2 steps: loss 0.7500, accuracy 75.00 % (mean of 2 steps)&quot;]";
+    assert!(last.html.contains(&format!("data-captions=\"{captions}\" data-drawings=\"")), "{}", last.html);
+    assert!(last.text.ends_with("; the digit: 0 with 25.0 %"), "{}", last.text);
+
+    // Where it cannot change, the end is all that is shown.
+    let stock = printed(name, STOCK, act);
+    assert!(stock.contains(picture) && !stock.contains("lab-player"), "{stock}");
+    assert_eq!(stock.matches("<img ").count(), 2, "{stock}");
+}
+
+#[test]
+fn an_interrupt_keeps_what_was_seen_of_a_network() {
+    let out = printed("train::an_interrupt_keeps_what_was_seen_of_a_network", TAPER, || {
+        let mut panel = watched();
+        lab::kernel::lab_interrupt();
+        panel.epoch(None).unwrap_err();
+    });
+    let shown = shown(&out);
+    let last = &shown[shown.len() - 1];
+    assert!(last.text.contains(" interrupted after 0:00"), "{}", last.text);
+    assert!(
+        last.html.contains("&quot;after 1 step: ") && last.html.contains("&quot;after 2 steps: "),
+        "{}",
+        last.html
+    );
 }
 
 /// A network of one layer, and its optimizer.

@@ -1,4 +1,5 @@
-//! Training: a panel that shows it live, and the loop itself, for notebooks that have already taught it.
+//! Training: a panel that shows it live, with a look [into the network](Panel::watch) if wanted, and the loop itself, for notebooks
+//! that have already taught it.
 //!
 //! ```
 //! use lab::candle_core::{DType, Device, Tensor};

@@ -131,7 +131,8 @@
 
     const [width, height] = ["width", "height"].map(name => image.getAttribute(name));
     // An image draws SVG as sharp as the reader's screen is, and light or dark as the page; a canvas does not.
-    const screen = element(drawings ? "img" : "canvas", { width, height, role: "img", className: "screen" });
+    const picture = (source, alt) => element("img", { className: "screen", width, height, src: source, alt });
+    let screen = element(drawings ? "img" : "canvas", { className: "screen", width, height, role: "img" });
     const context = drawings ? null : screen.getContext("2d");
     const caption = element("p", { className: "caption", hidden: !captions.length });
     const toggle = button("play", "Play", () => (playing ? pause() : play()));
@@ -158,12 +159,18 @@
       place.textContent = `${index + 1} / ${frames.length}`;
       const words = captions[index] ? `: ${captions[index]}` : "";
       slider.setAttribute("aria-valuetext", `${index + 1} of ${frames.length}${words}`);
-      screen.setAttribute("aria-label", `${image.alt}, frame ${index + 1} of ${frames.length}${words}`);
+      const label = `${image.alt}, frame ${index + 1} of ${frames.length}${words}`;
       caption.textContent = captions[index] ?? "";
       if (drawings) {
-        screen.src = frames[index];
+        const next = picture(frames[index], label);
+        // Until it can be shown, the one before stays.
+        await next.decode();
+        if (index !== shown) return;
+        screen.replaceWith(next);
+        screen = next;
         return;
       }
+      screen.setAttribute("aria-label", label);
       // Decoded when it is needed: hundreds of frames would fill the memory.
       const bitmap = await createImageBitmap(frames[index]);
       // By now another may have been asked for.

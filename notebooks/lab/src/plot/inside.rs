@@ -168,7 +168,8 @@ impl Inside {
 /// `the digit: 3 with 98.2 %`, if there is a largest probability.
 pub fn answer(probabilities: &[f64]) -> Option<String> {
     let classes = probabilities.iter().enumerate().filter(|(_, probability)| !probability.is_nan());
-    let (class, probability) = classes.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    // The first of equal ones.
+    let (class, probability) = classes.rev().max_by(|(_, one), (_, other)| one.total_cmp(other))?;
     Some(format!("the digit: {class} with {:.1} %", 100.0 * probability))
 }
 
@@ -284,6 +285,7 @@ mod tests {
             assert!(drawing.content("image/svg+xml").unwrap().contains(">Filters: conv1.weight, ±1.0<"));
         }
         assert_eq!(answer(&nothing.probabilities), None);
+        assert_eq!(answer(&[0.2, 0.4, 0.4]).unwrap(), "the digit: 1 with 40.0 %");
     }
 
     #[test]

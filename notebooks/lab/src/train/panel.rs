@@ -70,9 +70,11 @@ impl Panel {
         }
     }
 
-    /// Shows the network besides, as [`look`](Self::look) finds it: the filters of its first layer, the norm of each weight and
-    /// of its gradient, and the feature maps and the probabilities of `digit` `[1, channels, height, width]`. The filters are
-    /// those of the first of `weights` whose shape is `[n, channels, h, w]` or `[n, channels * height * width]`.
+    /// Shows the inside of the network too, as [`look`](Self::look) finds it: the filters of its first layer, the norm of each
+    /// weight and of its gradient, and the feature maps and the probabilities of `digit` `[1, channels, height, width]`, whose
+    /// values are 0 to 1. The filters are those of the first of `weights` whose shape is `[n, channels, h, w]` or
+    /// `[n, channels * height * width]`. Of more than 64 maps, and of more than ten weights or classes, the first are shown. A bar
+    /// is as long as its norm is in relation to the largest that this norm has in the pictures that are kept.
     ///
     /// # Errors
     /// When `digit` has another shape.
@@ -82,13 +84,13 @@ impl Panel {
         Ok(self)
     }
 
-    /// Looks into the network, if [`watch`](Self::watch) was called and it is time: at most twice a second, so rarely that it takes
-    /// less than a fortieth of the time, and after the last step. So a loop can call it after each
-    /// [`step`](Self::step). `gradients` are those of that step. `inside` gets the digit, and returns its feature maps
-    /// `[1, n, height, width]` and its logits `[1, classes]`; it is called only if it is time.
+    /// Looks into the network if it is time, for a panel that is to [`watch`](Self::watch) it; does nothing for any other. It is
+    /// time after the last step, and before that twice a second at most, so rarely that a look takes no more than a fortieth of
+    /// the time. So a loop can call it after each [`step`](Self::step). `gradients` are those of that step. Only when it is time
+    /// `inside` is called: with the digit, to return its feature maps `[1, n, height, width]` and its logits `[1, classes]`.
     ///
-    /// In the end a player shows up to 40 moments of the whole training. An interrupt keeps those up to then. Where output cannot
-    /// change in place, only the last moment is shown.
+    /// In the end a player shows up to 40 looks of the whole training, and after an interrupt those up to then. Where output
+    /// cannot change in place, only the last one is shown.
     ///
     /// ```
     /// use lab::candle_core::{DType, Device, Tensor};

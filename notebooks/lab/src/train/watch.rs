@@ -55,8 +55,9 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(weights: &(impl Weights + ?Sized), digit: &Tensor) -> Result<Self> {
-        let &[1, channels, height, width] = digit.dims() else {
-            bail!("watching one digit [1, channels, height, width], not a tensor {:?}", digit.dims());
+        let (channels, height, width) = match *digit.dims() {
+            [1, channels, height, width] if digit.elem_count() > 0 => (channels, height, width),
+            _ => bail!("watching one digit [1, channels, height, width], not a tensor {:?}", digit.dims()),
         };
         let (names, weights): (Vec<String>, Vec<Var>) = weights.named().into_iter().unzip();
         let shape = |var: &Var| match *var.dims() {
