@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::svg::{self, Area, COLORS, INK, drawing_error, text};
-use crate::number::significant;
+use crate::number::{fixed, significant};
 use crate::{Result, display::Display};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -193,14 +193,14 @@ pub fn shorten(name: &str) -> String {
 fn mean_and_deviation(values: &[f64]) -> String {
     let mean = mean(values);
     let decimals = decimals(mean);
+    let text = significant(mean, decimals);
+    let is_fixed = !text.contains('e');
     match deviation(values) {
-        Some(deviation) => format!("{} ± {}", significant(mean, decimals), significant(deviation, decimals)),
-        None => match significant(mean, decimals) {
-            text if decimals > 2 && !text.contains('e') => {
-                text.trim_end_matches('0').trim_end_matches('.').into()
-            }
-            text => text,
-        },
+        // As many digits as the mean has, also where they are all 0.
+        Some(deviation) if is_fixed => format!("{text} ± {}", fixed(deviation, decimals)),
+        Some(deviation) => format!("{text} ± {}", significant(deviation, decimals)),
+        None if is_fixed && decimals > 2 => text.trim_end_matches('0').trim_end_matches('.').into(),
+        None => text,
     }
 }
 

@@ -218,6 +218,10 @@ fn rows_of_any_values_have_short_texts_within_the_drawing() {
     ] {
         assert!(texts(value).contains(&expected.to_string()), "{expected} in {:?}", texts(value));
     }
+    let close = inspect("close", &dots("Title", "data", " MiB", &[("a", vec![1045.0, 1045.3])]).unwrap());
+    assert!(close.contains(&"1045 ± 0 MiB".into()), "{close:?}");
+    let tiny = inspect("tiny", &dots("Title", "data", " s", &[("a", vec![1e-30, 3e-30])]).unwrap());
+    assert!(tiny.contains(&"2.00e-30 ± 1.41e-30 s".into()), "{tiny:?}");
     let zeros = inspect("zeros", &dots("Title", "data", " %", &[("a", vec![0.0, 0.0])]).unwrap());
     assert!(zeros.contains(&"0.0000 ± 0.0000 %".into()) && zeros.contains(&"0.5 %".into()), "{zeros:?}");
 }
