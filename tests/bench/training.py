@@ -123,7 +123,7 @@ def keras():
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(10),
     ])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    jit = VARIANT == "keras-jit" or "auto"
+    jit = True if VARIANT == "keras-jit" else "auto"
     net.compile(keras.optimizers.Adam(0.001), loss, metrics=["accuracy"], jit_compile=jit)
     epoch = lambda count: net.fit(images[:count], labels[:count], batch_size=BATCH, verbose=0)
 

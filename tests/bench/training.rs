@@ -222,18 +222,14 @@ impl Bench {
 
     /// What a process of its own prints last.
     fn child(&self, variant: &str, arguments: &[String], avx2: bool) -> Result<Value> {
-        let mut command = match variant {
-            "burn" => Command::new(&self.burn),
-            _ if is_python(variant) => Command::new(python(variant)),
-            _ => Command::new(env::current_exe()?),
+        let (program, first) = match variant {
+            "burn" => (self.burn.clone(), vec![]),
+            _ if is_python(variant) => (python(variant).into(), vec![SCRIPT, variant]),
+            _ => (env::current_exe()?, vec!["child", variant]),
         };
-        match variant {
-            "burn" => {}
-            _ if is_python(variant) => drop(command.args([SCRIPT, variant])),
-            _ => drop(command.args(["child", variant])),
-        }
         let threads = self.threads.to_string();
-        command.args(arguments).envs(AVX2.iter().copied().filter(|_| avx2));
+        let mut command = Command::new(program);
+        command.args(first).args(arguments).envs(AVX2.iter().copied().filter(|_| avx2));
         command.env("MNIST_DIR", &self.digits);
         // As in the kernel.
         command.env("CANDLE_BARRIER_POOL_SPIN_LIMIT", "1");

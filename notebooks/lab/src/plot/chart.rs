@@ -36,25 +36,9 @@ impl Chart<'_> {
         let y = Axis::around(points(curves).map(|point| scaled(point.1)));
         let y_ticks = if logarithmic { Ticks::logarithmic(y) } else { Ticks::new(y, 5, false) };
         let x_ticks = Ticks::new(x, most, whole);
-        let (left, below) = ((y_ticks.longest() * LETTER + 64).max(124), 84);
-        let mut chart = ChartBuilder::on(area)
-            .x_label_area_size(below)
-            .y_label_area_size(left)
-            .build_cartesian_2d(x_ticks, y_ticks)
-            .map_err(drawing_error)?;
-        chart
-            .configure_mesh()
-            .x_desc(axes[0])
-            .y_desc(axes[1])
-            .label_style(text(26, HPos::Center, VPos::Center))
-            .axis_desc_style(text(28, HPos::Center, VPos::Top))
-            .axis_style(INK)
-            .bold_line_style(INK.mix(0.2))
-            .light_line_style(TRANSPARENT)
-            .draw()
-            .map_err(drawing_error)?;
-        let (width, height) = area.dim_in_pixel();
-        let size = (width.saturating_sub(left) as usize, height.saturating_sub(below) as usize);
+        let mut chart = with_axes(area, axes, [x_ticks, y_ticks], INK.mix(0.2))?;
+        let (width, height) = chart.plotting_area().dim_in_pixel();
+        let size = (width as usize, height as usize);
         for (Curve { name, points, joined }, color) in curves.iter().zip(COLORS.iter().cycle()) {
             let style = color.stroke_width(4);
             let places: Vec<_> =
@@ -82,8 +66,35 @@ impl Chart<'_> {
     }
 }
 
+/// Two axes with their labels, what they mean beside them, and the lines of their grid.
+pub fn with_axes<'a, 'b>(
+    area: &'a Area<'b>,
+    [x_meaning, y_meaning]: [&str; 2],
+    [x, y]: [Ticks; 2],
+    grid: RGBAColor,
+) -> Result<ChartContext<'a, SVGBackend<'b>, Cartesian2d<Ticks, Ticks>>> {
+    let left = (y.longest() * LETTER + 64).max(124);
+    let mut chart = ChartBuilder::on(area)
+        .x_label_area_size(84)
+        .y_label_area_size(left)
+        .build_cartesian_2d(x, y)
+        .map_err(drawing_error)?;
+    chart
+        .configure_mesh()
+        .x_desc(x_meaning)
+        .y_desc(y_meaning)
+        .label_style(text(26, HPos::Center, VPos::Center))
+        .axis_desc_style(text(28, HPos::Center, VPos::Top))
+        .axis_style(INK)
+        .bold_line_style(grid)
+        .light_line_style(TRANSPARENT)
+        .draw()
+        .map_err(drawing_error)?;
+    Ok(chart)
+}
+
 /// In pixels of the drawing: the largest letters of a label, and the radius of a dot.
-pub const LETTER: u32 = 15;
+const LETTER: u32 = 15;
 const RADIUS: i32 = 8;
 
 fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {

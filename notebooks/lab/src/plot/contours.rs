@@ -1,15 +1,14 @@
 //! Contour lines of a function, as on a map of mountains, and paths over them.
 
 use super::axis::Axis;
-use super::chart::{LETTER, Ticks, legend};
+use super::chart::{Ticks, legend, with_axes};
 use super::curves::check;
-use super::svg::{self, COLORS, INK, drawing_error, text};
+use super::svg::{self, COLORS, INK, drawing_error};
 use super::{Curve, thinning};
 use crate::number::fixed;
 use crate::{Result, display::Display};
 use anyhow::ensure;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -57,23 +56,10 @@ pub fn contours(
     svg::draw((640, 440), title, &alt, |area| {
         legend(area, curves)?;
         let [x, y] = ends.map(|[low, high]| Axis::new(low, high));
-        let (x_ticks, y_ticks) = (Ticks::new(x, 7, false), Ticks::new(y, 5, false));
-        let left = (y_ticks.longest() * LETTER + 64).max(124);
-        let mut chart = ChartBuilder::on(&area.margin(120, 10, 10, 30))
-            .x_label_area_size(84)
-            .y_label_area_size(left)
-            .build_cartesian_2d(x_ticks, y_ticks)
-            .map_err(drawing_error)?;
-        chart
-            .configure_mesh()
-            .x_desc(axes[0])
-            .y_desc(axes[1])
-            .label_style(text(26, HPos::Center, VPos::Center))
-            .axis_desc_style(text(28, HPos::Center, VPos::Top))
-            .axis_style(INK)
-            .disable_mesh()
-            .draw()
-            .map_err(drawing_error)?;
+        let ticks = [Ticks::new(x, 7, false), Ticks::new(y, 5, false)];
+        let below_legend = area.margin(120, 10, 10, 30);
+        // Without a grid, whose lines would pass for contour lines.
+        let mut chart = with_axes(&below_legend, axes, ticks, TRANSPARENT)?;
         let places =
             |line: &[(f64, f64)]| line.iter().map(|point| (x.share(point.0), y.share(point.1))).collect();
         for line in lines.iter().flatten() {
