@@ -36,7 +36,7 @@ pub fn contours(
     let mut ends = ranges.map(|range| [range.start, range.end]);
     let are_a_map =
         |ends: [[f64; 2]; 2]| ends.iter().all(|[low, high]| low < high && (high - low).is_finite());
-    ensure!(are_a_map(ends), "the ranges {ends:?} of \"{title}\" are not those of a map");
+    ensure!(are_a_map(ends), "the ranges {ends:?} of \"{title}\" must each go from a number to a larger one");
     for &(x, y) in curves.iter().flat_map(|curve| &curve.points) {
         for ([low, high], value) in ends.iter_mut().zip([x, y]) {
             (*low, *high) = (low.min(value), high.max(value));
