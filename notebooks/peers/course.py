@@ -30,20 +30,27 @@ def arguments(description):
     parser.add_argument("--name", help="what the record calls the data, if not MNIST or after the folder")
     parser.add_argument("--train-images", type=int, default=60_000)
     parser.add_argument("--test-images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=42)
+    weights = "how the initial weights are drawn: alike in all frameworks, or as each does by itself"
+    parser.add_argument("--weights", choices=["he", "default"], default="he", help=weights)
     parser.add_argument("--scores", type=Path, help="folder for the record of the scores")
     return parser.parse_args()
 
 
 def digits(args, part):
-    """The images [n, 28, 28] and labels [n] of a part, `train` or `test`, as bytes."""
-    name, count = ("train", args.train_images) if part == "train" else ("t10k", args.test_images)
+    """The images [n, 28, 28] and labels [n] of a part, as bytes.
+
+    The parts are `train`, `validation`, which is the last tenth of the images to train on, and `test`.
+    """
+    name, count = ("t10k", args.test_images) if part == "test" else ("train", args.train_images)
     images = idx(args.data / f"{name}-images-idx3-ubyte", 0x803)[:count]
     labels = idx(args.data / f"{name}-labels-idx1-ubyte", 0x801)[:count]
     if images.shape != (len(labels), 28, 28):
         sys.exit(f"{args.data}: {len(labels)} labels for images of shape {images.shape}")
-    return images, labels
+    learnt = len(labels) - len(labels) // 10
+    places = {"train": slice(learnt), "validation": slice(learnt, None), "test": slice(None)}[part]
+    return images[places], labels[places]
 
 
 def idx(path, magic):
@@ -61,31 +68,31 @@ def idx(path, magic):
 class Scores:
     """The record of one run: what was trained on what, and the scores of each epoch."""
 
-    def __init__(self, framework, style, version, args, train, test, validation=0):
-        """`train`, `validation` and `test` are numbers of images."""
+    def __init__(self, framework, style, version, args, threads):
+        """`threads` is the number that the framework says it computes on."""
         self.folder = args.scores
         self.record = {
             "format": 1,
             "framework": framework,
-            "style": style,
+            "style": style if args.weights == "he" else f"{style}, default weights",
             "version": version,
             "data": args.name or name(args.data),
-            "train_images": train,
-            "validation_images": validation,
-            "test_images": test,
-            "device": f"CPU ({cores()} thread{'s' if cores() > 1 else ''})",
+            "train_images": len(digits(args, "train")[1]),
+            "validation_images": len(digits(args, "validation")[1]),
+            "test_images": len(digits(args, "test")[1]),
+            "device": f"CPU ({threads} thread{'s' if threads > 1 else ''})",
             "batch": BATCH,
             "seed": args.seed,
             "parameters": PARAMETERS,
             "epochs": [],
         }
 
-    def epoch(self, train, test, seconds, validation=None):
+    def epoch(self, train, validation, test, seconds):
         """Takes the scores of an epoch, each as (loss, accuracy), and the seconds that the training alone took."""
         score = lambda pair: {"loss": round(float(pair[0]), 6), "accuracy": round(float(pair[1]), 6)}
         self.record["epochs"].append({
             "train": score(train),
-            "validation": score(validation) if validation else None,
+            "validation": score(validation),
             "test": score(test),
             "seconds": round(seconds, 3),
         })
