@@ -63,7 +63,7 @@ fn the_course_and_its_solutions_run() {
         .map(|entry| serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
         .collect();
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
-    assert_eq!((of("candle"), of("Burn")), (5, 1), "{scores:?}");
+    assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");
     for score in &scores {
         assert_eq!(
             (&score["parameters"], &score["data"]),

@@ -3,7 +3,7 @@
 use crate::support::root;
 use lab::candle_core::Device;
 use lab::data::drawn_sized;
-use lab::scores::{self, BURN, CANDLE, Epoch, Record};
+use lab::scores::{self, BURN, CANDLE, Epoch, Record, Speed, Speeds};
 use lab::train::Score;
 use std::path::Path;
 use std::process::Command;
@@ -56,7 +56,7 @@ fn records_are_read_as_they_were_written() {
     let mut records = [record(7, &[0.5, 0.75]), record(8, &[0.25, 1.0])];
     let paths = records.each_mut().map(|record| record.save().unwrap());
     let name = paths[0].file_name().unwrap().to_str().unwrap();
-    assert_eq!(name, "candle-sequential-small-drawn-digits-30x2-seed7.json");
+    assert_eq!(name, "candle-lab-sequential-small-drawn-digits-30x2-seed7.json");
     assert_eq!(scores::read().unwrap(), records);
 
     let mut again = record(7, &[0.5, 0.875]);
@@ -64,7 +64,7 @@ fn records_are_read_as_they_were_written() {
     assert_eq!(scores::read().unwrap(), [again.clone(), records[1].clone()]);
     assert_eq!(std::fs::read_dir(scores::folder()).unwrap().count(), 2, "nothing else is left there");
 
-    assert_eq!(again.name(), "candle: Sequential, small");
+    assert_eq!(again.name(), "candle + lab: Sequential, small");
     assert_eq!(again.test().unwrap(), Score { loss: 0.625, accuracy: 0.875 });
     assert_eq!(again.seconds_per_epoch(), 2.6875);
     assert_eq!((again.data.as_str(), again.train_images, again.test_images), ("drawn digits", 27, 20));
@@ -117,6 +117,43 @@ fn a_score_that_is_no_number_is_not_recorded() {
     record.epochs.clear();
     assert!(record.save().unwrap_err().to_string().starts_with("nothing was trained"));
     assert_eq!(std::fs::read_dir(scores::folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn speeds_are_read_as_they_were_written() {
+    if !is_inner() {
+        let folder = tempfile::tempdir().unwrap();
+        in_folder(folder.path(), "scores::speeds_are_read_as_they_were_written");
+        return;
+    }
+    assert!(format!("{:#}", Speeds::read().unwrap_err()).contains("`cargo bench --bench training` measures"));
+    let speed = Speed {
+        name: "PyTorch: channels_last".into(),
+        images: 6_000,
+        seconds: vec![12.0, 10.0, 11.0],
+        processor_seconds: 20.0,
+        gflops: 60.0,
+        memory_mib: 800.0,
+        one_digit_ms: 0.25,
+        ten_thousand_digits_s: 1.5,
+    };
+    assert_eq!(speed.median_seconds(), 11.0);
+    let speeds = Speeds {
+        cpu: "AMD EPYC".into(),
+        vectors: "AVX2".into(),
+        threads: 2,
+        date: "2026-11-29".into(),
+        peak_gflops: 200.0,
+        variants: vec![speed],
+    };
+    let path = speeds.save().unwrap();
+    assert!(path.ends_with("speed/amd-epyc-avx2-2-threads.json"), "{path:?}");
+    assert_eq!(Speeds::read().unwrap(), [speeds]);
+    assert!(scores::read().unwrap().is_empty(), "a speed is no record");
+
+    std::fs::write(&path, "{").unwrap();
+    let error = format!("{:#}", Speeds::read().unwrap_err());
+    assert!(error.contains("amd-epyc-avx2-2-threads.json is damaged: EOF"), "{error}");
 }
 
 #[test]

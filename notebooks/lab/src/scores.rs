@@ -21,10 +21,12 @@
 mod files;
 mod lines;
 mod machine;
+mod speed;
 
 pub use files::{folder, read};
 pub use lines::lines_of_code;
-pub use machine::{peak_memory_mib, processor_seconds};
+pub use machine::{cpu, peak_memory_mib, processor_seconds, today};
+pub use speed::{Speed, Speeds};
 
 use crate::data::Split;
 use crate::device;
@@ -35,14 +37,17 @@ use serde::{Deserialize, Serialize};
 /// A framework, in the version that this crate or the course uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Framework {
-    /// The name that it calls itself by.
+    /// The name that it calls itself by, and what else computes for it.
     pub name: &'static str,
     /// The version, as in Cargo.toml.
     pub version: &'static str,
 }
 
-/// The candle that this crate re-exports.
-pub const CANDLE: Framework = Framework { name: "candle", version: "0.11.1" };
+/// The candle that this crate re-exports, with the operations of this crate.
+pub const CANDLE: Framework = Framework { name: "candle + lab", version: "0.11.1" };
+
+/// The same candle, with its own operations alone.
+pub const CANDLE_AS_SHIPPED: Framework = Framework { name: "candle as shipped", ..CANDLE };
 
 /// The Burn that comes with this crate's feature `burn`.
 pub const BURN: Framework = Framework { name: "Burn", version: "0.22.1" };
@@ -54,7 +59,7 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
     format: u32,
-    /// The framework: `candle`, `PyTorch`, …
+    /// The framework: `candle + lab`, `PyTorch`, …
     pub framework: String,
     /// The framework's style in which the network is written: `Sequential`, `functional`, …
     pub style: String,

@@ -81,7 +81,7 @@ impl Record {
         Ok(path)
     }
 
-    /// `candle-sequential-mnist-60000x5-seed42.json`
+    /// `candle-lab-sequential-mnist-60000x6-seed42.json`
     fn file_name(&self) -> String {
         let images = self.train_images + self.validation_images;
         let names = [&self.framework, &self.style, &self.data].map(|name| slug(name));
@@ -90,7 +90,7 @@ impl Record {
 }
 
 /// The text in lower case, with a dash for each run of anything but letters and digits.
-fn slug(name: &str) -> String {
+pub(super) fn slug(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }

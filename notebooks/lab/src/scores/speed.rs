@@ -1,0 +1,89 @@
+//! The speed of all variants on one machine, as `cargo bench --bench training` measures it in turn.
+
+use super::folder;
+use crate::{Result, whole_file};
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::PathBuf;
+
+/// What was measured on one machine, in one run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Speeds {
+    /// The processor's model.
+    pub cpu: String,
+    /// The widest vectors that were used: `AVX2`, `AVX-512`, or the name of the architecture.
+    pub vectors: String,
+    /// The number of threads that each variant computed on.
+    pub threads: usize,
+    /// The date in UTC, `2026-11-20`.
+    pub date: String,
+    /// The most that this processor was seen to compute, in GFLOP/s.
+    pub peak_gflops: f64,
+    /// The variants, in the order of the table.
+    pub variants: Vec<Speed>,
+}
+
+/// One variant of the training. All but the seconds are medians over the rounds.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Speed {
+    /// The framework and the variant, such as `PyTorch: channels_last`.
+    pub name: String,
+    /// The number of images that an epoch was measured with.
+    pub images: usize,
+    /// The seconds for 60,000 images, scaled up from `images`, one number for each round.
+    pub seconds: Vec<f64>,
+    /// The seconds of all processors together for 60,000 images.
+    pub processor_seconds: f64,
+    /// The operations that the variant cannot do without, over the time, in GFLOP/s.
+    pub gflops: f64,
+    /// The peak memory of the process that trains, in MiB.
+    pub memory_mib: f64,
+    /// The time for one digit, in milliseconds.
+    pub one_digit_ms: f64,
+    /// The time for 10,000 digits, in batches of 500, in seconds.
+    pub ten_thousand_digits_s: f64,
+}
+
+impl Speed {
+    /// The median over the rounds of the seconds for 60,000 images; of an even number of rounds, the larger of the middle two.
+    pub fn median_seconds(&self) -> f64 {
+        let mut seconds = self.seconds.clone();
+        seconds.sort_by(f64::total_cmp);
+        seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+impl Speeds {
+    /// Writes the file of this machine and these vectors into `speed` in [`folder`], in one step. Returns its path.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self) -> Result<PathBuf> {
+        let name = super::files::slug(&format!("{} {} {} threads", self.cpu, self.vectors, self.threads));
+        let path = folder().join("speed").join(name + ".json");
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        whole_file::write(&path, text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// All of them in `speed` in [`folder`], ordered by file name.
+    ///
+    /// # Errors
+    /// When there is no such folder, or a file in it cannot be read or is damaged.
+    pub fn read() -> Result<Vec<Speeds>> {
+        let folder = folder().join("speed");
+        let entries = fs::read_dir(&folder).with_context(|| {
+            format!("cannot read the speeds in {}; `cargo bench --bench training` measures", folder.display())
+        })?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
+        paths.sort();
+        let read = |path: PathBuf| {
+            let speeds = serde_json::from_str(&fs::read_to_string(&path)?);
+            speeds.with_context(|| format!("{} is damaged", path.display()))
+        };
+        paths.into_iter().map(read).collect()
+    }
+}
