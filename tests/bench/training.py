@@ -63,7 +63,7 @@ def pytorch():
 
     def tensors(part, count):
         images, labels = split(part, count)
-        return torch.tensor(images).unsqueeze(1).float().div_(255), torch.tensor(labels).long()
+        return torch.tensor(images).unsqueeze(1), torch.tensor(labels).long()
 
     images, labels = tensors("train", IMAGES)
     test_images, test_labels = tensors("t10k", 10_000)
@@ -85,7 +85,7 @@ def pytorch():
     def epoch(count):
         loss_sum = right = 0
         for x, y in batches(count):
-            logits = forward(x)
+            logits = forward(x / 255)
             loss = nn.functional.cross_entropy(logits, y)
             adam.zero_grad()
             loss.backward()
@@ -97,9 +97,9 @@ def pytorch():
     @torch.inference_mode()
     def test():
         parts = zip(test_images.split(500), test_labels.split(500))
-        return sum((forward(x).argmax(1) == y).sum().item() for x, y in parts) / len(test_labels)
+        return sum((forward(x / 255).argmax(1) == y).sum().item() for x, y in parts) / len(test_labels)
 
-    one = test_images[:1].contiguous(memory_format=layout)
+    one = (test_images[:1] / 255).contiguous(memory_format=layout)
     return epoch, net.eval, torch.inference_mode()(lambda: forward(one)), test
 
 
@@ -114,10 +114,9 @@ def keras():
     keras.utils.set_random_seed(42)
     images, labels = split("train", IMAGES)
     test_images, test_labels = split("t10k", 10_000)
-    scaled = lambda images: images[..., None].astype(np.float32) / 255
-    images, test_images = scaled(images), scaled(test_images)
+    images, test_images = images[..., None], test_images[..., None]
     net = keras.Sequential([
-        keras.Input((28, 28, 1)),
+        keras.Input((28, 28, 1)), layers.Rescaling(1 / 255),
         layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2),
         layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2),
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(10),

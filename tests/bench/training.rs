@@ -10,36 +10,41 @@
 //!   takes minutes to compile;
 //! - `VARIANTS`, a list with commas, to measure these only;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
+//! - `SAVE=1`, to write what was measured to `notebooks/scores/speed`, from where the results notebook draws it;
 //! - `MNIST_DIR`, as for the notebooks.
+//!
+//! All variants hold the images as bytes, compute on the same number of threads, and keep freed memory for what comes next.
 
 mod peak;
 mod variants;
 
 use anyhow::{Context, Result, ensure};
 use lab::data::Source;
+use lab::scores::{self, Speed, Speeds};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::read_to_string;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const BATCH: usize = 128;
+/// Of images; what is measured with fewer is scaled up.
+const EPOCH: f64 = 60_000.0;
 const BATCHES: [usize; 4] = [32, 128, 256, 512];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
 
 /// A variant, as a child process names it, and the tables.
 const VARIANTS: [(&str, &str); 10] = [
     ("candle", "candle as shipped"),
-    ("layered", "candle + `lab`, layered"),
-    ("fused", "candle + `lab`, fused"),
+    ("layered", "candle + lab: layered"),
+    ("fused", "candle + lab: fused"),
     ("burn", "Burn"),
-    ("pytorch", "PyTorch, as in the course"),
-    ("pytorch-indexed", "PyTorch, batches by indexing"),
-    ("pytorch-channels-last", "PyTorch, by indexing, `channels_last`"),
-    ("pytorch-compiled", "PyTorch, the same, `torch.compile`"),
-    ("keras", "Keras on TensorFlow, as in the course"),
-    ("keras-jit", "Keras on TensorFlow, `jit_compile`"),
+    ("pytorch", "PyTorch: as in the course"),
+    ("pytorch-indexed", "PyTorch: batches by indexing"),
+    ("pytorch-channels-last", "PyTorch: by indexing, channels_last"),
+    ("pytorch-compiled", "PyTorch: the same, torch.compile"),
+    ("keras", "Keras: as in the course"),
+    ("keras-jit", "Keras: jit_compile"),
 ];
 
 /// What asks for AVX2 at most: `lab`, PyTorch, oneDNN, which PyTorch and TensorFlow have, and XLA.
@@ -49,6 +54,10 @@ const AVX2: [(&str, &str); 4] = [
     ("ONEDNN_MAX_CPU_ISA", "AVX2"),
     ("XLA_FLAGS", "--xla_cpu_max_isa=AVX2"),
 ];
+
+/// What makes the C library keep freed memory in all processes, as `lab::device::best` does.
+const ALLOCATOR: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "268435456")];
 
 /// One thing to measure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +175,11 @@ impl Bench {
         }
         self.print_head();
         for &avx2 in self.capabilities() {
-            self.print_variants(avx2);
+            let speeds = self.speeds(avx2);
+            self.print_variants(&speeds);
+            if setting("SAVE", 0)? != 0 {
+                eprintln!("written to {}", speeds.save()?.display());
+            }
         }
         if growth {
             let images: Vec<_> = self.parts().map(|images| (images, BATCH)).into();
@@ -230,7 +243,7 @@ impl Bench {
         let threads = self.threads.to_string();
         let mut command = Command::new(program);
         command.args(first).args(arguments).envs(AVX2.iter().copied().filter(|_| avx2));
-        command.env("MNIST_DIR", &self.digits);
+        command.env("MNIST_DIR", &self.digits).envs(ALLOCATOR);
         // As in the kernel.
         command.env("CANDLE_BARRIER_POOL_SPIN_LIMIT", "1");
         command.env("RAYON_NUM_THREADS", &threads).env("THREADS", &threads);
@@ -246,56 +259,80 @@ impl Bench {
     }
 
     fn print_head(&self) {
-        let processor = read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let date = Command::new("date").arg("+%F").output().map(|output| output.stdout).unwrap_or_default();
-        println!(
-            "{}, {}, {} threads, medians of {}. Measured peak of the processor: {:.0} GFLOP/s.\n",
-            String::from_utf8_lossy(&date).trim(),
-            processor.map_or(env::consts::ARCH, |(_, name)| name),
-            self.threads,
-            self.rounds,
-            median(self.peaks.clone()).unwrap_or(f64::NAN)
-        );
+        println!("{} threads, medians of {}.\n", self.threads, self.rounds);
+    }
+
+    /// What was measured, with AVX2 only or with all that the processor has.
+    fn speeds(&self, avx2: bool) -> Speeds {
+        let variants = self.variants.iter().map(|variant| self.speed(variant, avx2));
+        let vectors = match (env::consts::ARCH, self.has_avx512 && !avx2) {
+            ("x86_64", true) => "AVX-512",
+            ("x86_64", false) => "AVX2",
+            (other, _) => other,
+        };
+        Speeds {
+            cpu: scores::cpu(),
+            vectors: vectors.into(),
+            threads: self.threads,
+            date: scores::today(),
+            peak_gflops: median(self.peaks.clone()).unwrap_or(f64::NAN),
+            variants: variants.collect(),
+        }
+    }
+
+    fn speed(&self, variant: &'static str, avx2: bool) -> Speed {
+        let key = self.main_key(variant, avx2);
+        let scale = EPOCH / key.images as f64;
+        let rounds = self.measured.get(&key).map_or(&[][..], Vec::as_slice);
+        let number = |name| self.median(key, name).unwrap_or(f64::NAN);
+        Speed {
+            name: self.label(variant).into(),
+            images: key.images,
+            seconds: rounds.iter().filter_map(|round| Some(scale * round["seconds"].as_f64()?)).collect(),
+            processor_seconds: scale * number("processor"),
+            gflops: key.images as f64 / number("seconds") * variants::operations(variant) / 1e9,
+            memory_mib: number("memory"),
+            one_digit_ms: number("latency"),
+            ten_thousand_digits_s: number("ten_thousand"),
+        }
     }
 
     /// The table of an epoch in all variants.
-    fn print_variants(&self, avx2: bool) {
-        let peak = median(self.peaks.clone()).unwrap_or(f64::NAN);
-        let of = |variant, name| {
-            let key = self.main_key(variant, avx2);
-            Some(self.median(key, name)? * self.images as f64 / key.images as f64)
+    fn print_variants(&self, speeds: &Speeds) {
+        let seconds = |name: &str| {
+            let found = speeds.variants.iter().find(|speed| speed.name == name);
+            found.map_or(f64::NAN, Speed::median_seconds)
         };
-        let seconds = |variant| of(variant, "seconds");
-        let pytorches = self.variants.iter().filter(|variant| variant.starts_with("pytorch"));
-        let best = pytorches.filter_map(|variant| seconds(variant)).min_by(f64::total_cmp);
-        let ratio = |seconds: f64, peer: Option<f64>| match peer {
-            Some(peer) => format!("{:.2}", seconds / peer),
-            None => "–".into(),
-        };
+        let pytorch = seconds(self.label("pytorch"));
+        let pytorches = speeds.variants.iter().filter(|speed| speed.name.starts_with("PyTorch"));
+        let best = pytorches.map(Speed::median_seconds).fold(f64::NAN, f64::min);
         println!(
-            "| {} images, batch {BATCH}{} | s per epoch | processor s | PyTorch as in the course = 1 | PyTorch at its best = 1 | \
-             GFLOP/s (of peak) | peak memory | one digit | 10,000 digits | test accuracy |",
-            self.images,
-            if avx2 { ", AVX2 only" } else { "" }
+            "{}, {}, {}, measured peak {:.0} GFLOP/s:\n",
+            speeds.cpu, speeds.vectors, speeds.date, speeds.peak_gflops
         );
-        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-        for &variant in &self.variants {
-            let key = self.main_key(variant, avx2);
-            let number = |name| self.median(key, name).unwrap_or(f64::NAN);
-            let epoch = seconds(variant).unwrap_or(f64::NAN);
-            let flops = self.images as f64 / epoch * variants::operations(variant) / 1e9;
+        println!(
+            "| 60,000 images, batch {BATCH} | s per epoch | processor s | PyTorch as in the course = 1 | PyTorch at its best = 1 | \
+             GFLOP/s (of peak) | peak memory | one digit | 10,000 digits |"
+        );
+        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+        for speed in &speeds.variants {
+            let scaled = if speed.images < 60_000 {
+                format!(" (from {} images)", speed.images)
+            } else {
+                String::new()
+            };
+            let median = speed.median_seconds();
             println!(
-                "| {} | {epoch:.2} | {:.1} | {} | {} | {flops:.0} ({:.0} %) | {:.0} MiB | {:.2} ms | {:.2} s | {:.1} % |",
-                self.label(variant),
-                of(variant, "processor").unwrap_or(f64::NAN),
-                ratio(epoch, seconds("pytorch")),
-                ratio(epoch, best),
-                100.0 * flops / peak,
-                number("memory"),
-                number("latency"),
-                number("ten_thousand"),
-                100.0 * number("accuracy")
+                "| {} | {median:.2}{scaled} | {:.1} | {:.2} | {:.2} | {:.0} ({:.0} %) | {:.0} MiB | {:.2} ms | {:.2} s |",
+                speed.name,
+                speed.processor_seconds,
+                median / pytorch,
+                median / best,
+                speed.gflops,
+                100.0 * speed.gflops / speeds.peak_gflops,
+                speed.memory_mib,
+                speed.one_digit_ms,
+                speed.ten_thousand_digits_s
             );
         }
         println!(
@@ -304,12 +341,8 @@ impl Bench {
         println!("where a pool passes a gradient.\n");
     }
 
-    fn label(&self, variant: &'static str) -> String {
-        let label = VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label);
-        match self.main_key(variant, false).images {
-            images if images < self.images => format!("{label} (scaled from {images} images)"),
-            _ => label.into(),
-        }
+    fn label(&self, variant: &'static str) -> &'static str {
+        VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
     }
 
     fn print_growth(&self, what: &str, sizes: &[(usize, usize)], number: fn((usize, usize)) -> usize) {
