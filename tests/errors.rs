@@ -308,7 +308,12 @@ async fn what_is_defined_anew_replaces_the_old_and_impl_cells_can_be_run_again()
 #[tokio::test]
 async fn a_missing_crate_is_named_with_the_line_that_brings_it() {
     let mut kernel = kernel().await;
-    for code in ["serde_json::Value::Null", "serde_json::json!(1)", "use serde_json::json;"] {
+    for code in [
+        "serde_json::Value::Null",
+        "serde_json::json!(1)",
+        "use serde_json::json;",
+        "extern crate serde_json;",
+    ] {
         let shown = traceback(&failure(&mut kernel, code).await);
         let line = "begin the cell with the line `:dep serde_json = \"*\"`";
         assert_eq!(shown.matches(line).count(), 1, "{code}: {shown}");

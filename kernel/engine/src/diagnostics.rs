@@ -304,8 +304,12 @@ fn missing_crate(text: &str) -> Option<&str> {
     text.split_once("you might be missing a crate named `")?.1.split('`').next()
 }
 
-/// The crate that a path begins with, if there is none of that name.
+/// The crate that `extern crate` or a path names, if there is none of that name.
 fn unlinked_crate(json: &Value) -> Option<&str> {
+    if let Some(name) = json["message"].as_str().and_then(|text| text.strip_prefix("can't find crate for `"))
+    {
+        return name.strip_suffix('`');
+    }
     let labels = json["spans"].as_array()?.iter().filter_map(|span| span["label"].as_str());
     let names = labels.filter_map(|label| label.strip_prefix("use of unresolved module or unlinked crate `"));
     names.filter_map(|name| name.strip_suffix('`')).next()
