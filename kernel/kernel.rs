@@ -10,9 +10,11 @@ use jupyter_protocol::{IsCompleteReply, IsCompleteReplyStatus, MediaType};
 use serde_json::json;
 use std::future::Future;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use wire::{Channels, Completions, Execute, Info, Kernel, PastCell};
 
 /// How often to check whether the process that started the kernel still exists.
@@ -21,8 +23,8 @@ const PARENT_CHECK: Duration = Duration::from_secs(1);
 /// The kernel of this program.
 pub struct Taper {
     session: Session,
-    analyzer: Analyzer,
-    typing: Typing,
+    analyzer: Arc<Analyzer>,
+    typing: Arc<Typing>,
     /// The version of the compiler.
     rust: OnceCell<String>,
 }
@@ -32,8 +34,8 @@ impl Taper {
     pub fn start(setup: SessionSetup, channels: Channels) -> Self {
         let own_variables = setup.own_variables.clone();
         let session = Session::start(setup, channels);
-        let analyzer = Analyzer::new(own_variables, session.clone());
-        Self { session, analyzer, typing: Typing::default(), rust: OnceCell::new() }
+        let analyzer = Arc::new(Analyzer::new(own_variables, session.clone()));
+        Self { session, analyzer, typing: Arc::new(Typing::new()), rust: OnceCell::new() }
     }
 }
 
@@ -65,11 +67,14 @@ impl Kernel for Taper {
     }
 
     fn execute(&self, cell: Execute) {
-        let is_edited = self.typing.is_edited(&cell.request.metadata, &cell.content.code);
+        let (metadata, code) = (cell.request.metadata.clone(), cell.content.code.clone());
         self.session.execute(cell);
-        if is_edited {
-            self.analyzer.start();
-        }
+        let (typing, analyzer) = (self.typing.clone(), self.analyzer.clone());
+        spawn_blocking(move || {
+            if typing.is_edited(&metadata, &code) {
+                analyzer.start();
+            }
+        });
     }
 
     fn interrupt(&self) {

@@ -1,28 +1,49 @@
-//! Whether somebody edits the notebook, as far as a kernel can tell: a cell that comes again with other code has been typed.
-//! Programs that run notebooks, such as nbconvert, papermill or `taper run`, send each cell once, and do not say which it is.
+//! Whether somebody edits the notebook, as far as a kernel can tell: a cell has been typed if it comes again with other code, or if
+//! the notebook's file does not have its code yet. Programs that run notebooks, such as nbconvert, papermill or `taper run`, send
+//! each cell once, and do not say which it is.
 
+use nbformat::Notebook;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// The cells that clients have sent, by their ids, each with a hash of its code.
-#[derive(Default)]
 pub struct Typing {
     cells: Mutex<HashMap<String, u64>>,
+    /// The notebook's file, if the client has said which it is.
+    notebook: Option<PathBuf>,
 }
 
 impl Typing {
-    /// Whether this cell has been sent before with other code. `metadata` is that of its request, in which JupyterLab and others
-    /// have the cell's id.
+    /// Jupyter's server names the notebook that it starts a kernel for.
+    pub fn new() -> Self {
+        let notebook = std::env::var_os("JPY_SESSION_NAME").map(PathBuf::from);
+        Self { cells: Mutex::default(), notebook }
+    }
+
+    /// Whether this cell has been sent before with other code, or is not in the notebook's file as it is. `metadata` is that of its
+    /// request, in which JupyterLab and others have the cell's id. Reads the file.
     pub fn is_edited(&self, metadata: &Value, code: &str) -> bool {
         let Some(id) = metadata.get("cellId").and_then(Value::as_str) else { return false };
         let mut hasher = DefaultHasher::new();
         code.hash(&mut hasher);
         let hash = hasher.finish();
         let before = self.cells.lock().unwrap().insert(id.to_owned(), hash);
-        before.is_some_and(|before| before != hash)
+        match before {
+            Some(before) => before != hash,
+            None => self.notebook.as_deref().is_some_and(|notebook| lacks(notebook, code)),
+        }
     }
+}
+
+/// Whether a notebook can be read, and has no cell with this code.
+fn lacks(notebook: &Path, code: &str) -> bool {
+    let Ok(text) = fs::read_to_string(notebook) else { return false };
+    let Ok(Notebook::V4(notebook)) = nbformat::parse_notebook(&text) else { return false };
+    !notebook.cells.iter().any(|cell| cell.source().concat() == code)
 }
 
 #[cfg(test)]
@@ -32,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_edited_when_it_comes_again_with_other_code() {
-        let typing = Typing::default();
+        let typing = Typing { cells: Mutex::default(), notebook: None };
         let one = json!({ "cellId": "one" });
         for (metadata, code, expected) in [
             (&one, "1", false),
@@ -47,5 +68,19 @@ mod tests {
         ] {
             assert_eq!(typing.is_edited(metadata, code), expected, "{metadata} {code}");
         }
+    }
+
+    #[test]
+    fn a_cell_is_edited_when_the_notebook_does_not_have_it_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Untitled.ipynb");
+        let typing = Typing { cells: Mutex::default(), notebook: Some(path.clone()) };
+        let [one, two, three] = ["one", "two", "three"].map(|id| json!({ "cellId": id }));
+        assert!(!typing.is_edited(&three, "3"), "a notebook that cannot be read says nothing");
+        let notebook = r#"{"cells":[{"cell_type":"code","id":"one","metadata":{},"execution_count":null,
+            "source":["let x = 1;\n","x"],"outputs":[]}],"metadata":{},"nbformat":4,"nbformat_minor":5}"#;
+        fs::write(path, notebook).unwrap();
+        assert!(!typing.is_edited(&one, "let x = 1;\nx"));
+        assert!(typing.is_edited(&two, "2"));
     }
 }

@@ -1,6 +1,8 @@
 //! Completion and help: what is known without the analyzer, when it starts, and what it sees.
 
-use crate::support::{completions, kernel, kernel_in, run, tiny_crate, users_folder, wait_until};
+use crate::support::{
+    completions, kernel, kernel_command, kernel_in, run, tiny_crate, users_folder, wait_until,
+};
 use environment::processes::descendants;
 use jupyter_protocol::{ExecuteRequest, JupyterMessage};
 use serde_json::json;
@@ -63,6 +65,25 @@ async fn a_kernel_that_nobody_types_in_has_no_analyzer() {
     assert_eq!(analyzers(process), [0; 0]);
     // A cell that is run again with other code has been edited.
     run_cell(&mut kernel, "one", "3").await;
+    wait_until("the analyzer has not started", || analyzers(process).len() == 1).await;
+    kernel.shut_down().await.unwrap();
+}
+
+/// Jupyter's server names the notebook, and JupyterLab's first completion then need not wait.
+#[tokio::test]
+async fn the_analyzer_starts_with_the_first_cell_that_the_notebook_does_not_have_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Untitled.ipynb");
+    let saved = json!({ "cells": [{
+        "cell_type": "code", "id": "one", "metadata": {}, "execution_count": null, "outputs": [], "source": ["1 + 1"],
+    }], "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+    fs::write(&path, saved.to_string()).unwrap();
+    let mut kernel = Client::start(kernel_command().env("JPY_SESSION_NAME", &path)).await.unwrap();
+    let process = kernel.process().id();
+    run_cell(&mut kernel, "one", "1 + 1").await;
+    run_cell(&mut kernel, "one", "1 + 1").await;
+    assert_eq!(analyzers(process), [0; 0]);
+    run_cell(&mut kernel, "two", "2 + 2").await;
     wait_until("the analyzer has not started", || analyzers(process).len() == 1).await;
     kernel.shut_down().await.unwrap();
 }
