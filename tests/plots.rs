@@ -219,7 +219,10 @@ fn dots_in_a_chart_are_not_joined() {
 fn bars_of_several_runs_end_at_the_mean_and_tell_the_spread() {
     let runs = [("a: x", vec![98.0, 99.0, 100.0]), ("b", vec![50.0]), ("a: y", vec![100.0, 100.0])];
     let picture = plot::bars_of_runs("Score", "MNIST", " %", &runs).unwrap();
-    let svg = check(&picture, "Score (MNIST): a: x 99.00 ± 1.00 %; b 50.00 %; a: y 100.0 ± 0.0 %");
+    let label = "Score (MNIST), ± one standard deviation of 2 to 3 seeds: \
+                 a: x 99.00 ± 1.00 %; b 50.00 %; a: y 100.0 ± 0.0 %";
+    let svg = check(&picture, label);
+    assert!(svg.contains(">\n± one standard deviation of 2 to 3 seeds\n<"), "the caption: {svg}");
     let bars: Vec<&str> = svg.split("<rect").skip(1).collect();
     let width = |bar: &str| attributes(bar, "width")[0].parse::<f64>().unwrap();
     assert_eq!(bars.len(), 3);
@@ -236,7 +239,7 @@ fn bars_of_several_runs_end_at_the_mean_and_tell_the_spread() {
 fn dots_lie_where_their_values_are() {
     let runs = [("a", vec![98.0, 99.0]), ("b", vec![98.5])];
     let svg = check(&plot::dots("Score", "MNIST", " %", &runs).unwrap(), {
-        "Score (MNIST): a 98.50 ± 0.71 %; b 98.50 %"
+        "Score (MNIST), ± one standard deviation of 2 seeds: a 98.50 ± 0.71 %; b 98.50 %"
     });
     let places: Vec<f64> = attributes(&svg, "cx").iter().map(|x| x.parse().unwrap()).collect();
     assert_eq!(places.len(), 3);
@@ -253,11 +256,92 @@ fn dots_lie_where_their_values_are() {
     assert_eq!(error(&[("a", vec![f64::NAN])]), "a value of the row \"a\" is NaN, not a finite number");
     // Equal values share a dot in the middle of an axis around them.
     let svg = check(&plot::dots("Score", "MNIST", " %", &[("a", vec![0.0, 0.0])]).unwrap(), {
-        "Score (MNIST): a 0.0000 ± 0.0000 %"
+        "Score (MNIST), ± one standard deviation of 2 seeds: a 0.0000 ± 0.0000 %"
     });
     assert_eq!(attributes(&svg, "cx").len(), 1);
     for tick in ["-1.0 %", "0 %", "1.0 %"] {
         assert!(svg.contains(&format!(">\n{tick}\n<")), "no {tick} in {svg}");
+    }
+}
+
+/// The length of an error bar and where its middle is, by the numbers of its points.
+fn error_bars(svg: &str) -> Vec<(f64, f64)> {
+    let points = attributes(svg, "points").into_iter().map(|points| {
+        let numbers = points.split([' ', ',']).filter_map(|number| number.parse().ok());
+        numbers.collect::<Vec<f64>>()
+    });
+    // The only lines that go from left to right.
+    let lines = points
+        .filter(|points| matches!(points[..], [left, top, right, bottom] if left < right && top == bottom));
+    lines.map(|points| (points[2] - points[0], (points[2] + points[0]) / 2.0)).collect()
+}
+
+#[test]
+fn error_bars_are_one_standard_deviation_long_on_either_side_of_the_mean() {
+    // The standard deviations, divided by n - 1, are 1 and 2.
+    let runs = [("a", vec![9.0, 10.0, 11.0]), ("b", vec![18.0, 20.0, 22.0]), ("c", vec![5.0])];
+    let picture = plot::bars_of_runs("Time", "MNIST", " s", &runs).unwrap();
+    let svg = picture.content("image/svg+xml").unwrap();
+    let bars = svg.split("<rect").skip(1);
+    let bars: Vec<[f64; 2]> =
+        bars.map(|bar| ["x", "width"].map(|name| attributes(bar, name)[0].parse().unwrap())).collect();
+    let lines = error_bars(svg);
+    assert_eq!((bars.len(), lines.len()), (3, 2), "a bar of one value has no error bar");
+    for ((length, middle), [start, width]) in lines.into_iter().zip(bars) {
+        assert!((middle - (start + width)).abs() <= 1.0, "{middle}, {start} + {width}");
+        // A tenth of the bar on either side.
+        assert!((length - 0.2 * width).abs() <= 2.0, "{length}, {width}");
+    }
+    let picture = plot::dots("Time", "MNIST", " s", &runs).unwrap();
+    let svg = picture.content("image/svg+xml").unwrap();
+    let (dots, lines) = (attributes(svg, "cx"), error_bars(svg));
+    let dots: Vec<f64> = dots.into_iter().map(|x| x.parse().unwrap()).collect();
+    assert_eq!((dots.len(), lines.len()), (7, 2));
+    for ((length, middle), dots) in lines.into_iter().zip(dots.chunks(3)) {
+        assert!((middle - dots[1]).abs() <= 1.0 && (length - (dots[2] - dots[0])).abs() <= 2.0, "{dots:?}");
+    }
+}
+
+#[test]
+fn errors_are_what_accuracies_lack_and_stand_by_framework() {
+    let accuracies = [
+        ("TensorFlow 2: own loop", vec![98.5]),
+        ("Burn: Module", vec![98.0, 99.5]),
+        ("TensorFlow: functions", vec![99.25]),
+    ];
+    let svg = check(&plot::errors("Test error", "MNIST", &accuracies).unwrap(), {
+        "Test error (MNIST), ± one standard deviation of 2 seeds: \
+         TensorFlow 2: own loop 1.50 %; TensorFlow: functions 0.75 %; Burn: Module 1.25 ± 1.06 %"
+    });
+    let dots: Vec<[f64; 2]> = svg
+        .split("<circle")
+        .skip(1)
+        .map(|dot| ["cx", "cy"].map(|name| attributes(dot, name)[0].parse().unwrap()))
+        .collect();
+    let [first, second, low, high] = dots[..] else { panic!("{dots:?}") };
+    // Of 1.5, 0.75, 2 and 0.5 %.
+    let scale = (low[0] - high[0]) / 1.5;
+    assert!((first[0] - high[0] - scale).abs() <= 1.0 && (second[0] - high[0] - 0.25 * scale).abs() <= 1.0);
+    assert!(low[1] - second[1] > 60.0 && second[1] - first[1] == 60.0, "room between frameworks: {dots:?}");
+    let error = |value: f64| plot::errors("Error", "MNIST", &[("a", vec![value])]).unwrap_err().to_string();
+    assert_eq!(error(100.5), "an accuracy of the row \"a\" is 100.5, not a percentage from 0 to 100");
+    assert_eq!(error(f64::NAN), "a value of the row \"a\" is NaN, not a finite number");
+}
+
+#[test]
+fn a_framework_has_the_same_colour_in_every_chart() {
+    let colors = |picture: Display| {
+        let svg = picture.content("image/svg+xml").unwrap().to_string();
+        ["#D55E00", "#CC79A7"].map(|color| svg.contains(color))
+    };
+    let runs = [("Burn: Module", vec![98.0]), ("PyTorch: Module", vec![98.5])];
+    for runs in [&runs[..], &runs[..1], &runs[1..]] {
+        let has = ["Burn", "PyTorch"].map(|name| runs.iter().any(|(other, _)| other.starts_with(name)));
+        let curves: Vec<Curve> = runs.iter().map(|(name, _)| Curve::new(name, &[1.0, 2.0])).collect();
+        assert_eq!(colors(plot::bars_of_runs("Score", "MNIST", " %", runs).unwrap()), has);
+        assert_eq!(colors(plot::dots("Score", "MNIST", " %", runs).unwrap()), has);
+        assert_eq!(colors(plot::errors("Score", "MNIST", runs).unwrap()), has);
+        assert_eq!(colors(plot::curves("Score", "MNIST", ["x", "y"], &curves).unwrap()), has);
     }
 }
 

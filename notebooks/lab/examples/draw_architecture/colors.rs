@@ -1,4 +1,4 @@
-//! A calm palette: one colour for each kind of layer, blue for values, orange for what to look at.
+//! A calm palette: one colour for each kind of layer, blue for values, orange for what to look at and for weights above 0.
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Color(pub u8, pub u8, pub u8);
@@ -38,10 +38,10 @@ impl Color {
         if value < 0.5 { ZERO.mix(BETWEEN, 2.0 * value) } else { BETWEEN.mix(ONE, 2.0 * value - 1.0) }
     }
 
-    /// A weight from -1 to 1: blue above 0, red below.
+    /// A weight from -1 to 1: orange above 0 and blue below, as in the maps of `lab::plot`.
     pub fn of_weight(weight: f32) -> Color {
         let part = (weight.abs().min(1.0) * SHADES / 2.0).round() / SHADES * 2.0;
-        let end = if weight < 0.0 { Color(0xb0, 0x3a, 0x3a) } else { CONVOLUTION };
+        let end = if weight < 0.0 { CONVOLUTION } else { Color(0xd5, 0x5e, 0x00) };
         Color(0xf4, 0xf4, 0xf2).mix(end, part)
     }
 

@@ -117,7 +117,7 @@ pub fn softmax(journey: &Journey) -> Canvas {
         let style = if digit == winner { bold(15.0, INK) } else { plain(15.0, MUTED) };
         canvas.text((890.0, y + 5.0), Anchor::Right, style, &percent(probability));
     }
-    canvas.label((188.0, 395.0), &format!("a {}, says its label", journey.label));
+    canvas.label((188.0, 395.0), &format!("label: {}", journey.label));
     canvas
 }
 

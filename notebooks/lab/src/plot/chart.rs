@@ -2,8 +2,8 @@
 
 use super::axis::Axis;
 use super::rows::shorten;
-use super::svg::{Area, COLORS, INK, drawing_error, text};
-use super::{Curve, thinning};
+use super::svg::{Area, INK, drawing_error, text};
+use super::{Curve, palette, thinning};
 use crate::Result;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
@@ -39,7 +39,7 @@ impl Chart<'_> {
         let mut chart = with_axes(area, axes, [x_ticks, y_ticks], INK.mix(0.2))?;
         let (width, height) = chart.plotting_area().dim_in_pixel();
         let size = (width as usize, height as usize);
-        for (Curve { name, points, joined }, color) in curves.iter().zip(COLORS.iter().cycle()) {
+        for (Curve { name, points, joined }, color) in curves.iter().zip(colors(curves)) {
             let style = color.stroke_width(4);
             let places: Vec<_> =
                 points.iter().map(|point| (x.share(point.0), y.share(scaled(point.1)))).collect();
@@ -96,6 +96,11 @@ pub fn with_axes<'a, 'b>(
 /// In pixels of the drawing: the largest letters of a label, and the radius of a dot.
 const LETTER: u32 = 15;
 const RADIUS: i32 = 8;
+
+/// A colour for each curve.
+pub fn colors(curves: &[Curve]) -> Vec<RGBColor> {
+    palette::of_curves(curves.iter().map(|curve| curve.name.as_str()))
+}
 
 fn points(curves: &[Curve]) -> impl Iterator<Item = (f64, f64)> + Clone {
     curves.iter().flat_map(|curve| curve.points.iter().copied())
@@ -159,7 +164,7 @@ pub fn legend(area: &Area, curves: &[Curve]) -> Result<()> {
     let width = |name: &str| LINE + 10 + name.chars().map(letter).sum::<i32>() + 40;
     let all: i32 = names.iter().map(|name| width(name)).sum();
     let mut left = (area.dim_in_pixel().0 as i32 - all).max(0) / 2;
-    for (name, color) in names.iter().zip(COLORS.iter().cycle()) {
+    for (name, color) in names.iter().zip(colors(curves)) {
         let line = PathElement::new([(left, HEIGHT), (left + LINE, HEIGHT)], color.stroke_width(4));
         area.draw(&line).map_err(drawing_error)?;
         let style = text(28, HPos::Left, VPos::Center);

@@ -1,9 +1,9 @@
 //! Contour lines of a function, as on a map of mountains, and paths over them.
 
 use super::axis::Axis;
-use super::chart::{Ticks, legend, with_axes};
+use super::chart::{Ticks, colors, legend, with_axes};
 use super::curves::check;
-use super::svg::{self, COLORS, INK, drawing_error};
+use super::svg::{self, INK, drawing_error};
 use super::{Curve, thinning};
 use crate::number::fixed;
 use crate::{Result, display::Display};
@@ -67,7 +67,7 @@ pub fn contours(
             let series = LineSeries::new(places, INK.mix(0.35).stroke_width(2));
             chart.draw_series(series).map_err(drawing_error)?;
         }
-        for (curve, color) in curves.iter().zip(COLORS.iter().cycle()) {
+        for (curve, color) in curves.iter().zip(colors(curves)) {
             let places: Vec<_> = places(&curve.points);
             let places = thinning::line(&places, area.dim_in_pixel().0 as usize);
             let series = LineSeries::new(places, color.filled().stroke_width(4)).point_size(6);

@@ -10,17 +10,6 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// Stands for the text colour of the page, which plotters cannot name.
 pub const INK: RGBColor = RGBColor(1, 2, 3);
 
-/// Colours of lines and bars. Each has a contrast of at least 3:1 to white and to #111111; the first four are from
-/// Okabe and Ito's palette, which readers with colour blindness can tell apart.
-pub const COLORS: [RGBColor; 6] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0x80, 0x80, 0x80),
-    RGBColor(0xb0, 0x86, 0x0b),
-];
-
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// A drawing by plotters of `width` x `height` CSS pixels. `draw` has twice as many, since plotters puts everything on whole
