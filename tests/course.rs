@@ -82,7 +82,7 @@ fn the_course_and_its_solutions_run() {
             "{index}"
         );
     }
-    assert!(index.contains("alt=\"Test accuracy (drawn digits): "), "the score chart: {index}");
+    assert!(index.contains("alt=\"Test error (drawn digits): "), "the score chart: {index}");
 }
 
 #[test]

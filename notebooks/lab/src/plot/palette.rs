@@ -13,16 +13,14 @@ const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
 const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 
-/// The colour of each framework, by the beginning of its name. Those that have two are told apart by their lightness: candle with
-/// `lab` and as shipped, and the two versions of TensorFlow. Okabe and Ito's sky blue and yellow, which these have, are too light
+/// The colour of each framework, by the beginning of its name. candle with `lab` and as shipped are told apart by their lightness. Okabe and Ito's sky blue and yellow, which these have, are too light
 /// for white pages, so they are darker here, with the same contrasts as [`COLORS`].
-const FRAMEWORKS: [(&str, RGBColor); 7] = [
+const FRAMEWORKS: [(&str, RGBColor); 6] = [
     ("candle as shipped", RGBColor(0x33, 0x92, 0xff)),
     ("candle", BLUE),
     ("Burn", VERMILLION),
     ("Keras", GREEN),
     ("PyTorch", PURPLE),
-    ("TensorFlow 2", RGBColor(0xa3, 0x93, 0x51)),
     ("TensorFlow", RGBColor(0x6e, 0x61, 0x2c)),
 ];
 
@@ -65,7 +63,7 @@ fn group(name: &str) -> &str {
     name.split(':').next().unwrap_or(name).trim()
 }
 
-/// The framework of a name, whatever its version and variant: `TensorFlow` of `TensorFlow 2: Keras layers`.
+/// The framework of a name, whatever its variant: `candle` of `candle as shipped: cropped pools`.
 pub fn family(name: &str) -> &str {
     group(name).split(' ').next().unwrap_or(name)
 }
@@ -120,13 +118,12 @@ fn linear(part: u8) -> f64 {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 6] = [
         "candle as shipped",
         "candle + lab: Torch style",
         "Burn: Module",
         "Keras on TensorFlow",
         "PyTorch",
-        "TensorFlow 2",
         "TensorFlow: native functions",
     ];
 
@@ -161,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn families_are_frameworks_in_all_versions() {
+    fn families_are_frameworks_in_all_variants() {
         let families = NAMES.map(family);
-        assert_eq!(families, ["candle", "candle", "Burn", "Keras", "PyTorch", "TensorFlow", "TensorFlow"]);
+        assert_eq!(families, ["candle", "candle", "Burn", "Keras", "PyTorch", "TensorFlow"]);
     }
 
     #[test]
