@@ -58,12 +58,22 @@ pub fn drawing_error(error: impl std::fmt::Display) -> anyhow::Error {
 /// It is shown as an image, not as a part of the page: notebooks that are not trusted yet may show images, and the text of an
 /// image follows the theme of the page around it (`color-scheme`) all the same. Exported pages are white without declaring it:
 /// there the image follows the reader's system, so it brings its own dark background.
+///
+/// Where it is shown much smaller than it was drawn, as on the index page of the course, it leaves out its texts, which would be too
+/// small to read, and its lines stay as wide as they are.
 pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -> Display {
     let label = escape(alt);
+    let small = if width >= 2 * SMALL {
+        format!(
+            "@media(max-width:{SMALL}px){{text{{display:none}}polyline{{vector-effect:non-scaling-stroke}}}}"
+        )
+    } else {
+        String::new()
+    };
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {right} {bottom}\" role=\"img\" \
          aria-label=\"{label}\" style=\"width:{width}px;max-width:100%;height:auto\">\
-         <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee;background:#111}}}}</style>\n{}\n</svg>",
+         <style>svg{{color:#111}}@media(prefers-color-scheme:dark){{svg{{color:#eee;background:#111}}}}{small}</style>\n{}\n</svg>",
         body.trim()
     );
     // With a height the page reserves the space while it loads the image, so nothing below jumps.
@@ -76,8 +86,26 @@ pub fn display(width: u32, (right, bottom): (u32, u32), alt: &str, body: &str) -
     Display::svg(&svg).with("text/html", image).alt(alt)
 }
 
+/// The width in CSS pixels up to which a picture that is at least twice as wide is shown as a thumbnail.
+const SMALL: u32 = 256;
+
 /// The text, escaped for an element or an attribute.
 pub fn escape(text: &str) -> String {
     let legal: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     legal.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_wide_pictures_lose_their_texts_when_they_are_small() {
+        let loses = |width| {
+            let picture = display(width, (10, 10), "what it shows", "<text>a</text>");
+            picture.content("image/svg+xml").unwrap().contains("@media(max-width:256px){text{display:none}")
+        };
+        assert!(!loses(200) && !loses(511), "they are read at this size");
+        assert!(loses(512) && loses(640));
+    }
 }
