@@ -50,6 +50,7 @@ mod run;
 mod scores;
 mod sets;
 mod shared;
+mod side_by_side;
 mod sockets;
 mod students;
 mod support;
