@@ -7,14 +7,12 @@ use std::fs;
 use std::path::Path;
 
 /// The notebooks whose exercises have no tests yet: their code is graded by hand.
-const WITHOUT_TESTS: [&str; 8] = [
-    "04_how_it_learns.ipynb",
+const WITHOUT_TESTS: [&str; 6] = [
     "05_keras_style.ipynb",
     "06_torch_style.ipynb",
     "07_tensorflow_style.ipynb",
     "08_tensorflow2_style.ipynb",
     "09_burn.ipynb",
-    "10_python_peers.ipynb",
     "11_inside_the_network.ipynb",
 ];
 
