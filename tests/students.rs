@@ -1,9 +1,9 @@
 //! `taper students`: the edition has all exercises and no part of a solution.
 
-use crate::python::say;
+use crate::python::{Workplace, say};
 use crate::run::notebook;
-use crate::support::{installed, root, taper};
-use crate::worksheets::{cells, goes_altogether, is_solution, mark, names, text};
+use crate::support::{root, taper};
+use crate::worksheets::{cells, goes_altogether, is_solution, is_test, mark, names, text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -158,30 +158,133 @@ fn the_course_comes_along_without_its_solutions() {
     }
 }
 
-/// One notebook needs the frames of the animation, the other the digits.
-#[test]
-fn students_can_run_what_they_get() {
-    installed();
-    let out = tempfile::tempdir().unwrap();
-    let names = ["02_data.ipynb", "03_architecture.ipynb"];
-    let mut command = taper();
-    command
-        .arg("run")
-        .args(names.map(|name| format!("notebooks/exercises/{name}")))
-        .arg("--out")
-        .arg(out.path());
-    command.args(["-p", "TRAIN_IMAGES", "500", "-p", "TEST_IMAGES", "100"]).current_dir(edition());
-    let output = command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").output().unwrap();
+/// The cells of an executed notebook with the grade_id of each, and the error of those that failed.
+fn errors(path: &Path) -> Vec<(Value, Option<String>)> {
+    let of = |cell: &Value| {
+        let outputs = cell["outputs"].as_array().into_iter().flatten();
+        let mut errors = outputs.filter(|output| output["output_type"] == "error");
+        errors.next().map(|error| error["evalue"].as_str().unwrap().to_owned())
+    };
+    cells(path).into_iter().map(|cell| (of(&cell), cell)).map(|(error, cell)| (cell, error)).collect()
+}
+
+/// Executes a notebook, whatever fails in it, with the digits that `lab` draws.
+fn execute(path: &Path, out: &Path) -> PathBuf {
+    let place = Workplace::new();
+    let mut command = place.command("jupyter");
+    command.args(["nbconvert", "--to", "notebook", "--execute", "--allow-errors", "--output-dir"]).arg(out);
+    let output = command.arg(path).env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for name in names {
-        let marks = |path: PathBuf| -> Vec<Value> {
-            cells(&path).iter().map(mark).filter(|mark| !mark.is_null()).cloned().collect()
-        };
-        let executed = out.path().join(name);
-        assert!(!strings(&notebook(&executed)).contains("stderr"), "{name}");
+    out.join(path.file_name().unwrap())
+}
+
+/// One notebook needs the digits, one the frames of the animation. All that is given runs, and each test says what is missing, by
+/// a name that its exercise states.
+#[test]
+fn the_tests_say_what_is_missing() {
+    let out = tempfile::tempdir().unwrap();
+    for name in ["00_rust_for_python.ipynb", "02_data.ipynb", "03_architecture.ipynb"] {
+        let empty = edition().join("notebooks/exercises").join(name);
+        let executed = execute(&empty, out.path());
+        let mut exercise = String::new();
+        for (cell, error) in errors(&executed) {
+            match (is_test(&cell), error) {
+                (true, Some(error)) => {
+                    let is_missing = |name: &str| {
+                        error.starts_with("cannot find ")
+                            && error.contains(&format!(" `{name}` in this scope"))
+                    };
+                    let mut names = exercise.split('`').skip(1).step_by(2);
+                    assert!(names.any(is_missing), "{name}: {error}: {exercise}");
+                }
+                (false, None) if text(&cell["source"]).starts_with("## ") => exercise = text(&cell["source"]),
+                (false, None) => {}
+                (_, error) => panic!("{name}: {error:?}: {cell}"),
+            }
+        }
         // nbgrader needs these to grade what has been run.
-        assert_eq!(marks(executed), marks(edition().join("notebooks/exercises").join(name)), "{name}");
+        let marks = |path: &Path| -> Vec<Value> {
+            cells(path).iter().map(mark).filter(|mark| !mark.is_null()).cloned().collect()
+        };
+        assert_eq!(marks(&executed), marks(&empty), "{name}");
     }
+}
+
+/// The folder of the programs of nbgrader that `taper students` uses.
+fn nbgrader() -> PathBuf {
+    edition();
+    let requirements = fs::read(root().join("notebooks/solutions/requirements.txt")).unwrap();
+    let digest = environment::files::digest([&requirements[..]]);
+    let own = environment::cache::cache().unwrap().join(format!("python-{digest}/bin"));
+    if own.exists() {
+        return own;
+    }
+    let code = "import os, sys; print(os.path.dirname(sys.executable))";
+    let output = Command::new("python3").args(["-c", code]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().into()
+}
+
+/// A notebook as students hand it in who have copied all code of the solutions into its places.
+fn filled(empty: &Path, solved: &[Value]) -> Value {
+    let mut notebook = notebook(empty);
+    for cell in notebook["cells"].as_array_mut().unwrap() {
+        let id = mark(cell)["grade_id"].as_str().unwrap_or_default();
+        let Some(exercise) = id.strip_suffix("-code") else { continue };
+        let is_part = |other: &&Value| {
+            let id = mark(other)["grade_id"].as_str().unwrap_or_default();
+            is_solution(other) && other["cell_type"] == "code" && id.starts_with(&format!("{exercise}-"))
+        };
+        let parts: Vec<String> = solved.iter().filter(is_part).map(|cell| text(&cell["source"])).collect();
+        cell["source"] = json!([parts.join("\n\n")]);
+    }
+    notebook
+}
+
+/// Prints the points of each cell, those that nbgrader has given by itself and the most that it has, as JSON.
+const POINTS: &str = r#"
+import json
+from nbgrader.api import Gradebook
+with Gradebook("sqlite:///gradebook.db") as book:
+    points = {}
+    for submission in book.assignment_submissions("exercises"):
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        points[submission.student.id] = {g.name: [g.auto_score, g.max_score] for g in grades if not g.name.startswith("solutions")}
+print(json.dumps(points))
+"#;
+
+/// A course of nbgrader with one notebook: two of its exercises have a test, and the code of the second is graded by hand.
+#[test]
+fn nbgrader_gives_all_points_to_the_solutions_and_none_to_empty_places() {
+    const NAME: &str = "00_rust_for_python.ipynb";
+    let (place, programs) = (Workplace::new(), nbgrader());
+    let source = root().join("notebooks/solutions");
+    let file = |folder: &str| {
+        fs::create_dir_all(place.path().join(folder)).unwrap();
+        place.path().join(folder).join(NAME)
+    };
+    fs::copy(source.join(NAME), file("source/exercises")).unwrap();
+    fs::copy(source.join("nbgrader_config.py"), place.path().join("nbgrader_config.py")).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = place.command(programs.join(program).to_str().unwrap());
+        let output = command.args(arguments).env("PATH", &path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run("nbgrader", &["generate_assignment", "exercises"]);
+    let released = place.path().join("release/exercises").join(NAME);
+    fs::copy(&released, file("submitted/empty/exercises")).unwrap();
+    let solved = filled(&released, &cells(&source.join(NAME)));
+    fs::write(file("submitted/solved/exercises"), solved.to_string()).unwrap();
+    run("nbgrader", &["autograde", "exercises"]);
+
+    let points: Value = serde_json::from_str(&run("python", &["-c", POINTS])).unwrap();
+    let by_hand = |solved: Value| {
+        json!({ "exercise-1-test": solved[0], "exercise-2-code": solved[1], "exercise-2-words": [0.0, 2.0],
+                "exercise-3-test": solved[2] })
+    };
+    assert_eq!(points["empty"], by_hand(json!([[0.0, 5.0], [0.0, 8.0], [0.0, 10.0]])));
+    assert_eq!(points["solved"], by_hand(json!([[5.0, 5.0], [null, 8.0], [10.0, 10.0]])));
 }
 
 /// A notebook with one cell of code.

@@ -2,10 +2,24 @@
 
 use crate::run::notebook;
 use crate::support::root;
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+
+/// The notebooks whose exercises have no tests yet: their code is graded by hand.
+const WITHOUT_TESTS: [&str; 6] = [
+    "05_keras_style.ipynb",
+    "06_torch_style.ipynb",
+    "07_tensorflow_style.ipynb",
+    "08_tensorflow2_style.ipynb",
+    "09_burn.ipynb",
+    "11_inside_the_network.ipynb",
+];
+
+/// The exercises whose code has no result that a test could check: two ways to mend a cell, and trainings that take minutes and
+/// need another program.
+const BY_HAND: [(&str, usize); 3] =
+    [("00_rust_for_python.ipynb", 2), ("10_python_peers.ipynb", 3), ("12_results.ipynb", 1)];
 
 /// The names of the notebooks with solutions.
 pub fn names() -> Vec<String> {
@@ -35,6 +49,11 @@ pub fn mark(cell: &Value) -> &Value {
 /// Whether a cell is marked as a solution, or a part of one.
 pub fn is_solution(cell: &Value) -> bool {
     mark(cell)["solution"] == true
+}
+
+/// Whether a cell is a test, which nbgrader runs and grades by itself.
+pub fn is_test(cell: &Value) -> bool {
+    mark(cell)["grade"] == true && !is_solution(cell)
 }
 
 /// Whether students get not even an empty cell for it.
@@ -79,22 +98,70 @@ fn each_exercise_of_the_course_is_there_word_for_word_with_its_points() {
             };
             assert_eq!(cells.iter().filter(is_asked).count(), 1, "{name}: {exercise}");
 
-            // One place for code, one for words where something is asked, and a point for each minute.
+            // What students get: a place for code and its test, and a place for words where something is asked.
             let places = cells.iter().filter(|cell| !goes_altogether(cell)).filter_map(|cell| {
                 let place = mark(cell)["grade_id"].as_str()?.strip_prefix(&format!("exercise-{number}-"))?;
-                let points = mark(cell)["points"].as_u64().unwrap();
-                Some((place.to_owned(), cell["cell_type"].as_str().unwrap().to_owned(), points))
+                Some((place.to_owned(), cell))
             });
-            let places: BTreeSet<_> = places.collect();
-            let minutes = exercise[2..].split(' ').next().unwrap().parse().unwrap();
-            let place = |name: &str, kind: &str, points: u64| (name.to_owned(), kind.to_owned(), points);
-            let expected = match asks(exercise) {
-                true => vec![place("code", "code", minutes - 2), place("words", "markdown", 2)],
-                false => vec![place("code", "code", minutes)],
+            let places: Vec<(String, &Value)> = places.collect();
+            let minutes: u64 = exercise[2..].split(' ').next().unwrap().parse().unwrap();
+            let is_graded_by_hand =
+                WITHOUT_TESTS.contains(&name.as_str()) || BY_HAND.contains(&(name.as_str(), number));
+            let for_words = if asks(exercise) { 2 } else { 0 };
+            let mut expected = match is_graded_by_hand {
+                true => vec![place("code", "code", [true, true, false], Some(minutes - for_words))],
+                false => vec![
+                    place("code", "code", [false, true, false], None),
+                    place("test", "code", [true, false, true], Some(minutes - for_words)),
+                ],
             };
-            assert_eq!(places.into_iter().collect::<Vec<_>>(), expected, "{name}: {exercise}");
+            if asks(exercise) {
+                expected.push(place("words", "markdown", [true, true, false], Some(for_words)));
+            }
+            let mut found: Vec<Value> = places.iter().map(|(name, cell)| as_place(name, cell)).collect();
+            found.sort_by_key(|place| place["place"].to_string());
+            assert_eq!(found, expected, "{name}: {exercise}");
+            if !is_graded_by_hand {
+                let code = places.iter().position(|(place, _)| place == "code").unwrap();
+                assert_eq!(
+                    places[code + 1].0,
+                    "test",
+                    "{name}: the test of {exercise} does not follow its code"
+                );
+                check_test(&text(&places[code + 1].1["source"]), exercise);
+            }
         }
     }
+}
+
+/// A place as the test above compares it; `marks` are grade, solution and locked.
+fn place(name: &str, kind: &str, marks: [bool; 3], points: Option<u64>) -> Value {
+    let [grade, solution, locked] = marks;
+    json!({ "place": name, "kind": kind, "grade": grade, "solution": solution, "locked": locked, "points": points })
+}
+
+fn as_place(name: &str, cell: &Value) -> Value {
+    let mark = mark(cell);
+    let marks = ["grade", "solution", "locked"].map(|key| mark[key].as_bool().unwrap());
+    place(name, cell["cell_type"].as_str().unwrap(), marks, mark["points"].as_u64())
+}
+
+/// A test says first what it needs, by names that the exercise states, and is short enough to be read.
+fn check_test(test: &str, exercise: &str) {
+    let first = test.lines().next().unwrap();
+    assert!(first.starts_with("// Needs the ") && first.ends_with('.'), "{first}");
+    let names: Vec<&str> = first.split('`').skip(1).step_by(2).collect();
+    assert!(!names.is_empty(), "{first}");
+    for name in names {
+        let name = name.split('(').next().unwrap();
+        let is_stated = exercise.split('`').skip(1).step_by(2).any(|code| {
+            let words = code.split(|letter: char| letter != '_' && !letter.is_alphanumeric());
+            words.into_iter().any(|word| word == name)
+        });
+        assert!(is_stated, "the test needs `{name}`, which this exercise does not state: {exercise}");
+        assert!(test.lines().skip(1).any(|line| line.contains(name)), "{name}: {test}");
+    }
+    assert!(test.contains("assert") && test.lines().count() <= 25, "{test}");
 }
 
 /// A forgotten mark would leave a solution to students: every unmarked cell among the exercises is on this list.
@@ -102,7 +169,8 @@ fn each_exercise_of_the_course_is_there_word_for_word_with_its_points() {
 fn hardly_anything_among_the_exercises_is_given() {
     for name in names() {
         let cells = cells(&root().join("notebooks/solutions").join(&name));
-        let sources = cells.iter().filter(|cell| !is_solution(cell)).map(|cell| text(&cell["source"]));
+        let given = cells.iter().filter(|cell| !is_solution(cell) && !is_test(cell));
+        let sources = given.map(|cell| text(&cell["source"]));
         let among = sources.skip_while(|source| !source.starts_with("## 1. "));
         let starts: Vec<String> = among
             .filter(|source| !source.starts_with("## "))

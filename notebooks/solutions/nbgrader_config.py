@@ -12,3 +12,6 @@ c.ClearSolutions.text_stub = "*Your answer here.*"
 c.TagRemovePreprocessor.enabled = True
 c.TagRemovePreprocessor.remove_cell_tags = {"instructor-only"}
 c.GenerateAssignment.preprocessors.insert(0, TagRemovePreprocessor)
+
+# nbgrader stops a cell after 30 seconds by default; some of these train for longer.
+c.Execute.timeout = 600
