@@ -138,7 +138,7 @@ fn the_notebook_and_its_solutions_run_without_python() {
     }
     assert_eq!(shown.matches("From the records: ").count(), 5, "{shown}");
     let record = "PyTorch: Module, version 2.15.0: test accuracy 98.";
-    assert!(shown.contains(record) && shown.contains("on 60000 images of MNIST (seed 42)"), "{shown}");
+    assert!(shown.contains(record) && shown.contains("on 54000 images of MNIST (seed 42)"), "{shown}");
 
     let shown = text("notebooks/solutions/10_python_peers.ipynb");
     assert!(shown.contains("PyTorch: Module: 98.") && shown.contains("torch is not installed"), "{shown}");

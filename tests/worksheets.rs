@@ -6,16 +6,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// The notebooks whose exercises have no tests yet: their code is graded by hand.
-const WITHOUT_TESTS: [&str; 6] = [
-    "05_keras_style.ipynb",
-    "06_torch_style.ipynb",
-    "07_tensorflow_style.ipynb",
-    "08_tensorflow2_style.ipynb",
-    "09_burn.ipynb",
-    "11_inside_the_network.ipynb",
-];
-
 /// The exercises whose code has no result that a test could check: two ways to mend a cell, and trainings that take minutes and
 /// need another program.
 const BY_HAND: [(&str, usize); 3] =
@@ -105,8 +95,7 @@ fn each_exercise_of_the_course_is_there_word_for_word_with_its_points() {
             });
             let places: Vec<(String, &Value)> = places.collect();
             let minutes: u64 = exercise[2..].split(' ').next().unwrap().parse().unwrap();
-            let is_graded_by_hand =
-                WITHOUT_TESTS.contains(&name.as_str()) || BY_HAND.contains(&(name.as_str(), number));
+            let is_graded_by_hand = BY_HAND.contains(&(name.as_str(), number));
             let for_words = if asks(exercise) { 2 } else { 0 };
             let mut expected = match is_graded_by_hand {
                 true => vec![place("code", "code", [true, true, false], Some(minutes - for_words))],
