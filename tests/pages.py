@@ -93,6 +93,16 @@ def draws_formulas(page):
     assert "$" not in text and "\\frac" not in text and "\ue000" not in text
 
 
+def stands_beside_its_rust(page):
+    """The Python of a step is to the right of its Rust, begins as high, and can be folded."""
+    python = page.locator("details").first
+    expect(python.locator("pre")).to_be_visible()
+    right, left = python.bounding_box(), page.locator(".jp-MarkdownCell:has(details) + .jp-CodeCell").first.bounding_box()
+    assert left["x"] + left["width"] <= right["x"] and abs(left["y"] - right["y"]) < 40, (left, right)
+    python.locator("summary").click()
+    expect(python.locator("pre")).to_be_hidden()
+
+
 def leads_to_all(page, names):
     links = page.locator("table a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert links == names, links
@@ -100,7 +110,7 @@ def leads_to_all(page, names):
     minutes = page.locator("td:last-child").all_inner_texts()
     assert all(text.endswith("\u00a0min") for text in minutes), minutes
     assert page.locator("td:first-child img").count() == len(names)
-    expect(page.locator("img[alt^='Test accuracy']")).to_have_count(1)
+    expect(page.locator("img[alt^='Test error']")).to_have_count(1)
 
 
 def read(browser):
@@ -111,6 +121,7 @@ def read(browser):
     plays(opened(browser, "03_architecture.html", []))
     plays_drawings(opened(browser, "11_inside_the_network.html", []))
     draws_formulas(opened(browser, "07_tensorflow_style.html", []))
+    stands_beside_its_rust(opened(browser, "06_torch_style.html", [], viewport={"width": 1600, "height": 900}))
     leads_to_all(opened(browser, "index.html", []), names)
 
 
