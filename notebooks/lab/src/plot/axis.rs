@@ -76,10 +76,9 @@ impl Axis {
         if ticks.len() > 1 {
             return ticks;
         }
-        self.ticks(4, false)
-            .into_iter()
-            .map(|(power, _)| (power, format!("{:.3e}", 10f64.powf(power))))
-            .collect()
+        // Over so short a piece the axis is nearly even.
+        let even = Axis::new(10f64.powf(self.start), 10f64.powf(self.end)).ticks(4, false);
+        even.into_iter().map(|(value, label)| (value.log10(), label)).collect()
     }
 
     /// The value with as many digits as tell multiples of `step` apart.
@@ -146,7 +145,8 @@ mod tests {
         assert_eq!(labels(0.0004, 2.5), ["0.001", "0.01", "0.1", "1"]);
         assert_eq!(labels(0.04, 2.5), ["0.05", "0.1", "0.2", "0.5", "1", "2"]);
         assert_eq!(labels(1e-6, 2e6), ["1e-6", "0.001", "1", "1000", "1e6"]);
-        assert_eq!(labels(0.3, 0.4), ["3.162e-1", "3.548e-1", "3.981e-1"]);
+        assert_eq!(labels(1.03, 2.5), ["1.5", "2.0", "2.5"]);
+        assert_eq!(labels(0.3, 0.4), ["0.30", "0.35", "0.40"]);
         assert_eq!(labels(f64::MIN_POSITIVE, f64::MAX).len(), 5);
     }
 
