@@ -50,8 +50,9 @@ mod tests {
     #[test]
     fn the_processor_works_as_long_as_a_loop_at_most_on_each_core() {
         let (start, before) = (Instant::now(), processor_seconds());
-        while processor_seconds() - before < 0.02 {}
+        while processor_seconds() - before < 0.2 {}
         let cores = std::thread::available_parallelism().unwrap().get() as f64;
-        assert!(start.elapsed().as_secs_f64() * cores > 0.019);
+        // The system may count what other threads have done a few milliseconds late.
+        assert!(start.elapsed().as_secs_f64() * cores > 0.1);
     }
 }
