@@ -151,6 +151,11 @@ fn speeds_are_read_as_they_were_written() {
     assert_eq!(Speeds::read().unwrap(), [speeds]);
     assert!(scores::read().unwrap().is_empty(), "a speed is no record");
 
+    let mut part = Speeds::read().unwrap().remove(0);
+    part.variants[0].gflops = f64::NAN;
+    let error = part.save().unwrap_err().to_string();
+    assert_eq!(error, "\"PyTorch: channels_last\" was not measured whole, so no speed is kept");
+
     std::fs::write(&path, "{").unwrap();
     let error = format!("{:#}", Speeds::read().unwrap_err());
     assert!(error.contains("amd-epyc-avx2-2-threads.json is damaged: EOF"), "{error}");

@@ -291,7 +291,7 @@ impl Bench {
             seconds: rounds.iter().filter_map(|round| Some(scale * round["seconds"].as_f64()?)).collect(),
             processor_seconds: scale * number("processor"),
             gflops: key.images as f64 / number("seconds") * variants::operations(variant) / 1e9,
-            memory_mib: number("memory"),
+            memory_mib: self.median(key, "memory").unwrap_or(0.0),
             one_digit_ms: number("latency"),
             ten_thousand_digits_s: number("ten_thousand"),
         }

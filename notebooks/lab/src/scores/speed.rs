@@ -2,7 +2,7 @@
 
 use super::folder;
 use crate::{Result, whole_file};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub struct Speed {
     pub processor_seconds: f64,
     /// The operations that the variant cannot do without, over the time, in GFLOP/s.
     pub gflops: f64,
-    /// The peak memory of the process that trains, in MiB.
+    /// The peak memory of the process that trains, in MiB; 0 if the system does not tell.
     pub memory_mib: f64,
     /// The time for one digit, in milliseconds.
     pub one_digit_ms: f64,
@@ -58,8 +58,21 @@ impl Speeds {
     /// Writes the file of this machine and these vectors into `speed` in [`folder`], in one step. Returns its path.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When a number is not finite, which JSON cannot hold, or the file cannot be written.
     pub fn save(&self) -> Result<PathBuf> {
+        for speed in &self.variants {
+            let numbers = [
+                speed.processor_seconds,
+                speed.gflops,
+                speed.memory_mib,
+                speed.one_digit_ms,
+                speed.ten_thousand_digits_s,
+            ];
+            let is_measured = !speed.seconds.is_empty();
+            let finite = numbers.iter().chain(&speed.seconds).all(|number| number.is_finite());
+            ensure!(is_measured && finite, "\"{}\" was not measured whole, so no speed is kept", speed.name);
+        }
+        ensure!(self.peak_gflops.is_finite(), "the processor's peak was not measured, so no speed is kept");
         let name = super::files::slug(&format!("{} {} {} threads", self.cpu, self.vectors, self.threads));
         let path = folder().join("speed").join(name + ".json");
         let text = serde_json::to_string_pretty(self)? + "\n";
