@@ -30,12 +30,25 @@ pub struct Taper {
 }
 
 impl Taper {
-    /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts when somebody types.
+    /// Starts the session, which gets ready for its first cell, and sets up the analyzer, which starts when somebody types, or is
+    /// about to.
     pub fn start(setup: SessionSetup, channels: Channels) -> Self {
         let own_variables = setup.own_variables.clone();
         let session = Session::start(setup, channels);
         let analyzer = Arc::new(Analyzer::new(own_variables, session.clone()));
-        Self { session, analyzer, typing: Arc::new(Typing::new()), rust: OnceCell::new() }
+        let this = Self { session, analyzer, typing: Arc::new(Typing::new()), rust: OnceCell::new() };
+        this.start_analyzer_if(Typing::is_new_notebook);
+        this
+    }
+
+    /// Does not wait for the answer, which may have to be read from a file.
+    fn start_analyzer_if(&self, somebody_types: impl FnOnce(&Typing) -> bool + Send + 'static) {
+        let (typing, analyzer) = (self.typing.clone(), self.analyzer.clone());
+        spawn_blocking(move || {
+            if somebody_types(&typing) {
+                analyzer.start();
+            }
+        });
     }
 }
 
@@ -69,12 +82,7 @@ impl Kernel for Taper {
     fn execute(&self, cell: Execute) {
         let (metadata, code) = (cell.request.metadata.clone(), cell.content.code.clone());
         self.session.execute(cell);
-        let (typing, analyzer) = (self.typing.clone(), self.analyzer.clone());
-        spawn_blocking(move || {
-            if typing.is_edited(&metadata, &code) {
-                analyzer.start();
-            }
-        });
+        self.start_analyzer_if(move |typing| typing.is_edited(&metadata, &code));
     }
 
     fn interrupt(&self) {

@@ -1,8 +1,9 @@
-//! Whether somebody edits the notebook, as far as a kernel can tell: a cell has been typed if it comes again with other code, or if
-//! the notebook's file does not have its code yet. Programs that run notebooks, such as nbconvert, papermill or `taper run`, send
+//! Whether somebody edits the notebook, as far as a kernel can tell: somebody is about to if the notebook has no code yet, and a cell
+//! has been typed if it comes again with other code, or if the notebook's file does not have its code yet. Programs that run notebooks, such as nbconvert, papermill or `taper run`, send
 //! each cell once, and do not say which it is.
 
 use nbformat::Notebook;
+use nbformat::v4::{self, Cell};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
@@ -24,6 +25,13 @@ impl Typing {
         Self { cells: Mutex::default(), notebook }
     }
 
+    /// Whether the notebook can be read, and has no code yet. Reads the file.
+    pub fn is_new_notebook(&self) -> bool {
+        let Some(notebook) = self.notebook.as_deref().and_then(read) else { return false };
+        let is_blank = |cell: &Cell| cell.source().iter().all(|line| line.trim().is_empty());
+        notebook.cells.iter().all(|cell| !matches!(cell, Cell::Code { .. }) || is_blank(cell))
+    }
+
     /// Whether this cell has been sent before with other code, or is not in the notebook's file as it is. `metadata` is that of its
     /// request, in which JupyterLab and others have the cell's id. Reads the file.
     pub fn is_edited(&self, metadata: &Value, code: &str) -> bool {
@@ -41,9 +49,14 @@ impl Typing {
 
 /// Whether a notebook can be read, and has no cell with this code.
 fn lacks(notebook: &Path, code: &str) -> bool {
-    let Ok(text) = fs::read_to_string(notebook) else { return false };
-    let Ok(Notebook::V4(notebook)) = nbformat::parse_notebook(&text) else { return false };
-    !notebook.cells.iter().any(|cell| cell.source().concat() == code)
+    read(notebook).is_some_and(|notebook| !notebook.cells.iter().any(|cell| cell.source().concat() == code))
+}
+
+fn read(notebook: &Path) -> Option<v4::Notebook> {
+    match nbformat::parse_notebook(&fs::read_to_string(notebook).ok()?) {
+        Ok(Notebook::V4(notebook)) => Some(notebook),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +80,29 @@ mod tests {
             (&json!({ "cellId": 1 }), "3", false),
         ] {
             assert_eq!(typing.is_edited(metadata, code), expected, "{metadata} {code}");
+        }
+    }
+
+    #[test]
+    fn a_notebook_is_new_until_it_has_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Untitled.ipynb");
+        let typing = Typing { cells: Mutex::default(), notebook: Some(path.clone()) };
+        assert!(!typing.is_new_notebook(), "a notebook that cannot be read says nothing");
+        let code = |source: &str| {
+            json!({ "cell_type": "code", "id": "a", "metadata": {}, "execution_count": null, "outputs": [], "source": [source] })
+        };
+        let text = json!({ "cell_type": "markdown", "id": "b", "metadata": {}, "source": ["# Words"] });
+        for (cells, expected) in [
+            (json!([]), true),
+            (json!([code("")]), true),
+            (json!([text, code(" \n")]), true),
+            (json!([text, code("1")]), false),
+            (json!([code("1"), code("")]), false),
+        ] {
+            let notebook = json!({ "cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+            fs::write(&path, notebook.to_string()).unwrap();
+            assert_eq!(typing.is_new_notebook(), expected, "{notebook}");
         }
     }
 

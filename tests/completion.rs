@@ -88,6 +88,20 @@ async fn the_analyzer_starts_with_the_first_cell_that_the_notebook_does_not_have
     kernel.shut_down().await.unwrap();
 }
 
+/// Who opens a new notebook is about to type.
+#[tokio::test]
+async fn the_analyzer_starts_with_a_notebook_that_has_no_code_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Untitled.ipynb");
+    let empty = json!({ "cell_type": "code", "id": "one", "metadata": {}, "execution_count": null, "outputs": [], "source": [] });
+    let notebook = json!({ "cells": [empty], "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+    fs::write(&path, notebook.to_string()).unwrap();
+    let mut kernel = Client::start(kernel_command().env("JPY_SESSION_NAME", &path)).await.unwrap();
+    let process = kernel.process().id();
+    wait_until("the analyzer has not started", || analyzers(process).len() == 1).await;
+    kernel.shut_down().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_session_is_completed_while_the_analyzer_is_busy_and_a_newer_request_goes_first() {
     let mut kernel = kernel().await;

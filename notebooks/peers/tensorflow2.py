@@ -77,7 +77,7 @@ def train_step(images, labels):
 
 
 def train():
-    """Returns the loss and the accuracy, each the mean over the steps."""
+    """Returns the loss, the mean over the steps, and the accuracy, the mean over the digits."""
     train_loss.reset_state()
     train_accuracy.reset_state()
     for images, labels in train_batches:

@@ -5,8 +5,8 @@ pub mod files;
 mod host;
 mod outline;
 
-use crate::shown_crates::{Crates, shown};
-use anyhow::Result;
+use crate::shown_crates::{Crates, Named, Shown, shown};
+use anyhow::{Result, anyhow};
 use environment::Toolchain;
 use host::Host;
 use regex::{Captures, Regex};
@@ -16,6 +16,7 @@ use std::io;
 use std::io::{BufRead, Write};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::thread;
 
 /// A request to the analyzer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,15 +63,44 @@ pub struct Item {
 /// When there is no toolchain, or a question cannot be read or answered.
 pub fn run() -> Result<()> {
     let toolchain = Toolchain::find()?;
-    let library = toolchain.sysroot()?.join("lib/rustlib/src/rust/library");
-    let cfg = Command::new(toolchain.rustc_path()).args(["--print", "cfg"]).output()?;
-    let mut host = Host::new(&library, &String::from_utf8_lossy(&cfg.stdout));
-    for line in io::stdin().lock().lines() {
-        let answer = answer(&mut host, &toolchain, serde_json::from_str(&line?)?);
+    let mut tasks = io::stdin().lock().lines().map(|line| Ok(Task::of(serde_json::from_str(&line?)?, &toolchain)));
+    // The standard library is read while cargo describes the crates that the first question is about.
+    let (host, first) = thread::scope(|scope| {
+        let loading = scope.spawn(|| load(&toolchain));
+        let first = tasks.next();
+        (loading.join(), first)
+    });
+    let mut host = host.map_err(|_| anyhow!("the standard library cannot be read"))??;
+    for task in first.into_iter().chain(tasks) {
+        let answer: Response = answer(&mut host, task?);
         writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)?;
         give_back_memory();
     }
     Ok(())
+}
+
+/// rust-analyzer with the standard library.
+fn load(toolchain: &Toolchain) -> Result<Host> {
+    let library = toolchain.sysroot()?.join("lib/rustlib/src/rust/library");
+    let cfg = Command::new(toolchain.rustc_path()).args(["--print", "cfg"]).output()?;
+    Ok(Host::new(&library, &String::from_utf8_lossy(&cfg.stdout)))
+}
+
+/// A question with what cargo has to say about it.
+enum Task {
+    Show(Result<(Vec<Shown>, Vec<Named>)>),
+    Complete(Snippet),
+    Inspect(Snippet),
+}
+
+impl Task {
+    fn of(question: Query, toolchain: &Toolchain) -> Self {
+        match question {
+            Query::Show(crates) => Self::Show(shown(toolchain, &crates)),
+            Query::Complete(snippet) => Self::Complete(snippet),
+            Query::Inspect(snippet) => Self::Inspect(snippet),
+        }
+    }
 }
 
 /// Returns free memory to the system: rust-analyzer needs more while it loads sources than it keeps afterwards.
@@ -82,20 +112,19 @@ fn give_back_memory() {
     }
 }
 
-fn answer(host: &mut Host, toolchain: &Toolchain, question: Query) -> Response {
-    match question {
-        Query::Show(crates) => {
-            match shown(toolchain, &crates) {
-                Ok((shown, named)) => {
-                    host.show(shown, named);
-                    host.warm_up();
-                }
-                Err(error) => tracing::warn!("completion knows no crates: {error:#}"),
-            }
+fn answer(host: &mut Host, task: Task) -> Response {
+    match task {
+        Task::Show(Ok((shown, named))) => {
+            host.show(shown, named);
+            host.warm_up();
             Response::Nothing
         }
-        Query::Complete(snippet) => host.complete(&snippet),
-        Query::Inspect(snippet) => match host.help(&snippet) {
+        Task::Show(Err(error)) => {
+            tracing::warn!("completion knows no crates: {error:#}");
+            Response::Nothing
+        }
+        Task::Complete(snippet) => host.complete(&snippet),
+        Task::Inspect(snippet) => match host.help(&snippet) {
             Response::Help { text, html } => {
                 Response::Help { text, html: without_hidden_lines(&html).into_owned() }
             }
