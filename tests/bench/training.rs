@@ -9,6 +9,7 @@
 //!   `THREADS` (all), `GROWTH=0` to leave out other numbers of images and other batches, and `BURN=0` to leave out Burn, which
 //!   takes minutes to compile;
 //! - `VARIANTS`, a list with commas, to measure these only;
+//! - `PICTURES` (2560), with how many pictures ResNet-20 is measured, or 0 to leave it out;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `SAVE=1`, to write what was measured to `notebooks/scores/speed`, from where the results notebook draws it;
 //! - `MNIST_DIR`, as for the notebooks.
@@ -16,6 +17,7 @@
 //! All variants hold the images as bytes, compute on the same number of threads, and keep freed memory for what comes next.
 
 mod peak;
+mod resnet;
 mod variants;
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +26,7 @@ use lab::scores::{self, Speed, Speeds};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const BATCH: usize = 128;
@@ -32,6 +34,7 @@ const BATCH: usize = 128;
 const EPOCH: f64 = 60_000.0;
 const BATCHES: [usize; 4] = [32, 128, 256, 512];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
+const RESNET_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/resnet.py");
 
 /// A variant, as a child process names it, and the tables.
 const VARIANTS: [(&str, &str); 10] = [
@@ -75,6 +78,9 @@ struct Bench {
     slow_images: usize,
     threads: usize,
     variants: Vec<&'static str>,
+    /// Of ResNet-20, with how many pictures.
+    resnets: Vec<&'static str>,
+    pictures: usize,
     /// Burn's program.
     burn: PathBuf,
     /// Whether to measure with AVX2 only as well.
@@ -89,6 +95,9 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().collect();
     match &arguments[1..] {
         [child, peak] if child == "child" && peak == "peak" => println!("{}", peak::measure()),
+        [child, variant, pictures, batch] if child == "child" && variant.starts_with("resnet") => {
+            println!("{}", resnet::measure(variant, pictures.parse()?, batch.parse()?)?);
+        }
         [child, variant, images, batch] if child == "child" => {
             println!("{}", variants::measure(variant, images.parse()?, batch.parse()?)?);
         }
@@ -109,7 +118,7 @@ fn python(variant: &str) -> String {
 }
 
 fn is_python(variant: &str) -> bool {
-    variant.starts_with("pytorch") || variant.starts_with("keras")
+    ["pytorch", "keras", "resnet-pytorch"].iter().any(|kind| variant.starts_with(kind))
 }
 
 /// Whether the Python for a variant has its framework.
@@ -147,8 +156,13 @@ impl Bench {
             "burn" => setting("BURN", 1).is_ok_and(|burn| burn != 0),
             _ => !is_python(name) || has_framework(name),
         };
-        let names = VARIANTS.iter().map(|(name, _)| *name);
-        let variants: Vec<_> = names.filter(|name| is_wanted(name) && is_there(name)).collect();
+        let chosen = |variants: &[(&'static str, &str)]| -> Vec<&'static str> {
+            let names = variants.iter().map(|(name, _)| *name);
+            names.filter(|name| is_wanted(name) && is_there(name)).collect()
+        };
+        let pictures = setting("PICTURES", 2_560)?;
+        let variants = chosen(&VARIANTS);
+        let resnets = if pictures > 0 { chosen(&resnet::VARIANTS) } else { Vec::new() };
         let burn = if variants.contains(&"burn") { build_burn()? } else { PathBuf::new() };
         Ok(Self {
             rounds: setting("ROUNDS", 3)?.max(1),
@@ -156,6 +170,8 @@ impl Bench {
             slow_images: setting("SLOW_IMAGES", 6_000)?.min(images),
             threads: setting("THREADS", std::thread::available_parallelism()?.get())?,
             variants,
+            resnets,
+            pictures,
             burn,
             has_avx512: has_avx512(),
             digits: source.dir.or(source.cache).context("no folder keeps MNIST")?,
@@ -170,14 +186,19 @@ impl Bench {
             eprintln!("round {round} of {}", self.rounds);
             self.peaks.push(self.child("peak", &[], false)?.as_f64().context("no peak")?);
             let keys = self.capabilities().iter().flat_map(|&avx2| self.main_keys(avx2));
-            let keys: Vec<Key> = keys.chain(if growth { self.growth_keys() } else { Vec::new() }).collect();
+            let resnets = self.capabilities().iter().flat_map(|&avx2| self.resnet_keys(avx2));
+            let growth = if growth { self.growth_keys() } else { Vec::new() };
+            let keys: Vec<Key> = keys.chain(resnets).chain(growth).collect();
             keys.into_iter().try_for_each(|key| self.measure(key))?;
         }
         self.print_head();
         for &avx2 in self.capabilities() {
             let speeds = self.speeds(avx2);
             self.print_variants(&speeds);
+            self.print_resnets(&speeds, avx2);
             if setting("SAVE", 0)? != 0 {
+                // Next to the notebooks, where `lab::scores` finds their folder.
+                env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks"))?;
                 eprintln!("written to {}", speeds.save()?.display());
             }
         }
@@ -202,6 +223,11 @@ impl Bench {
     fn main_key(&self, variant: &'static str, avx2: bool) -> Key {
         let images = if ["candle", "burn"].contains(&variant) { self.slow_images } else { self.images };
         Key { variant, images, batch: BATCH, avx2 }
+    }
+
+    fn resnet_keys(&self, avx2: bool) -> Vec<Key> {
+        let key = |variant: &&'static str| Key { variant, images: self.pictures, batch: BATCH, avx2 };
+        self.resnets.iter().map(key).collect()
     }
 
     /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
@@ -237,6 +263,9 @@ impl Bench {
     fn child(&self, variant: &str, arguments: &[String], avx2: bool) -> Result<Value> {
         let (program, first) = match variant {
             "burn" => (self.burn.clone(), vec![]),
+            _ if variant.starts_with("resnet-pytorch") => {
+                (python(variant).into(), vec![RESNET_SCRIPT, variant])
+            }
             _ if is_python(variant) => (python(variant).into(), vec![SCRIPT, variant]),
             _ => (env::current_exe()?, vec!["child", variant]),
         };
@@ -339,6 +368,38 @@ impl Bench {
             "\nThe operations counted are those that a variant cannot do without: of `lab` those backward only"
         );
         println!("where a pool passes a gradient.\n");
+    }
+
+    /// The table of ResNet-20 in all variants.
+    fn print_resnets(&self, speeds: &Speeds, avx2: bool) {
+        let keys = self.resnet_keys(avx2);
+        if keys.is_empty() {
+            return;
+        }
+        let scale = resnet::EPOCH / self.pictures as f64;
+        let seconds = |key: &Key| scale * self.median(*key, "seconds").unwrap_or(f64::NAN);
+        let pytorches = keys.iter().filter(|key| is_python(key.variant));
+        let best = pytorches.map(seconds).fold(f64::NAN, f64::min);
+        println!(
+            "| ResNet-20, 50,000 pictures (from {}), batch {BATCH} | s per epoch | processor s | PyTorch at its best = 1 | \
+             GFLOP/s (of peak) | peak memory |",
+            self.pictures
+        );
+        println!("|---|---:|---:|---:|---:|---:|");
+        for key in &keys {
+            let label =
+                resnet::VARIANTS.iter().find(|(name, _)| *name == key.variant).map_or("", |(_, label)| label);
+            let gflops = resnet::EPOCH * resnet::OPERATIONS / seconds(key) / 1e9;
+            println!(
+                "| {label} | {:.0} | {:.0} | {:.2} | {gflops:.0} ({:.0} %) | {:.0} MiB |",
+                seconds(key),
+                scale * self.median(*key, "processor").unwrap_or(f64::NAN),
+                seconds(key) / best,
+                100.0 * gflops / speeds.peak_gflops,
+                self.median(*key, "memory").unwrap_or(f64::NAN),
+            );
+        }
+        println!();
     }
 
     fn label(&self, variant: &'static str) -> &'static str {

@@ -27,9 +27,11 @@ mod history;
 mod panel;
 mod reel;
 mod report;
+mod schedule;
 mod watch;
 
 pub use fit::{Settings, evaluate, fit};
 pub use history::{Epoch, History, Score};
 pub use panel::Panel;
+pub use schedule::{cosine, one_cycle};
 pub use watch::Weights;

@@ -1,6 +1,7 @@
 //! The convolution.
 
 mod backward;
+mod dense;
 mod forward;
 mod patches;
 mod places;

@@ -13,7 +13,19 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, b
 /// # Errors
 /// When shapes or types do not match, the batch is empty, or a label is not below the number of classes.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    cross_entropy_with_smoothing(logits, labels, 0.0)
+}
+
+/// [`cross_entropy`] with labels that are not quite certain: each class has the probability `smoothing` / classes, and that of the
+/// label the rest besides. Szegedy and others, "Rethinking the Inception architecture", 2016.
+///
+/// # Errors
+/// Those of [`cross_entropy`], and when `smoothing` is not in 0 to 1.
+pub fn cross_entropy_with_smoothing(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result<Tensor> {
     check_interrupt()?;
+    if !(0.0..=1.0).contains(&smoothing) {
+        bail!("cross_entropy: expected a smoothing of 0 to 1, got {smoothing}");
+    }
     let &[batch, classes] = logits.dims() else {
         bail!("cross_entropy: expected logits [batch, classes], got {:?}", logits.dims());
     };
@@ -31,19 +43,27 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     }
     in_f32(logits, |logits| {
         if has_kernel(logits) {
-            return logits.contiguous()?.apply_op2(&labels.contiguous()?, CrossEntropy { classes });
+            return logits
+                .contiguous()?
+                .apply_op2(&labels.contiguous()?, CrossEntropy { classes, smoothing });
         }
         // candle's own check would make a GPU unusable for the rest of the process.
         let largest = labels.max_all()?.to_scalar::<u32>()?;
         if largest as usize >= classes {
             bail!("cross_entropy: expected labels below {classes}, got {largest}");
         }
-        candle_nn::loss::cross_entropy(logits, labels)
+        let likelihood = candle_nn::loss::cross_entropy(logits, labels)?;
+        if smoothing == 0.0 {
+            return Ok(likelihood);
+        }
+        let all = candle_nn::ops::log_softmax(logits, 1)?.mean_all()?;
+        (likelihood * (1.0 - smoothing))? - (all * smoothing)?
     })
 }
 
 struct CrossEntropy {
     classes: usize,
+    smoothing: f64,
 }
 
 impl CustomOp2 for CrossEntropy {
@@ -65,13 +85,18 @@ impl CustomOp2 for CrossEntropy {
             let Some(logit) = logits.get(label as usize) else {
                 bail!("cross_entropy: expected labels below {}, got {label}", self.classes);
             };
-            sum += log_sum(logits) - f64::from(*logit);
+            sum += log_sum(logits) - (1.0 - self.smoothing) * f64::from(*logit);
+            // Not where nothing is smoothed: 0 times infinity is NaN.
+            if self.smoothing > 0.0 {
+                let mean = logits.iter().copied().map(f64::from).sum::<f64>() / self.classes as f64;
+                sum -= self.smoothing * mean;
+            }
         }
         let mean = sum / labels.len() as f64;
         Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
     }
 
-    /// (softmax(logits) - 1 at the label) / batch, times the gradient of the mean.
+    /// (softmax(logits) - the probabilities of the labels) / batch, times the gradient of the mean.
     fn bwd(
         &self,
         logits: &Tensor,
@@ -81,14 +106,18 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         check_interrupt()?;
         let scale = gradient.to_scalar::<f32>()? / labels.elem_count() as f32;
+        let every = scale * (self.smoothing / self.classes as f64) as f32;
+        let label_only = scale * (1.0 - self.smoothing) as f32;
         let (logits_values, labels) = (values(logits), values(labels));
         let (values, labels) = (logits_values.as_slice::<f32>()?, labels.as_slice::<u32>()?);
         let mut dlogits = Vec::with_capacity(values.len());
         for (logits, label) in values.chunks_exact(self.classes).zip(labels) {
             let log_sum = log_sum(logits);
-            dlogits.extend(logits.iter().map(|&logit| scale * (f64::from(logit) - log_sum).exp() as f32));
+            dlogits.extend(
+                logits.iter().map(|&logit| scale * (f64::from(logit) - log_sum).exp() as f32 - every),
+            );
             let start = dlogits.len() - self.classes;
-            dlogits[start + *label as usize] -= scale;
+            dlogits[start + *label as usize] -= label_only;
         }
         Ok((Some(Tensor::from_vec(dlogits, logits.shape(), logits.device())?), None))
     }

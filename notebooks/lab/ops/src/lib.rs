@@ -4,35 +4,49 @@
 
 #![deny(missing_docs)]
 
+mod add_relu;
 mod aligned;
+mod attention;
+mod avg_pool2d;
+mod batch_norm;
 mod binary_cross_entropy;
 mod conv2d;
 mod conv_block;
 mod cross_entropy;
 mod dropout;
+mod exp;
+mod gelu;
 pub mod interrupt;
 mod max_pool2d;
 pub mod network;
 pub mod nn;
 mod norm;
 mod output;
+mod pool2d;
 mod processor;
 pub mod random;
 mod relu;
+pub mod resnet;
 mod rows;
 mod softmax;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod transpose;
 
+pub use add_relu::add_relu;
+pub use attention::attention;
+pub use avg_pool2d::{avg_pool2d, avg_pool2d_with_padding, global_avg_pool2d};
+pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_relu, batch_norm_with_statistics};
 pub use binary_cross_entropy::binary_cross_entropy_with_logits;
 pub use conv_block::conv2d_relu_max_pool2d;
 pub use conv2d::{conv2d, conv2d_relu, conv2d_relu_with_config, conv2d_with_config};
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{cross_entropy, cross_entropy_with_smoothing};
 pub use dropout::dropout;
+pub use gelu::gelu;
 pub use interrupt::{Interrupted, check_interrupt};
-pub use max_pool2d::{max_pool2d, max_pool2d_with_stride};
+pub use max_pool2d::{max_pool2d, max_pool2d_with_padding, max_pool2d_with_stride};
 pub use norm::{layer_norm, rms_norm};
 pub use processor::arch;
 pub use relu::relu;

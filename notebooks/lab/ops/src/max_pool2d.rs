@@ -1,6 +1,7 @@
 //! The max pool.
 
 use super::output::Output;
+use super::pool2d::Pool;
 use super::processor::arch;
 use super::threads;
 use super::{contiguous, has_kernel, in_f32, values};
@@ -25,45 +26,34 @@ pub fn max_pool2d(x: &Tensor, window: usize) -> Result<Tensor> {
 /// # Errors
 /// When `x` does not have four dimensions, is empty, no window fits into it, or the stride is 0.
 pub fn max_pool2d_with_stride(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
+    max_pool2d_with_padding(x, window, stride, 0)
+}
+
+/// [`max_pool2d_with_stride`] of images with so many rows and columns of padding on each side. The padding is never the largest
+/// value: it counts as minus infinity.
+///
+/// # Errors
+/// Those of [`max_pool2d_with_stride`], and when the padding is more than half of the window.
+pub fn max_pool2d_with_padding(x: &Tensor, window: usize, stride: usize, padding: usize) -> Result<Tensor> {
     check_interrupt()?;
-    let &[batch, channels, height, width] = x.dims() else {
-        bail!("max_pool2d: expected x [batch, channels, height, width], got {:?}", x.dims());
-    };
-    if batch == 0 || channels == 0 {
-        bail!("max_pool2d: expected at least one image and one channel, got {:?}", x.dims());
-    }
-    if window == 0 || window > height || window > width {
-        bail!("max_pool2d: expected a window within {height} x {width}, got {window} x {window}");
-    }
-    if stride == 0 {
-        bail!("max_pool2d: expected a stride of at least 1, got 0");
-    }
-    if !x.dtype().is_float() {
-        bail!("max_pool2d: expected floating-point x, got {:?}", x.dtype());
-    }
+    let pool = Pool { window, stride, padding };
+    pool.check("max_pool2d", x)?;
     // Where windows overlap, gradients are summed.
-    in_f32(x, |x| match has_kernel(x) {
-        true => x.contiguous()?.apply_op1(MaxPool2d { window, stride, largest: OnceLock::new() }),
-        false => composed(x, window, stride),
+    in_f32(x, |x| {
+        let x = pool.pad(x, f64::NEG_INFINITY)?;
+        match has_kernel(&x) {
+            true => x.apply_op1(MaxPool2d { window, stride, largest: OnceLock::new() }),
+            false => composed(&x, pool),
+        }
     })
 }
 
 /// Composed of candle's operations, for every device and type. Not by `argmax`, which chooses among equal values differently
 /// on each device.
-fn composed(x: &Tensor, window: usize, stride: usize) -> Result<Tensor> {
-    let (_, _, height, width) = x.dims4()?;
-    // The row (or column) `start` of every window.
-    let every = |start: usize, len: usize| {
-        let last = (len - window) / stride;
-        Tensor::from_iter((0..=last).map(|at| (at * stride + start) as u32), x.device())
-    };
-    let x = x.contiguous()?;
-    let rows: Vec<_> =
-        (0..window).map(|row| x.index_select(&every(row, height)?, 2)).collect::<Result<_>>()?;
-    let columns: Vec<_> = (0..window).map(|column| every(column, width)).collect::<Result<_>>()?;
-    let value = |pixel: usize| rows[pixel / window].index_select(&columns[pixel % window], 3);
-    (1..window * window).try_fold(value(0)?, |largest, pixel| {
-        let value = value(pixel)?;
+fn composed(padded: &Tensor, pool: Pool) -> Result<Tensor> {
+    let mut values = pool.pixels(padded)?.into_iter();
+    let first = values.next().expect("a window has a pixel");
+    values.try_fold(first, |largest, value| {
         // NaN must propagate.
         let replaces = (value.gt(&largest)? + value.ne(&value)?)?;
         replaces.where_cond(&value, &largest)

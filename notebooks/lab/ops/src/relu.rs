@@ -48,7 +48,7 @@ impl CustomOp1 for Relu {
 }
 
 /// `values`, but 0 where `x` is at most 0. NaN is not at most 0, and propagates.
-fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
+pub(super) fn where_positive(x: &[f32], values: &[f32]) -> Vec<f32> {
     let mut y = Output::new(x.len());
     let chunks = y.chunks(CHUNK).zip(x.chunks(CHUNK).zip(values.chunks(CHUNK)));
     let arch = arch();

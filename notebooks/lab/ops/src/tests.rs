@@ -1,12 +1,15 @@
 //! Values and gradients of the operations, against numbers that were computed in other ways.
 
+mod batch_norm;
 mod binary_cross_entropy;
 mod candle;
 mod conv2d;
 mod half;
 mod network;
 mod norm;
+mod optimizers;
 mod pytorch;
+mod resnet;
 mod softmax;
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};

@@ -1,5 +1,6 @@
 //! The gradients of the convolution.
 
+use super::dense::Dense;
 use super::patches::{Channel, Patches};
 use super::places::{Gradient, Places};
 use super::size::Size;
@@ -7,6 +8,7 @@ use crate::aligned::Aligned;
 use crate::check_interrupt;
 use crate::output::Output;
 use crate::processor::arch;
+use crate::sums::sum;
 use crate::threads;
 use crate::transpose::transpose;
 use crate::values;
@@ -73,8 +75,9 @@ impl Gradients {
 /// - dbias\[o\] = Σ dy\[n, o, place\],
 /// - dx\[n, place + k\] = Σ weight\[o, k\] · dy\[n, o, place\] over all o and k, if it is wanted.
 ///
-/// Before a ReLU or a pool most of dy is 0. So the places where it is not 0 are listed, and the part of the image under the
-/// kernel is visited for each of them, see [`Patches`]. `gradient` returns dy of output channel `o + c_out * n`.
+/// Before a pool most of dy is 0. So the places where it is not 0 are listed, and the part of the image under the kernel is visited
+/// for each of them, see [`Patches`]. Images whose dy is mostly not 0, which the first of a chunk decides, are treated as a whole,
+/// see [`Dense`]. `gradient` returns dy of output channel `o + c_out * n`.
 fn backward<'a>(
     x: &[f32],
     weight: &[f32],
@@ -85,13 +88,18 @@ fn backward<'a>(
     let arch = arch();
     let patches = Patches::new(arch, size);
     let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
+    // A pool passes gradients to some places only.
+    let has_all_places = size.batch > 0 && gradient(0).places.len() == size.pixels();
+    let dense = (has_all_places && weights_are_finite).then(|| Dense::new(arch, size));
+    let dense_weights =
+        dense.as_ref().filter(|_| wants_x).map(|dense| dense.pack(weight, size)).unwrap_or_default();
     let chunks = size.batch.div_ceil(IMAGES);
     let mut dx = wants_x.then(|| Output::new(x.len()));
     let mut dx_chunks = dx.as_mut().map(|dx| dx.chunks(IMAGES * size.image()));
     let mut sums: Vec<_> = (0..chunks).map(|_| Mutex::new(None)).collect();
     let items = (0..).step_by(IMAGES).zip(x.chunks(IMAGES * size.image())).zip(&sums);
     let items = items.map(|((first, x), sum)| (first, x, dx_chunks.as_mut().and_then(Iterator::next), sum));
-    threads::for_each(items, |(first, x, dx, sum)| {
+    threads::for_each(items, |(first, x, dx, result)| {
         let mut dx = dx.map(|dx| dx.filled(0.0));
         let mut chunk = Chunk {
             patches: &patches,
@@ -103,22 +111,37 @@ fn backward<'a>(
             dx: Aligned::zeros(if wants_x { patches.image } else { 0 }),
             places: Places::new(size),
             dweights: Aligned::zeros(weights.len()),
+            whole: dense
+                .as_ref()
+                .filter(|_| is_dense(size, |output| gradient(first * size.c_out + output)))
+                .map(|dense| Whole {
+                    dense,
+                    weights: &dense_weights,
+                    dy: vec![0.0; size.output()],
+                    dweights: Aligned::zeros(dense.packed(size)),
+                }),
             bias: vec![0.0; size.c_out],
         };
         for (index, x) in x.chunks_exact(size.image()).enumerate() {
             let dx = dx.as_mut().map(|dx| &mut dx[index * size.image()..][..size.image()]);
             arch.dispatch(Step { chunk: &mut chunk, index: first + index, x, dx });
         }
-        *sum.lock().unwrap() = Some((chunk.dweights, chunk.bias));
+        *result.lock().unwrap() = Some((chunk.dweights, chunk.whole.map(|whole| whole.dweights), chunk.bias));
     });
     drop(dx_chunks);
     let (mut packed, mut bias) = (vec![0.0; weights.len()], vec![0.0; size.c_out]);
+    let mut dense_packed = vec![0.0; dense.as_ref().map_or(0, |dense| dense.packed(size))];
     for sum in &mut sums {
-        let (chunk_weights, chunk_bias) = sum.get_mut().unwrap().as_ref().expect("each has been worked on");
-        add(&mut packed, chunk_weights);
+        let (chunk, dense, chunk_bias) = sum.get_mut().unwrap().as_ref().expect("each has been worked on");
+        add(&mut packed, chunk);
+        add(&mut dense_packed, dense.as_deref().unwrap_or_default());
         add(&mut bias, chunk_bias);
     }
-    Gradients { x: dx.map(Output::finish), weight: patches.unpack(&packed, size), bias }
+    let mut weight = patches.unpack(&packed, size);
+    if let Some(dense) = dense {
+        add(&mut weight, &dense.unpack(&dense_packed, size));
+    }
+    Gradients { x: dx.map(Output::finish), weight, bias }
 }
 
 fn add(sum: &mut [f32], values: &[f32]) {
@@ -141,7 +164,46 @@ struct Chunk<'a, G> {
     places: Places,
     /// The gradient of the weights, laid out as `weights`.
     dweights: Aligned,
+    whole: Option<Whole<'a>>,
     bias: Vec<f32>,
+}
+
+/// What images need that are treated as a whole.
+struct Whole<'a> {
+    dense: &'a Dense,
+    /// The kernels for the gradient of the image, if that is wanted.
+    weights: &'a [Aligned],
+    /// The gradient of an image before ReLU, `[c_out, rows, columns]`.
+    dy: Vec<f32>,
+    /// The gradient of the weights.
+    dweights: Aligned,
+}
+
+impl Whole<'_> {
+    /// Computes the gradients of an image, unless something is infinite: padding is multiplied with it, and 0 times infinity is NaN.
+    #[inline(always)]
+    fn try_image<'a, S: Simd>(
+        &mut self,
+        simd: S,
+        gradient: impl Fn(usize) -> Gradient<'a>,
+        (x, dx, dbias): (&[f32], Option<&mut [f32]>, &mut [f32]),
+        size: &Size,
+    ) -> bool {
+        for (output, dy) in self.dy.chunks_exact_mut(size.pixels()).enumerate() {
+            gradient(output).copy_to(dy);
+        }
+        if !is_finite(&self.dy) || !is_finite(x) {
+            return false;
+        }
+        for (dbias, dy) in dbias.iter_mut().zip(self.dy.chunks_exact(size.pixels())) {
+            *dbias += sum([dy], |[dy]| dy) as f32;
+        }
+        self.dense.add_weights(simd, x, &self.dy, size, &mut self.dweights);
+        if let Some(dx) = dx {
+            self.dense.set_image(simd, &self.dy, self.weights, size, dx);
+        }
+        true
+    }
 }
 
 /// One image of a chunk.
@@ -158,8 +220,26 @@ impl<'a, G: Fn(usize) -> Gradient<'a>> WithSimd for Step<'_, '_, G> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Chunk { patches, size, weights, weights_are_finite, gradient, x, dx, places, dweights, bias } =
-            self.chunk;
+        let Chunk {
+            patches,
+            size,
+            weights,
+            weights_are_finite,
+            gradient,
+            x,
+            dx,
+            places,
+            dweights,
+            whole,
+            bias,
+        } = self.chunk;
+        let mut to = self.dx;
+        if let Some(whole) = whole {
+            let gradient = |output| gradient(self.index * size.c_out + output);
+            if whole.try_image(simd, gradient, (self.x, to.as_deref_mut(), bias), size) {
+                return;
+            }
+        }
         let area = size.height * size.width;
         for (from, to, len) in lines(size) {
             transpose(simd, (&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
@@ -177,7 +257,7 @@ impl<'a, G: Fn(usize) -> Gradient<'a>> WithSimd for Step<'_, '_, G> {
             }
             patches.visit(simd, x, places, Channel { weights, dweights, dbias }, dx);
         }
-        if let Some(to) = self.dx {
+        if let Some(to) = to {
             for (into, from, len) in lines(size) {
                 transpose(simd, (&dx[from..], size.c_in), (&mut to[into..], area), len, size.c_in);
             }
@@ -193,6 +273,12 @@ fn lines(size: &Size) -> impl Iterator<Item = (usize, usize, usize)> {
     let (lines, len) = if padding == 0 { (1, height * width) } else { (height, width) };
     let padded_width = size.padded_width();
     (0..lines).map(move |line| (line * width, ((line + padding) * padded_width + padding) * c_in, len))
+}
+
+/// Whether at least half of the gradient of an image is not 0, so that it is faster to treat it as a whole.
+fn is_dense<'a>(size: &Size, gradient: impl Fn(usize) -> Gradient<'a>) -> bool {
+    let counted: u32 = (0..size.c_out).map(|output| gradient(output).count()).sum();
+    2 * counted as usize >= size.output()
 }
 
 /// Written so that the compiler uses vector instructions.

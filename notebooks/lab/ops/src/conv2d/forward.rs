@@ -53,7 +53,7 @@ pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Align
 }
 
 /// The image `[c_in, height, width]` with its padding, or the image itself if there is none.
-fn pad<'a>(x: &'a [f32], size: &Size) -> Cow<'a, [f32]> {
+pub fn pad<'a>(x: &'a [f32], size: &Size) -> Cow<'a, [f32]> {
     let Size { padding, height, width, .. } = *size;
     if padding == 0 {
         return x.into();
@@ -71,17 +71,17 @@ fn pad<'a>(x: &'a [f32], size: &Size) -> Cow<'a, [f32]> {
 }
 
 /// The convolution of one image.
-struct Image<'a> {
-    x: &'a [f32],
-    places: &'a [usize],
-    taps: &'a Taps,
+pub struct Image<'a> {
+    pub x: &'a [f32],
+    pub places: &'a [usize],
+    pub taps: &'a Taps,
     /// `[channels / block, taps, block]`.
-    weights: &'a [f32],
+    pub weights: &'a [f32],
     /// `[channels / block, block]`.
-    bias: &'a [f32],
-    relu: bool,
+    pub bias: &'a [f32],
+    pub relu: bool,
     /// `[channels, places]`.
-    y: &'a mut [f32],
+    pub y: &'a mut [f32],
 }
 
 impl WithSimd for Image<'_> {
@@ -89,6 +89,13 @@ impl WithSimd for Image<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        self.compute(simd);
+    }
+}
+
+impl Image<'_> {
+    #[inline(always)]
+    pub fn compute<S: Simd>(self, simd: S) {
         let Self { x, places, taps, weights, bias, relu, y } = self;
         let block = tile::block::<S>();
         let mut sums = [[simd.splat_f32s(0.0); tile::VECTORS]; tile::KEPT];

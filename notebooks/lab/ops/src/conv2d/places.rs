@@ -22,6 +22,33 @@ pub struct Gradient<'a> {
 }
 
 impl Gradient<'_> {
+    /// The number of values that are not 0 before ReLU.
+    pub fn count(&self) -> u32 {
+        match self.relu {
+            Some(relu) => self
+                .dy
+                .iter()
+                .zip(relu)
+                .map(|(dy, relu)| u32::from(*dy != 0.0) & u32::from(*relu > 0.0))
+                .sum(),
+            None => self.dy.iter().map(|dy| u32::from(*dy != 0.0)).sum(),
+        }
+    }
+
+    /// Copies a gradient of all places, before ReLU.
+    #[inline(always)]
+    pub fn copy_to(&self, to: &mut [f32]) {
+        match self.relu {
+            Some(relu) => {
+                let values = self.dy.iter().zip(relu);
+                to.iter_mut()
+                    .zip(values)
+                    .for_each(|(to, (dy, relu))| *to = if *relu <= 0.0 { 0.0 } else { *dy });
+            }
+            None => to.copy_from_slice(self.dy),
+        }
+    }
+
     /// The gradient before ReLU. NaN must propagate: it is not at most 0.
     fn before_relu(&self, at: usize) -> f32 {
         match self.relu {

@@ -64,6 +64,10 @@ impl Taps {
     pub fn len(&self) -> usize {
         self.offsets.len()
     }
+
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
 }
 
 /// A computation for `P` places at once; `first` places were done before.

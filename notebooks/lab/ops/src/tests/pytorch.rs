@@ -2,9 +2,13 @@
 //! repository has computed them in `f64`, from inputs that an `f32` holds, and rounded them to `f32`.
 
 use super::{Operation, assert_close, values, with_gradients};
-use crate::nn::{LayerNorm, Module, RmsNorm};
-use crate::{binary_cross_entropy_with_logits, cross_entropy, layer_norm, log_softmax, rms_norm, softmax};
-use candle_core::{DType, Device, Result, Tensor, safetensors};
+use crate::nn::{LayerNorm, Module, MomentumSGD, Optimizer, ParamsMomentumSGD, RmsNorm};
+use crate::{
+    add_relu, attention, avg_pool2d, avg_pool2d_with_padding, batch_norm, batch_norm_relu,
+    batch_norm_with_statistics, binary_cross_entropy_with_logits, cross_entropy,
+    cross_entropy_with_smoothing, gelu, layer_norm, log_softmax, max_pool2d_with_padding, rms_norm, softmax,
+};
+use candle_core::{DType, Device, Result, Tensor, Var, safetensors};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -38,7 +42,14 @@ impl Case {
 
     /// The whole number that the operation is called with, such as a dimension.
     fn setting(&self) -> usize {
-        values(&self.tensors["settings"])[0] as usize
+        self.settings::<1>()[0]
+    }
+
+    /// The whole numbers that the operation is called with.
+    fn settings<const N: usize>(&self) -> [usize; N] {
+        let settings: Vec<_> =
+            values(&self.tensors["settings"]).iter().map(|value| *value as usize).collect();
+        settings.try_into().expect("so many settings")
     }
 
     /// Compares the output of `f`, and the gradients of those of the inputs `names` that the case has, with PyTorch's.
@@ -131,6 +142,94 @@ fn norms_and_their_layers_are_those_of_pytorch() -> Result<()> {
         let eps = 10f64.powi(-(case.setting() as i32));
         case.check(&names, &|at| rms_norm(&at[0], &weight(at)?, eps))?;
         case.check(&names, &|at| RmsNorm::new(weight(at)?, eps).forward(&at[0]))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pools_of_padded_images_are_those_of_pytorch() -> Result<()> {
+    for case in Case::all("max_pool2d_with_padding")? {
+        let [window, stride, padding] = case.settings();
+        case.check(&["x"], &|at| max_pool2d_with_padding(&at[0], window, stride, padding))?;
+    }
+    for case in Case::all("avg_pool2d")? {
+        let [window, stride, padding] = case.settings();
+        case.check(&["x"], &|at| avg_pool2d_with_padding(&at[0], window, stride, padding))?;
+        if (stride, padding) == (window, 0) {
+            case.check(&["x"], &|at| avg_pool2d(&at[0], window))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn batch_norm_is_that_of_pytorch_in_training_and_evaluation() -> Result<()> {
+    for case in Case::all("batch_norm")? {
+        let eps = 10f64.powi(-(case.setting() as i32));
+        case.check(&["x", "weight", "bias"], &|at| Ok(batch_norm(&at[0], &at[1], &at[2], eps)?.0))?;
+    }
+    for case in Case::all("batch_norm_relu")? {
+        let eps = 10f64.powi(-(case.setting() as i32));
+        case.check(&["x", "weight", "bias"], &|at| Ok(batch_norm_relu(&at[0], &at[1], &at[2], eps)?.0))?;
+    }
+    for case in Case::all("batch_norm_with_statistics")? {
+        case.check(&["x", "mean", "variance", "weight", "bias"], &|at| {
+            batch_norm_with_statistics(&at[0], &at[1], &at[2], &at[3], &at[4], 1e-5)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_sum_of_a_residual_block_is_that_of_pytorch() -> Result<()> {
+    Case::all("add_relu")?
+        .iter()
+        .try_for_each(|case| case.check(&["x", "shortcut"], &|at| add_relu(&at[0], &at[1])))
+}
+
+#[test]
+fn cross_entropy_of_smoothed_labels_is_that_of_pytorch() -> Result<()> {
+    for case in Case::all("cross_entropy_with_smoothing")? {
+        let smoothing = case.setting() as f64 / 100.0;
+        let labels = &case.tensors["labels"];
+        case.check(&["logits"], &|at| cross_entropy_with_smoothing(&at[0], labels, smoothing))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn steps_with_momentum_are_those_of_pytorch() -> Result<()> {
+    for case in Case::all("sgd")? {
+        let [lr, momentum, weight_decay, nesterov] =
+            case.settings::<4>().map(|setting| setting as f64 / 1000.0);
+        let nesterov = nesterov > 0.0;
+        for (dtype, tolerance) in TOLERANCES {
+            let parameter = Var::from_tensor(&case.tensors["start"].to_dtype(dtype)?)?;
+            let settings = ParamsMomentumSGD { lr, momentum, weight_decay, nesterov };
+            let mut optimizer = MomentumSGD::new(vec![parameter.clone()], settings)?;
+            for step in 0..10 {
+                let gradient = case.tensors["gradients"].get(step)?.to_dtype(dtype)?;
+                // The gradient of the sum of parameter · gradient.
+                optimizer.step(&(parameter.as_tensor() * &gradient)?.sum_all()?.backward()?)?;
+                let what = format!("{}, {dtype:?}, step {step}", case.name);
+                let expected = values(&case.tensors["output"].get(step)?);
+                assert_close(&what, &values(&parameter), &expected, tolerance);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn gelu_is_that_of_pytorch() -> Result<()> {
+    Case::all("gelu")?.iter().try_for_each(|case| case.check(&["x"], &|at| gelu(&at[0])))
+}
+
+#[test]
+fn attention_is_that_of_pytorch_with_and_without_a_mask() -> Result<()> {
+    for case in Case::all("attention")? {
+        let mask = case.tensors.get("labels").map(|mask| mask.to_dtype(DType::U8)).transpose()?;
+        case.check(&["query", "key", "value"], &|at| attention(&at[0], &at[1], &at[2], mask.as_ref()))?;
     }
     Ok(())
 }
