@@ -89,9 +89,7 @@ mod tests {
         let path = folder.path().join("Untitled.ipynb");
         let typing = Typing { cells: Mutex::default(), notebook: Some(path.clone()) };
         assert!(!typing.is_new_notebook(), "a notebook that cannot be read says nothing");
-        let code = |source: &str| {
-            json!({ "cell_type": "code", "id": "a", "metadata": {}, "execution_count": null, "outputs": [], "source": [source] })
-        };
+        let code = |source: &str| json!({ "cell_type": "code", "id": "a", "metadata": {}, "execution_count": null, "outputs": [], "source": [source] });
         let text = json!({ "cell_type": "markdown", "id": "b", "metadata": {}, "source": ["# Words"] });
         for (cells, expected) in [
             (json!([]), true),

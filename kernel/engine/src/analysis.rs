@@ -63,7 +63,10 @@ pub struct Item {
 /// When there is no toolchain, or a question cannot be read or answered.
 pub fn run() -> Result<()> {
     let toolchain = Toolchain::find()?;
-    let mut tasks = io::stdin().lock().lines().map(|line| Ok(Task::of(serde_json::from_str(&line?)?, &toolchain)));
+    let task = |line: io::Result<String>| -> Result<Task> {
+        Ok(Task::of(serde_json::from_str(&line?)?, &toolchain))
+    };
+    let mut tasks = io::stdin().lock().lines().map(task);
     // The standard library is read while cargo describes the crates that the first question is about.
     let (host, first) = thread::scope(|scope| {
         let loading = scope.spawn(|| load(&toolchain));
@@ -72,7 +75,7 @@ pub fn run() -> Result<()> {
     });
     let mut host = host.map_err(|_| anyhow!("the standard library cannot be read"))??;
     for task in first.into_iter().chain(tasks) {
-        let answer: Response = answer(&mut host, task?);
+        let answer = answer(&mut host, task?);
         writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)?;
         give_back_memory();
     }
