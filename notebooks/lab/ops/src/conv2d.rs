@@ -2,6 +2,7 @@
 
 mod backward;
 mod dense;
+mod depthwise;
 mod forward;
 mod patches;
 mod places;
@@ -12,6 +13,7 @@ pub(super) use backward::gradients;
 pub(super) use forward::{pack, taps};
 pub(super) use size::Size;
 
+use self::depthwise::Depthwise;
 use super::{contiguous, has_kernel, is_half, relu};
 use crate::check_interrupt;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
@@ -99,6 +101,9 @@ fn convolve(
         let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
         let bias = bias.map(wide).transpose()?;
         return convolve(op, &wide(x)?, &wide(weight)?, bias.as_ref(), config, has_relu)?.to_dtype(x.dtype());
+    }
+    if config.groups > 1 && size.c_in == 1 && has_kernel(x) {
+        return apply(x, weight, bias, Depthwise { op, size, channels: config.groups, has_relu });
     }
     if config.groups > 1 {
         let ungrouped = Conv2dConfig { groups: 1, ..*config };

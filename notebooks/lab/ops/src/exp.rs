@@ -24,10 +24,11 @@ pub fn exp(x: f32) -> f32 {
 /// |x| < 3.83, beyond which an `f32` holds 1.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
-    const END: f32 = 3.832_506_9;
+    const END: f32 = 3.832_507;
     let x = if x > END { END } else { x };
     let x = if x < -END { -END } else { x };
-    let above = [2.290_506_5e-4, 3.408_291e-3, 5.095_569_5e-2, 0.185_208_32, 1.128_379_1];
+    let above =
+        [2.290_506_5e-4, 3.408_291e-3, 5.095_569_5e-2, 0.185_208_32, std::f32::consts::FRAC_2_SQRT_PI];
     let below =
         [-1.179_160_3e-7, 2.354_796_6e-5, 1.017_962_5e-3, 1.407_047e-2, 0.110_985_05, 0.497_469_25, 1.0];
     x * polynomial(x * x, above) / polynomial(x * x, below)

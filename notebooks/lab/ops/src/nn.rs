@@ -1,5 +1,6 @@
 //! Layers on the operations of this crate, and what else a network needs of `candle_nn`.
 
+mod avg_pool2d;
 mod batch_norm;
 mod clip;
 mod conv2d;
@@ -10,6 +11,7 @@ mod max_pool2d;
 mod momentum_sgd;
 mod norm;
 
+pub use avg_pool2d::{AvgPool2d, GlobalAvgPool2d};
 pub use batch_norm::{BatchNorm, batch_norm};
 pub use candle_core::{Module, ModuleT};
 pub use candle_nn::{

@@ -8,6 +8,7 @@ mod half;
 mod network;
 mod norm;
 mod optimizers;
+mod pools;
 mod pytorch;
 mod resnet;
 mod softmax;

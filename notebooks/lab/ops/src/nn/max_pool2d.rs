@@ -3,11 +3,12 @@
 use crate as ops;
 use candle_core::{Module, Result, Tensor};
 
-/// The layer of [`ops::max_pool2d`].
+/// The layer of [`ops::max_pool2d_with_padding`].
 #[derive(Clone, Copy, Debug)]
 pub struct MaxPool2d {
     window: usize,
     stride: usize,
+    padding: usize,
 }
 
 impl MaxPool2d {
@@ -18,7 +19,12 @@ impl MaxPool2d {
 
     /// Windows that start every `stride` rows and columns.
     pub fn with_stride(window: usize, stride: usize) -> Self {
-        Self { window, stride }
+        Self::with_padding(window, stride, 0)
+    }
+
+    /// The same, of images with so many rows and columns of padding on each side.
+    pub fn with_padding(window: usize, stride: usize, padding: usize) -> Self {
+        Self { window, stride, padding }
     }
 
     /// The number of rows, and of columns, of a window.
@@ -30,10 +36,15 @@ impl MaxPool2d {
     pub fn stride(&self) -> usize {
         self.stride
     }
+
+    /// The number of rows and columns of padding on each side.
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
 }
 
 impl Module for MaxPool2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::max_pool2d_with_stride(x, self.window, self.stride)
+        ops::max_pool2d_with_padding(x, self.window, self.stride, self.padding)
     }
 }

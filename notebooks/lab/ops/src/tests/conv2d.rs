@@ -136,6 +136,23 @@ fn values_and_gradients_are_right_for_all_groups_dilations_strides_paddings_and_
     Ok(())
 }
 
+/// Each output channel from one input channel: rows longer than vectors, shorter ones, and those that only padding meets.
+#[test]
+fn depthwise_kernels_are_right_for_all_strides_paddings_and_multipliers() -> Result<()> {
+    for [height, width] in [[5, 19], [7, 6], [1, 3]] {
+        for (k_h, k_w, dilation) in [(3, 3, 1), (1, 1, 1), (2, 3, 2), (5, 1, 1)] {
+            for at in 0..9 {
+                let (stride, padding) = (1 + at % 3, at / 3);
+                let config = Conv2dConfig { padding, stride, dilation, groups: 3, ..Default::default() };
+                for multiplier in [1, 2] {
+                    check([9, 3, height, width], [3 * multiplier, 1, k_h, k_w], config, DType::F32)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// With enough channels to fill vectors, and with more groups.
 #[test]
 fn dilated_kernels_are_right_where_channels_fill_vectors() -> Result<()> {

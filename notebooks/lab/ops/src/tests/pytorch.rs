@@ -2,7 +2,9 @@
 //! repository has computed them in `f64`, from inputs that an `f32` holds, and rounded them to `f32`.
 
 use super::{Operation, assert_close, values, with_gradients};
-use crate::nn::{LayerNorm, Module, MomentumSGD, Optimizer, ParamsMomentumSGD, RmsNorm};
+use crate::nn::{
+    AvgPool2d, LayerNorm, MaxPool2d, Module, MomentumSGD, Optimizer, ParamsMomentumSGD, RmsNorm,
+};
 use crate::{
     add_relu, attention, avg_pool2d, avg_pool2d_with_padding, batch_norm, batch_norm_relu,
     batch_norm_with_statistics, binary_cross_entropy_with_logits, cross_entropy,
@@ -151,10 +153,12 @@ fn pools_of_padded_images_are_those_of_pytorch() -> Result<()> {
     for case in Case::all("max_pool2d_with_padding")? {
         let [window, stride, padding] = case.settings();
         case.check(&["x"], &|at| max_pool2d_with_padding(&at[0], window, stride, padding))?;
+        case.check(&["x"], &|at| MaxPool2d::with_padding(window, stride, padding).forward(&at[0]))?;
     }
     for case in Case::all("avg_pool2d")? {
         let [window, stride, padding] = case.settings();
         case.check(&["x"], &|at| avg_pool2d_with_padding(&at[0], window, stride, padding))?;
+        case.check(&["x"], &|at| AvgPool2d::with_padding(window, stride, padding).forward(&at[0]))?;
         if (stride, padding) == (window, 0) {
             case.check(&["x"], &|at| avg_pool2d(&at[0], window))?;
         }
