@@ -1,6 +1,6 @@
 //! GELU.
 
-use super::exp::{erf, exp};
+use super::exp::{erfc, exp};
 use super::output::Output;
 use super::processor::arch;
 use super::threads;
@@ -73,5 +73,5 @@ impl CustomOp1 for Gelu {
 /// Φ(x)
 #[inline(always)]
 fn share(x: f32) -> f32 {
-    0.5 + 0.5 * erf(x * FRAC_1_SQRT_2 as f32)
+    0.5 * erfc(-x * FRAC_1_SQRT_2 as f32)
 }
