@@ -102,7 +102,8 @@ fn convolve(
         let bias = bias.map(wide).transpose()?;
         return convolve(op, &wide(x)?, &wide(weight)?, bias.as_ref(), config, has_relu)?.to_dtype(x.dtype());
     }
-    if config.groups > 1 && size.c_in == 1 && has_kernel(x) {
+    // A page has no such layers, so it need not load the code for them.
+    if !cfg!(target_family = "wasm") && config.groups > 1 && size.c_in == 1 && has_kernel(x) {
         return apply(x, weight, bias, Depthwise { op, size, channels: config.groups, has_relu });
     }
     if config.groups > 1 {

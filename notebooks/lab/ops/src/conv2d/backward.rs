@@ -88,9 +88,10 @@ fn backward<'a>(
     let arch = arch();
     let patches = Patches::new(arch, size);
     let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
-    // A pool passes gradients to some places only.
+    // A pool passes gradients to some places only. Nor does a page train anything, so it need not load the code for that.
     let has_all_places = size.batch > 0 && gradient(0).places.len() == size.pixels();
-    let dense = (has_all_places && weights_are_finite).then(|| Dense::new(arch, size));
+    let may_be_dense = !cfg!(target_family = "wasm") && has_all_places && weights_are_finite;
+    let dense = may_be_dense.then(|| Dense::new(arch, size));
     let dense_weights =
         dense.as_ref().filter(|_| wants_x).map(|dense| dense.pack(weight, size)).unwrap_or_default();
     let chunks = size.batch.div_ceil(IMAGES);
