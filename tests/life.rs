@@ -50,7 +50,7 @@ fn own_memory(process: u32) -> u64 {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_long_session_leaves_little_in_memory_and_nothing_on_the_disk() {
-    const CELLS: u64 = 990;
+    const CELLS: u64 = 60;
     let cache = tempfile::tempdir().unwrap();
     let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
     let processes = [runner(&mut kernel).await, kernel.process().id()];
