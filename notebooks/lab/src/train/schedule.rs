@@ -24,11 +24,11 @@ pub fn one_cycle(step: usize, steps: usize, peak: f64) -> f64 {
     }
 }
 
-/// The learning rate of step `step` of `steps`, counted from 0, from `first` down to 0 along half a cosine. As PyTorch's
-/// `CosineAnnealingLR`. Loshchilov and Hutter, "SGDR", 2017.
+/// The learning rate of step `step` of `steps`, counted from 0, from `first` down to 0 along half a cosine, where it stays.
+/// As PyTorch's `CosineAnnealingLR` up to there. Loshchilov and Hutter, "SGDR", 2017.
 #[must_use]
 pub fn cosine(step: usize, steps: usize, first: f64) -> f64 {
-    along_cosine(first, 0.0, step as f64 / steps as f64)
+    along_cosine(first, 0.0, (step as f64 / steps.max(1) as f64).min(1.0))
 }
 
 /// From `start` to `end` along half a cosine; `at` is 0 to 1.
@@ -65,5 +65,9 @@ mod tests {
         for (got, expected) in rates.iter().zip([0.5, 0.426_776_695_3, 0.25, 0.073_223_304_7, 0.0]) {
             assert!((got - expected).abs() < 1e-9, "{got} for {expected}");
         }
+        // Beyond the last step, and without any.
+        assert!(
+            cosine(9, 4, 0.5).abs() < 1e-9 && cosine(0, 0, 0.5) == 0.5 && one_cycle(0, 0, 0.5).is_finite()
+        );
     }
 }
