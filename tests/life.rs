@@ -39,11 +39,12 @@ async fn a_shutdown_leaves_nothing_behind() {
     assert_eq!(sessions(&cache), 0);
 }
 
-/// The memory of a process that it shares with no other, in KiB.
+/// The memory that a process has written to and shares with no other, in KiB. What it has only read, such as its program, counts as
+/// its own or as shared by whether another kernel happens to run.
 #[cfg(target_os = "linux")]
 fn own_memory(process: u32) -> u64 {
     let memory = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
-    let private = memory.lines().filter(|line| line.starts_with("Private_"));
+    let private = memory.lines().filter(|line| line.starts_with("Private_Dirty"));
     private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum()
 }
 
