@@ -22,10 +22,12 @@
 //! # Ok::<(), lab::anyhow::Error>(())
 //! ```
 
+mod adamw;
 mod load;
 #[cfg(test)]
 mod tests;
 
 pub use crate::ops;
 pub use ::ops::nn::*;
+pub use adamw::AdamW;
 pub use load::load;

@@ -21,11 +21,13 @@
 mod files;
 mod lines;
 mod machine;
+mod play;
 mod speed;
 
 pub use files::{folder, read};
 pub use lines::lines_of_code;
 pub use machine::{cpu, peak_memory_mib, processor_seconds, today};
+pub use play::Play;
 pub use speed::{Speed, Speeds};
 
 use crate::data::Split;

@@ -1,7 +1,8 @@
 //! Layers and their parameters.
 
-use super::{VarBuilder, VarMap, layer_norm, linear, load};
-use candle_core::{DType, Device, Result, Tensor, safetensors};
+use super::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap, layer_norm, linear, load};
+use crate::init;
+use candle_core::{DType, Device, Result, Tensor, Var, safetensors};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::{env, fs, process};
@@ -120,4 +121,48 @@ fn candles_own_loads_nothing_into_an_empty_map() -> Result<()> {
     let layer = layer_norm(2, 1e-5, VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu).pp("norm"))?;
     assert_eq!(layer.weight().to_vec1::<f32>()?, [1., 1.]);
     Ok(())
+}
+
+/// Dense layers of `f32`, of which the second gets no gradient, and a variable of `f64`.
+fn variables() -> Result<Vec<Var>> {
+    let weight = |seed| Var::from_tensor(&init::uniform((3, 4), -1.0, 1.0, seed, &Device::Cpu)?);
+    Ok(vec![weight(1)?, weight(2)?, Var::from_tensor(&weight(3)?.to_dtype(DType::F64)?)?])
+}
+
+#[test]
+fn adamw_gives_the_same_bits_as_that_of_candle() -> Result<()> {
+    let settings = ParamsAdamW { lr: 0.01, weight_decay: 0.1, ..Default::default() };
+    let (ours, theirs) = (variables()?, variables()?);
+    let mut adam = AdamW::new(ours.clone(), settings.clone())?;
+    let mut of_candle = candle_nn::AdamW::new(theirs.clone(), settings)?;
+    for step in 0..20 {
+        for (variables, optimizer) in
+            [(&ours, &mut adam as &mut dyn Step), (&theirs, &mut of_candle as &mut dyn Step)]
+        {
+            // Transposed, so that a gradient is not contiguous.
+            let factors = init::uniform((4, 3), -2.0, 2.0, step, &Device::Cpu)?;
+            let first = (variables[0].t()? * &factors)?.sqr()?.sum_all()?.to_dtype(DType::F64)?;
+            let last = (variables[2].t()? * factors.to_dtype(DType::F64)?)?.sqr()?.sum_all()?;
+            optimizer.step(&(first + last)?, if step < 10 { 0.01 } else { 0.003 })?;
+        }
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let difference = (ours.as_tensor() - theirs.as_tensor())?.abs()?.to_dtype(DType::F64)?;
+            assert_eq!(difference.max_all()?.to_scalar::<f64>()?, 0.0, "step {step}");
+        }
+    }
+    assert_ne!(ours[0].to_vec2::<f32>()?, variables()?[0].to_vec2::<f32>()?);
+    assert_eq!(ours[1].to_vec2::<f32>()?, variables()?[1].to_vec2::<f32>()?, "it has no gradient");
+    Ok(())
+}
+
+/// Both optimizers behind one type.
+trait Step {
+    fn step(&mut self, loss: &Tensor, lr: f64) -> Result<()>;
+}
+
+impl<O: Optimizer> Step for O {
+    fn step(&mut self, loss: &Tensor, lr: f64) -> Result<()> {
+        self.set_learning_rate(lr);
+        self.backward_step(loss)
+    }
 }
