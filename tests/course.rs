@@ -15,13 +15,13 @@ pub fn notebooks(folder: &str) -> Vec<PathBuf> {
 }
 
 /// `taper run` on digits that `lab` draws, 2,000 to train for one epoch. Its scores go to `scores`.
-fn run(notebooks: &[PathBuf], out: &Path, scores: &Path) {
+fn run(notebooks: &[PathBuf], out: &Path, scores: &Path, more: &[(&str, &str)]) {
     installed();
     let mut command = taper();
     command.arg("run").args(notebooks).arg("--out").arg(out).current_dir(root());
     let parameters =
         [("TRAIN_IMAGES", "2000"), ("TEST_IMAGES", "1000"), ("EPOCHS", "1"), ("DATA", "drawn digits")];
-    for (name, value) in parameters {
+    for (name, value) in parameters.iter().chain(more) {
         command.args(["-p", name, value]);
     }
     command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores);
@@ -36,14 +36,21 @@ pub fn code(path: &Path) -> Vec<Value> {
     cells.filter(|cell| cell["cell_type"] == "code").cloned().collect()
 }
 
+/// The JSON files of a folder.
+fn records(folder: &Path) -> Vec<Value> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_file());
+    files.map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
+}
+
 #[test]
 fn the_course_and_its_solutions_run() {
     let out = tempfile::tempdir().unwrap();
     let scores = out.path().join("scores");
     let paths = notebooks("notebooks");
-    run(&paths, out.path(), &scores);
+    run(&paths, out.path(), &scores, &[("GAME_STEPS", "2000"), ("SEEDS", "2")]);
     // They show the scores, too.
-    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores);
+    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores, &[]);
 
     let mut texts = String::new();
     for path in &paths {
@@ -58,10 +65,13 @@ fn the_course_and_its_solutions_run() {
         assert!(texts.contains(expected), "{expected} is nowhere");
     }
 
-    let scores: Vec<Value> = std::fs::read_dir(&scores)
-        .unwrap()
-        .map(|entry| serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
-        .collect();
+    let plays = records(&scores.join("balance"));
+    assert_eq!(plays.len(), 2, "a record of each seed");
+    assert!(
+        plays.iter().all(|play| play["steps"] == 2000 && play["framework"] == "candle + lab"),
+        "{plays:?}"
+    );
+    let scores = records(&scores);
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
     assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");
     for score in &scores {

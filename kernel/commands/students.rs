@@ -27,12 +27,14 @@ const EXERCISES: &str = "notebooks/exercises";
 
 /// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
 /// compiled for the kernel.
-const AS_IT_IS: [(&str, &str); 5] = [
+const AS_IT_IS: [(&str, &str); 7] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
     ("notebooks/peers", "txt"),
     ("notebooks/scores", "json"),
+    ("notebooks/scores/balance", "json"),
     ("assets/architecture", "png"),
+    ("assets/cartpole", "csv"),
 ];
 
 /// The text that replaces a solution, and the tags of the cells that are removed.

@@ -10,12 +10,15 @@
 //!   takes minutes to compile;
 //! - `VARIANTS`, a list with commas, to measure these only;
 //! - `PICTURES` (2560), with how many pictures ResNet-20 is measured, or 0 to leave it out;
+//! - `GAME_STEPS` (8000), with how many steps of CartPole the agent DQN is measured, or 0 to leave it out; on one thread, as its network is
+//!   so small that a second one only costs;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `SAVE=1`, to write what was measured to `notebooks/scores/speed`, from where the results notebook draws it;
 //! - `MNIST_DIR`, as for the notebooks.
 //!
 //! All variants hold the images as bytes, compute on the same number of threads, and keep freed memory for what comes next.
 
+mod dqn;
 mod peak;
 mod resnet;
 mod variants;
@@ -34,6 +37,8 @@ const BATCH: usize = 128;
 const EPOCH: f64 = 60_000.0;
 const BATCHES: [usize; 4] = [32, 128, 256, 512];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
+const DQN_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/dqn.py");
+const DQN_BATCH: usize = 64;
 const RESNET_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/resnet.py");
 
 /// A variant, as a child process names it, and the tables.
@@ -81,6 +86,9 @@ struct Bench {
     /// Of ResNet-20, with how many pictures.
     resnets: Vec<&'static str>,
     pictures: usize,
+    /// Of the agent, with how many steps of its game.
+    agents: Vec<&'static str>,
+    game_steps: usize,
     /// Burn's program.
     burn: PathBuf,
     /// Whether to measure with AVX2 only as well.
@@ -97,6 +105,9 @@ fn main() -> Result<()> {
         [child, peak] if child == "child" && peak == "peak" => println!("{}", peak::measure()),
         [child, variant, pictures, batch] if child == "child" && variant.starts_with("resnet") => {
             println!("{}", resnet::measure(variant, pictures.parse()?, batch.parse()?)?);
+        }
+        [child, variant, steps, batch] if child == "child" && variant.starts_with("dqn") => {
+            println!("{}", dqn::measure(variant, steps.parse()?, batch.parse()?)?);
         }
         [child, variant, images, batch] if child == "child" => {
             println!("{}", variants::measure(variant, images.parse()?, batch.parse()?)?);
@@ -118,12 +129,16 @@ fn python(variant: &str) -> String {
 }
 
 fn is_python(variant: &str) -> bool {
-    ["pytorch", "keras", "resnet-pytorch"].iter().any(|kind| variant.starts_with(kind))
+    ["pytorch", "keras", "resnet-pytorch", "dqn-pytorch"].iter().any(|kind| variant.starts_with(kind))
 }
 
 /// Whether the Python for a variant has its framework.
 fn has_framework(variant: &str) -> bool {
-    let module = if variant.starts_with("keras") { "tensorflow" } else { "torch" };
+    let module = match variant {
+        _ if variant.starts_with("keras") => "tensorflow",
+        _ if variant.starts_with("dqn") => "gymnasium",
+        _ => "torch",
+    };
     let found = format!("import importlib.util as u; exit(u.find_spec('{module}') is None)");
     Command::new(python(variant)).args(["-c", &found]).status().is_ok_and(|status| status.success())
 }
@@ -163,6 +178,8 @@ impl Bench {
         let pictures = setting("PICTURES", 2_560)?;
         let variants = chosen(&VARIANTS);
         let resnets = if pictures > 0 { chosen(&resnet::VARIANTS) } else { Vec::new() };
+        let game_steps = setting("GAME_STEPS", 8_000)?;
+        let agents = if game_steps > 0 { chosen(&dqn::VARIANTS) } else { Vec::new() };
         let burn = if variants.contains(&"burn") { build_burn()? } else { PathBuf::new() };
         Ok(Self {
             rounds: setting("ROUNDS", 3)?.max(1),
@@ -172,6 +189,8 @@ impl Bench {
             variants,
             resnets,
             pictures,
+            agents,
+            game_steps,
             burn,
             has_avx512: has_avx512(),
             digits: source.dir.or(source.cache).context("no folder keeps MNIST")?,
@@ -188,7 +207,8 @@ impl Bench {
             let keys = self.capabilities().iter().flat_map(|&avx2| self.main_keys(avx2));
             let resnets = self.capabilities().iter().flat_map(|&avx2| self.resnet_keys(avx2));
             let growth = if growth { self.growth_keys() } else { Vec::new() };
-            let keys: Vec<Key> = keys.chain(resnets).chain(growth).collect();
+            let agents = self.capabilities().iter().flat_map(|&avx2| self.agent_keys(avx2));
+            let keys: Vec<Key> = keys.chain(resnets).chain(agents).chain(growth).collect();
             keys.into_iter().try_for_each(|key| self.measure(key))?;
         }
         self.print_head();
@@ -196,6 +216,7 @@ impl Bench {
             let speeds = self.speeds(avx2);
             self.print_variants(&speeds);
             self.print_resnets(&speeds, avx2);
+            self.print_agents(avx2);
             if setting("SAVE", 0)? != 0 {
                 // Next to the notebooks, where `lab::scores` finds their folder.
                 env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks"))?;
@@ -228,6 +249,11 @@ impl Bench {
     fn resnet_keys(&self, avx2: bool) -> Vec<Key> {
         let key = |variant: &&'static str| Key { variant, images: self.pictures, batch: BATCH, avx2 };
         self.resnets.iter().map(key).collect()
+    }
+
+    fn agent_keys(&self, avx2: bool) -> Vec<Key> {
+        let key = |variant: &&'static str| Key { variant, images: self.game_steps, batch: DQN_BATCH, avx2 };
+        self.agents.iter().map(key).collect()
     }
 
     /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
@@ -266,10 +292,11 @@ impl Bench {
             _ if variant.starts_with("resnet-pytorch") => {
                 (python(variant).into(), vec![RESNET_SCRIPT, variant])
             }
+            _ if variant.starts_with("dqn-pytorch") => (python(variant).into(), vec![DQN_SCRIPT, variant]),
             _ if is_python(variant) => (python(variant).into(), vec![SCRIPT, variant]),
             _ => (env::current_exe()?, vec!["child", variant]),
         };
-        let threads = self.threads.to_string();
+        let threads = if variant.starts_with("dqn") { 1 } else { self.threads }.to_string();
         let mut command = Command::new(program);
         command.args(first).args(arguments).envs(AVX2.iter().copied().filter(|_| avx2));
         command.env("MNIST_DIR", &self.digits).envs(ALLOCATOR);
@@ -396,6 +423,35 @@ impl Bench {
                 scale * self.median(*key, "processor").unwrap_or(f64::NAN),
                 seconds(key) / best,
                 100.0 * gflops / speeds.peak_gflops,
+                self.median(*key, "memory").unwrap_or(f64::NAN),
+            );
+        }
+        println!();
+    }
+
+    /// The table of the agent in all variants.
+    fn print_agents(&self, avx2: bool) {
+        let keys = self.agent_keys(avx2);
+        if keys.is_empty() {
+            return;
+        }
+        let seconds = |key: &Key| self.median(*key, "seconds").unwrap_or(f64::NAN);
+        let pytorches = keys.iter().filter(|key| is_python(key.variant));
+        let best = pytorches.map(seconds).fold(f64::NAN, f64::min);
+        println!(
+            "| DQN, {} steps of CartPole, batch {DQN_BATCH}, one thread | steps per second | processor s | \
+             time, PyTorch at its best = 1 | peak memory |",
+            self.game_steps
+        );
+        println!("|---|---:|---:|---:|---:|");
+        for key in &keys {
+            let label =
+                dqn::VARIANTS.iter().find(|(name, _)| *name == key.variant).map_or("", |(_, label)| label);
+            println!(
+                "| {label} | {:.0} | {:.1} | {:.2} | {:.0} MiB |",
+                self.game_steps as f64 / seconds(key),
+                self.median(*key, "processor").unwrap_or(f64::NAN),
+                seconds(key) / best,
                 self.median(*key, "memory").unwrap_or(f64::NAN),
             );
         }
