@@ -12,7 +12,10 @@ const PAGE: &str = include_str!("html/course.html");
 
 /// The index page of notebooks, which are given with the names of their pages.
 pub fn index(notebooks: &[(String, Notebook)]) -> String {
-    let rows: String = notebooks.iter().map(|(page, notebook)| row(page, notebook)).collect();
+    let rows: String = notebooks
+        .iter()
+        .map(|(page, notebook)| part(notebook).map(heading).unwrap_or_default() + &row(page, notebook))
+        .collect();
     let minutes: u32 = notebooks.iter().filter_map(|(_, notebook)| minutes(notebook)).sum();
     let chart = notebooks.iter().find_map(|(_, notebook)| score_chart(notebook)).unwrap_or_default();
     let parts = [
@@ -22,6 +25,19 @@ pub fn index(notebooks: &[(String, Notebook)]) -> String {
         ("{version}", env!("CARGO_PKG_VERSION").into()),
     ];
     parts.into_iter().fold(PAGE.to_owned(), |page, (place, part)| page.replace(place, &part))
+}
+
+/// The part of the course that begins with a notebook: a line such as `*Part two: Beyond digits*` of its first Markdown cell.
+fn part(notebook: &Notebook) -> Option<String> {
+    let introduction = introduction(notebook)?;
+    introduction
+        .lines()
+        .find_map(|line| line.starts_with("*Part ").then(|| line.trim().trim_matches('*').to_owned()))
+}
+
+/// The row over the notebooks of a part.
+fn heading(part: String) -> String {
+    format!("<tr>\n<th colspan=\"3\" scope=\"rowgroup\">{}</th>\n</tr>\n", escape(&part))
 }
 
 /// The row of a notebook: its picture, its title, what the reader learns, and how many minutes it takes.

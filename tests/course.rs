@@ -71,6 +71,9 @@ fn the_course_and_its_solutions_run() {
         plays.iter().all(|play| play["steps"] == 2000 && play["framework"] == "candle + lab"),
         "{plays:?}"
     );
+    let pictures = records(&scores.join("colour"));
+    assert_eq!(pictures.len(), 4, "with all parts, and without each of three");
+    assert!(pictures.iter().all(|record| record["data"] == "emoji"), "{pictures:?}");
     let scores = records(&scores);
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
     assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");

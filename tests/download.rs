@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 /// A mirror on this machine: answers each request for a file with what `files` has for it, else with 404.
-fn mirror(files: Vec<(String, Vec<u8>)>) -> String {
+pub fn mirror(files: Vec<(String, Vec<u8>)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     std::thread::spawn(move || {

@@ -51,20 +51,32 @@ fn own_memory(process: u32) -> u64 {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_long_session_leaves_little_in_memory_and_nothing_on_the_disk() {
-    const CELLS: u64 = 60;
+    long_session(60).await;
+}
+
+#[cfg(target_os = "linux")]
+#[needs::time]
+#[tokio::test]
+async fn so_does_a_session_of_a_thousand_cells() {
+    long_session(990).await;
+}
+
+/// A session of so many cells after the first ten.
+#[cfg(target_os = "linux")]
+async fn long_session(cells: u64) {
     let cache = tempfile::tempdir().unwrap();
     let mut kernel = Client::start(&mut command_with_cache(cache.path())).await.unwrap();
     let processes = [runner(&mut kernel).await, kernel.process().id()];
     let memory = || processes.map(own_memory).iter().sum::<u64>();
     let mut before = 0;
-    for number in 0..CELLS + 10 {
+    for number in 0..cells + 10 {
         let messages = run(&mut kernel, &format!("let n = {number};\nn + 1")).await;
         assert!(messages[2].ends_with(&format!(": {}", number + 1)), "{messages:?}");
         if number == 9 {
             before = memory();
         }
     }
-    let each = memory().saturating_sub(before) / CELLS;
+    let each = memory().saturating_sub(before) / cells;
     assert!(each < 128, "each cell has left {each} KiB in memory");
     kernel.shut_down().await.unwrap();
     assert_eq!(sessions(cache.path()), 0);

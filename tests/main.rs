@@ -6,6 +6,7 @@ mod bad_shapes;
 mod batches;
 mod broken_pipe;
 mod cells;
+mod cifar;
 mod clients;
 mod commands;
 mod completion;

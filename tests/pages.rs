@@ -30,7 +30,7 @@ fn pages_are_for_everybody_and_need_no_network() {
     let out = tempfile::tempdir().unwrap();
     export(out.path(), &[]);
     let pages: Vec<_> = fs::read_dir(out.path()).unwrap().map(|page| page.unwrap()).collect();
-    assert_eq!(pages.len(), 15, "fourteen notebooks and an index");
+    assert_eq!(pages.len(), 16, "fifteen notebooks and an index");
     for page in pages {
         let size = page.metadata().unwrap().len();
         assert!(size < 2_000_000, "{:?} has {size} bytes", page.path());
@@ -131,7 +131,10 @@ fn what_cannot_be_shown_is_told_and_no_reason_to_be_without_the_rest() {
     write(&path("3 formula"), "# Three\n\nHalf $a$ and $\\frac{1}$, $b$.");
     fs::create_dir(folder.path().join("pictures")).unwrap();
     fs::copy(root().join("assets/logo-32x32.png"), folder.path().join("pictures/logo.png")).unwrap();
-    write(&path("4 pictures"), "# Four\n\n![here](pictures/logo.png) ![gone](gone.png)");
+    write(
+        &path("4 pictures"),
+        "# Four\n\n*Part two: Pictures & more*\n\n![here](pictures/logo.png) ![gone](gone.png)",
+    );
     let names = ["1 damaged", "2 attachment", "3 formula", "4 pictures"];
     for (arguments, extension) in [(&[][..], "html"), (&["--slides"], "slides.html")] {
         let out = folder.path().join(extension);
@@ -162,5 +165,8 @@ fn what_cannot_be_shown_is_told_and_no_reason_to_be_without_the_rest() {
     let index = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
     assert!(index.contains(">Three</a>") && index.contains(">Four</a>"), "{index}");
     assert!(!index.contains("damaged") && !index.contains("attachment"), "{index}");
+    let order =
+        [">Three</a>", ">Part two: Pictures &amp; more</th>", ">Four</a>"].map(|text| index.find(text));
+    assert!(order.is_sorted() && order[0].is_some(), "{index}");
     assert!(!folder.path().join("slides.html/index.html").exists());
 }

@@ -14,6 +14,9 @@ use std::process::Command;
 const SCRIPTS: [&str; 5] =
     ["keras_sequential", "keras_functional", "pytorch", "tensorflow_native", "tensorflow2"];
 
+/// Those for colour pictures.
+const PICTURES: [&str; 2] = ["pictures_pytorch", "pictures_keras"];
+
 #[test]
 fn a_data_set_is_read_as_it_was_written() {
     let drawn = drawn_sized(3, 30, 20).unwrap();
@@ -153,7 +156,7 @@ fn the_scripts_compile() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("python3")
         .args(["-m", "py_compile"])
-        .args(SCRIPTS.iter().chain(&["course"]).map(|name| script(name)))
+        .args(SCRIPTS.iter().chain(&["course", "pictures"]).chain(&PICTURES).map(|name| script(name)))
         .env("PYTHONPYCACHEPREFIX", folder.path())
         .output()
         .unwrap();
@@ -183,6 +186,31 @@ fn each_framework_trains_and_writes_its_record() {
     assert_eq!(fs::read_dir(scores.path()).unwrap().count(), expected.len(), "no partial file remains");
     for (file, name, package) in expected {
         check_record(&scores.path().join(format!("{file}-drawn-digits-640x1-seed7.json")), name, package);
+    }
+}
+
+/// As [`each_framework_trains_and_writes_its_record`], for the colour pictures.
+#[needs::peers]
+#[needs::time]
+#[test]
+fn each_framework_trains_on_colour_pictures() {
+    let python = std::env::var_os("PEERS_PYTHON").unwrap();
+    let files = lab::data::emoji().unwrap().to_cifar().unwrap();
+    let scores = tempfile::tempdir().unwrap();
+    for name in PICTURES {
+        let mut command = Command::new(&python);
+        command.arg(script(name)).arg("--data").arg(files.path()).arg("--scores").arg(scores.path());
+        command.args(["--train-images", "320", "--test-images", "100", "--name", "emoji"]);
+        stream(command.args(["--epochs", "1", "--seed", "7"])).unwrap();
+    }
+    for framework in ["pytorch", "keras"] {
+        let path = scores.path().join(format!("{framework}-resnet-20-emoji-320x1-seed7.json"));
+        let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let images = (record.train_images, record.validation_images, record.test_images);
+        assert_eq!(images, (288, 32, 100));
+        // For nine classes.
+        assert_eq!((record.batch, record.parameters), (64, 269_657));
+        assert!(record.epochs[0].train.loss.is_finite());
     }
 }
 

@@ -49,7 +49,7 @@ pub fn check(picture: &Display, label: &str) -> String {
 fn digits_stand_over_their_labels() {
     let digits = drawn_sized(0, 12, 0).unwrap().train;
     let classes: Vec<String> = digits.classes().iter().map(u8::to_string).collect();
-    let picture = plot::digits(&digits, 0..12).unwrap();
+    let picture = plot::images(&digits, 0..12).unwrap();
     let label = format!("drawn digits, training: {}", classes.join("; "));
     let svg = check(&picture, &label);
     assert_eq!(picture.content("text/plain"), Some(label.as_str()));
@@ -62,7 +62,7 @@ fn digits_stand_over_their_labels() {
 #[test]
 fn digits_are_the_pixels_of_their_images() {
     let digits = drawn_sized(0, 12, 0).unwrap().train;
-    let svg = check(&plot::digits(&digits, [3, 11]).unwrap(), &{
+    let svg = check(&plot::images(&digits, [3, 11]).unwrap(), &{
         format!("drawn digits, training: {}; {}", digits.classes()[3], digits.classes()[11])
     });
     let picture = embedded(&svg, 0).to_luma_alpha8();
@@ -105,9 +105,9 @@ fn wrong_predictions_stand_out() {
 fn digits_that_are_not_there_are_errors() {
     let digits = drawn_sized(0, 3, 0).unwrap().train;
     let error = |result: lab::Result<Display>| result.expect_err("nothing to show").to_string();
-    assert_eq!(error(plot::digits(&digits, 2..4)), "no image 3 in drawn digits, training, which has 3");
-    assert_eq!(error(plot::digits(&digits, [])), "no digits of drawn digits, training to show");
-    assert!(error(plot::digits(&digits, vec![0; 1001])).contains("at most 1000"));
+    assert_eq!(error(plot::images(&digits, 2..4)), "no image 3 in drawn digits, training, which has 3");
+    assert_eq!(error(plot::images(&digits, [])), "no images of drawn digits, training to show");
+    assert!(error(plot::images(&digits, vec![0; 1001])).contains("at most 1000"));
     let unequal = error(plot::predictions(&digits, [0], &[1, 2]));
     assert_eq!(unequal, "2 predictions for the 3 images of drawn digits, training");
 }

@@ -22,7 +22,7 @@ fn edition() -> &'static Path {
         let output = students(root(), &folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("14 notebooks without their solutions are in "), "{text}");
+        assert!(text.contains("15 notebooks without their solutions are in "), "{text}");
         folder
     })
 }
@@ -140,10 +140,10 @@ fn the_course_comes_along_without_its_solutions() {
             );
         }
         let folder = path.parent().unwrap().to_str().unwrap();
-        let folders =
-            ["exercises", "peers", "scores", "scores/balance"].map(|name| format!("notebooks/{name}"));
+        let folders = ["exercises", "peers", "scores", "scores/balance", "scores/colour"]
+            .map(|name| format!("notebooks/{name}"));
         assert!(
-            ["notebooks", "assets/architecture", "assets/cartpole"].contains(&folder)
+            ["notebooks", "assets/architecture", "assets/cartpole", "assets/emoji"].contains(&folder)
                 || folders.contains(&folder.to_owned()),
             "{path:?}"
         );

@@ -27,14 +27,18 @@ const EXERCISES: &str = "notebooks/exercises";
 
 /// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
 /// compiled for the kernel.
-const AS_IT_IS: [(&str, &str); 7] = [
+const AS_IT_IS: [(&str, &str); 11] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
     ("notebooks/peers", "txt"),
     ("notebooks/scores", "json"),
     ("notebooks/scores/balance", "json"),
+    ("notebooks/scores/colour", "json"),
     ("assets/architecture", "png"),
     ("assets/cartpole", "csv"),
+    ("assets/emoji", "csv"),
+    ("assets/emoji", "md"),
+    ("assets/emoji", "png"),
 ];
 
 /// The text that replaces a solution, and the tags of the cells that are removed.

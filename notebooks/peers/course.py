@@ -68,22 +68,26 @@ def idx(path, magic):
 class Scores:
     """The record of one run: what was trained on what, and the scores of each epoch."""
 
-    def __init__(self, framework, style, version, args, threads):
-        """`threads` is the number that the framework says it computes on."""
+    def __init__(
+        self, framework, style, version, args, threads, *, data=None, sizes=None, batch=BATCH, parameters=PARAMETERS
+    ):
+        """`threads` is the number that the framework says it computes on. For other data than the digits, `data` is their name
+        and `sizes` how many there are to train on, for validation, and to test on."""
+        train, validation, test = sizes or [len(digits(args, part)[1]) for part in ("train", "validation", "test")]
         self.folder = args.scores
         self.record = {
             "format": 1,
             "framework": framework,
             "style": style if args.weights == "he" else f"{style}, default weights",
             "version": version,
-            "data": args.name or name(args.data),
-            "train_images": len(digits(args, "train")[1]),
-            "validation_images": len(digits(args, "validation")[1]),
-            "test_images": len(digits(args, "test")[1]),
+            "data": data or args.name or name(args.data),
+            "train_images": train,
+            "validation_images": validation,
+            "test_images": test,
             "device": f"CPU ({threads} thread{'s' if threads > 1 else ''})",
-            "batch": BATCH,
+            "batch": batch,
             "seed": args.seed,
-            "parameters": PARAMETERS,
+            "parameters": parameters,
             "epochs": [],
         }
 

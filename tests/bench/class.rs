@@ -24,7 +24,7 @@ println!(\"{t}\");";
 const CELLS: [(&str, &str); 3] = [
     ("arithmetic", "NUMBER + 1"),
     ("tensor maths", "((&t + NUMBER as f64)? * 2.0)?.sum_all()?.to_scalar::<f32>()?"),
-    ("plot", "plot::digits(&train, NUMBER..NUMBER + 10)?"),
+    ("plot", "plot::images(&train, NUMBER..NUMBER + 10)?"),
 ];
 
 /// Of the times in /proc, on every machine that Linux runs on.

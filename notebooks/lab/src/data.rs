@@ -1,4 +1,4 @@
-//! Data sets of handwritten digits: MNIST, and one that this crate draws itself.
+//! Data sets: handwritten digits, MNIST or drawn by this crate itself, and colour pictures, CIFAR-10 or emoji.
 //!
 //! ```
 //! use lab::candle_core::Device;
@@ -14,11 +14,14 @@
 //! ```
 
 mod cache;
+mod cifar;
 mod download;
 mod drawn;
+mod emoji;
 mod error;
 mod export;
 mod idx;
+mod places;
 mod proxy;
 mod resident;
 mod skeletons;
@@ -26,18 +29,25 @@ mod source;
 mod split;
 
 pub use cache::{Known, MNIST};
+pub use cifar::{CifarSource, cifar10, from_cifar_dir};
 pub(crate) use drawn::ways_to_write;
 pub use drawn::{drawn, drawn_sized};
+pub use emoji::emoji;
 pub use error::Error;
-pub use export::IdxFolder;
+pub use export::DataFolder;
 pub use idx::from_dir;
 pub use source::{Source, mnist};
 pub use split::{Batches, Split, shuffled};
 
-/// Images of single digits with their labels. Clones are cheap: they share the images.
+use std::sync::Arc;
+
+/// The channels, rows and columns of a digit.
+const DIGIT: [usize; 3] = [1, 28, 28];
+
+/// Images with their classes. Clones are cheap: they share the images.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// The name in captions, charts and records: `MNIST`, `drawn digits`, ….
+    /// The name in captions, charts and records: `MNIST`, `drawn digits`, `CIFAR-10`, ….
     pub name: String,
     /// The training set.
     pub train: Split,
@@ -46,11 +56,22 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    fn new(name: &str, train: (Vec<u8>, Vec<u8>), test: (Vec<u8>, Vec<u8>)) -> Self {
-        Self {
-            name: name.into(),
-            train: Split::new(format!("{name}, training"), train.0, train.1),
-            test: Split::new(format!("{name}, test"), test.0, test.1),
-        }
+    /// From pixels and classes, as [`Split`] returns them.
+    fn new(
+        name: &str,
+        shape: [usize; 3],
+        class_names: Vec<String>,
+        train: (Vec<u8>, Vec<u8>),
+        test: (Vec<u8>, Vec<u8>),
+    ) -> Self {
+        let class_names: Arc<[String]> = class_names.into();
+        let split = |part: &str, (pixels, classes)| {
+            Split::new(format!("{name}, {part}"), shape, class_names.clone(), pixels, classes)
+        };
+        Self { name: name.into(), train: split("training", train), test: split("test", test) }
+    }
+
+    fn digits(name: &str, train: (Vec<u8>, Vec<u8>), test: (Vec<u8>, Vec<u8>)) -> Self {
+        Self::new(name, DIGIT, (0..10).map(|digit| digit.to_string()).collect(), train, test)
     }
 }

@@ -32,6 +32,7 @@ pub mod table;
 pub mod train;
 mod whole_file;
 
+pub use ::ops::random;
 pub use interrupt::{Interrupted, check_interrupt};
 pub use progress::{Progress, progress};
 

@@ -24,7 +24,7 @@ mod machine;
 mod play;
 mod speed;
 
-pub use files::{folder, read};
+pub use files::{folder, read, read_in};
 pub use lines::lines_of_code;
 pub use machine::{cpu, peak_memory_mib, processor_seconds, today};
 pub use play::Play;

@@ -2,6 +2,7 @@
 
 use super::{Dataset, Error, download::download, idx};
 use crate::{interrupt, whole_file};
+use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -53,7 +54,7 @@ pub fn load(files: &[Known; 4], cache: Option<&Path>, mirrors: &[String]) -> Res
                 if !matches!(error, Error::Missing { .. }) {
                     println!("{error}; downloading it again");
                 }
-                let bytes = download(known, mirrors)?;
+                let bytes = from_mirrors(known, mirrors)?;
                 if cache.is_some()
                     && let Err(error) = whole_file::write(&path, &bytes)
                 {
@@ -66,6 +67,12 @@ pub fn load(files: &[Known; 4], cache: Option<&Path>, mirrors: &[String]) -> Res
         loaded.push((bytes, path));
     }
     idx::dataset("MNIST", loaded)
+}
+
+fn from_mirrors(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
+    let urls: Vec<String> = mirrors.iter().map(|mirror| format!("{mirror}{}.gz", known.name)).collect();
+    let known = known.clone();
+    download(known.name, &urls, move |input| known.read(GzDecoder::new(input), Path::new(known.name)))
 }
 
 impl Known {
@@ -90,7 +97,8 @@ impl Known {
     }
 }
 
-fn from_cache(known: &Known, path: &Path) -> Result<Vec<u8>, Error> {
+/// A file whose content is known, at this path.
+pub fn from_cache(known: &Known, path: &Path) -> Result<Vec<u8>, Error> {
     match File::open(path) {
         Ok(file) => known.read(file, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { file: path.into() }),

@@ -1,21 +1,26 @@
 //! Downloads from mirrors.
 
+use super::Error;
 use super::proxy::Proxies;
-use super::{Error, Known};
 use crate::interrupt;
-use flate2::read::GzDecoder;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::time::Duration;
 
-/// The uncompressed file from the first mirror that delivers it intact.
-pub fn download(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
-    let (known, mirrors) = (known.clone(), mirrors.to_vec());
+/// Reads a file as it arrives. An error means that it is not intact.
+type Receive = dyn Fn(&mut dyn Read) -> Result<Vec<u8>, Error> + Send;
+
+/// The file `name` from the first URL that delivers it intact.
+pub fn download(
+    name: &'static str,
+    urls: &[String],
+    receive: impl Fn(&mut dyn Read) -> Result<Vec<u8>, Error> + Send + 'static,
+) -> Result<Vec<u8>, Error> {
+    let urls = urls.to_vec();
     // A mirror that does not answer must not keep the user from interrupting the cell.
-    interrupt::leave_when_interrupted(move || from_mirrors(&known, &mirrors))?
+    interrupt::leave_when_interrupted(move || from_mirrors(name, &urls, &receive))?
 }
 
-fn from_mirrors(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
+fn from_mirrors(name: &'static str, urls: &[String], receive: &Receive) -> Result<Vec<u8>, Error> {
     let seconds = |n| Some(Duration::from_secs(n));
     let config = ureq::Agent::config_builder()
         .proxy(None)
@@ -26,22 +31,20 @@ fn from_mirrors(known: &Known, mirrors: &[String]) -> Result<Vec<u8>, Error> {
         .build();
     let agent = Proxies::from_env().agent(config);
     let mut reasons = Vec::new();
-    for mirror in mirrors {
-        let url = format!("{mirror}{}.gz", known.name);
-        match fetch(&agent, &url, known) {
+    for url in urls {
+        match fetch(&agent, url, name, receive) {
             Ok(bytes) => return Ok(bytes),
             Err(reason) => reasons.push(format!("{url}: {reason}")),
         }
     }
-    Err(Error::Download { file: known.name.into(), reasons: reasons.join("; ") })
+    Err(Error::Download { file: name.into(), reasons: reasons.join("; ") })
 }
 
-fn fetch(agent: &ureq::Agent, url: &str, known: &Known) -> crate::Result<Vec<u8>> {
+fn fetch(agent: &ureq::Agent, url: &str, name: &'static str, receive: &Receive) -> crate::Result<Vec<u8>> {
     let body = agent.get(url).call()?.into_body();
     let (total, input) = (body.content_length(), body.into_reader());
     let input = interrupt::Reader::new(input);
-    let progress = Progress { input, name: known.name, total, done: 0, shown: 0 };
-    Ok(known.read(GzDecoder::new(progress), Path::new(known.name))?)
+    Ok(receive(&mut Progress { input, name, total, done: 0, shown: 0 })?)
 }
 
 /// Prints how much has arrived, on a line that it overwrites.

@@ -1,10 +1,13 @@
 //! Digits that this crate draws.
 
 use super::skeletons::{Point, SKELETONS, Skeleton};
-use super::{Dataset, Error, Split};
+use super::{DIGIT, Dataset, Error};
 use crate::check_interrupt;
 use ::ops::random::Random;
 use rayon::prelude::*;
+
+/// The rows, and the columns, of an image.
+const SIDE: usize = DIGIT[1];
 
 /// 60,000 and 10,000 digits that look handwritten, drawn from stroke skeletons with random distortions. The course runs on
 /// them where there is no MNIST. The same seed gives the same bytes, on every machine.
@@ -22,7 +25,7 @@ pub fn drawn(seed: u64) -> Result<Dataset, Error> {
 pub fn drawn_sized(seed: u64, train: usize, test: usize) -> Result<Dataset, Error> {
     // The streams of the two parts are farther apart than the number of images that anybody draws.
     let (train, test) = (draw_all(seed, 0, train)?, draw_all(seed, 1 << 32, test)?);
-    Ok(Dataset::new("drawn digits", train, test))
+    Ok(Dataset::digits("drawn digits", train, test))
 }
 
 /// For each digit the ways in which people write it, undistorted: strokes in a box from (0, 0) at the top left to (1, 1), each
@@ -38,7 +41,7 @@ pub(crate) fn ways_to_write() -> [Vec<Vec<Vec<Point>>>; 10] {
 
 /// Pixels and labels. Every image has a stream of random numbers of its own, so threads can share the work.
 fn draw_all(seed: u64, first_stream: u64, len: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    let area = Split::SIDE * Split::SIDE;
+    let area = SIDE * SIDE;
     let (mut pixels, mut labels) = (vec![0; len * area], vec![0; len]);
     pixels.par_chunks_mut(area).zip(&mut labels).enumerate().try_for_each(|(index, (image, label))| {
         check_interrupt()?;
@@ -62,7 +65,7 @@ fn draw(digit: usize, random: &mut Random) -> Vec<u8> {
 
     let pen = Pen { radius: random.between(0.7, 1.8), softness: random.between(0.45, 0.9) };
     let ink = random.between(200.0, 255.0);
-    let mut coverage = vec![0.0; Split::SIDE * Split::SIDE];
+    let mut coverage = vec![0.0; SIDE * SIDE];
     for stroke in &strokes {
         // The pressure of the hand changes along the stroke.
         let (start, end) = (random.between(0.8, 1.2), random.between(0.8, 1.2));
@@ -128,7 +131,7 @@ fn place(strokes: &mut [Vec<Point>], random: &mut Random) {
     let (left, right) = range(&mut strokes.iter().flatten().map(|point| point.0));
     let (top, bottom) = range(&mut strokes.iter().flatten().map(|point| point.1));
     // The border is left empty, as in MNIST.
-    let middle = Split::SIDE as f32 / 2.0;
+    let middle = SIDE as f32 / 2.0;
     let most = middle - Pen::REACH - 0.5;
     let shrink = (2.0 * most / (right - left).max(bottom - top)).min(1.0);
     let mut shift = |low: f32, high: f32| {
@@ -157,7 +160,7 @@ impl Pen {
         let reach = radius + self.softness;
         let range = |a: f32, b: f32| {
             let (low, high) = (a.min(b) - reach, a.max(b) + reach);
-            low.max(0.0) as usize..(high.max(0.0) as usize + 1).min(Split::SIDE)
+            low.max(0.0) as usize..(high.max(0.0) as usize + 1).min(SIDE)
         };
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let length_squared = (dx * dx + dy * dy).max(1e-12);
@@ -168,7 +171,7 @@ impl Pen {
                 let (x, y) = (x - along * dx, y - along * dy);
                 let distance = (x * x + y * y).sqrt();
                 let inked = (0.5 + (radius - distance) / (2.0 * self.softness)).clamp(0.0, 1.0);
-                let pixel = &mut coverage[row * Split::SIDE + column];
+                let pixel = &mut coverage[row * SIDE + column];
                 *pixel = pixel.max(inked);
             }
         }

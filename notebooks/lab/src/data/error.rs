@@ -21,7 +21,7 @@ pub enum Error {
     /// The system cannot write a file.
     #[error("{}: cannot be written: {source}", .file.display())]
     Unwritable { file: PathBuf, source: io::Error },
-    /// A file is not in the format of gzip, or damaged.
+    /// A file is not in the format of gzip, or of an archive, or damaged.
     #[error("{}: broken gzip: {source}", .file.display())]
     Gzip { file: PathBuf, source: io::Error },
     /// A file ends too early. Sizes are in bytes, uncompressed.
@@ -42,12 +42,30 @@ pub enum Error {
     /// The numbers of labels and images differ.
     #[error("{}: {found} labels for {expected} images", .file.display())]
     Unequal { file: PathBuf, found: usize, expected: usize },
-    /// A label is not a digit.
-    #[error("{}: label {label} at position {position}, expected 0 to 9", .file.display())]
-    Label { file: PathBuf, label: u8, position: usize },
+    /// A label is not that of a class.
+    #[error("{}: label {label} at position {position}, expected 0 to {last}", .file.display())]
+    Label { file: PathBuf, label: u8, position: usize, last: usize },
+    /// The names of the classes cannot be read, or there are none or more than 256.
+    #[error("{}: expected 1 to 256 names of classes, each on a line", .file.display())]
+    ClassNames { file: PathBuf },
     /// The content of a file is not the expected one.
     #[error("{}: wrong SHA-256 {found}, expected {expected}", .file.display())]
     Checksum { file: PathBuf, found: String, expected: &'static str },
+    /// The content of a file is not the expected one.
+    #[error("{}: wrong MD5 {found}, expected {expected}", .file.display())]
+    Md5 { file: PathBuf, found: String, expected: &'static str },
+    /// Images have another shape (channels, rows, columns) than a format can hold.
+    #[error("{}: images of shape {found:?} cannot be written in this format, which holds {expected:?}", .file.display())]
+    Shape { file: PathBuf, found: [usize; 3], expected: [usize; 3] },
+    /// CIFAR-10's format has five files to train on and one to test on.
+    #[error("{}: {found} images are too few for the five files to train on and the one to test on", .file.display())]
+    TooFew { file: PathBuf, found: usize },
+    /// A file is not a picture, or damaged.
+    #[error("{}: broken picture: {source}", .file.display())]
+    Picture { file: PathBuf, source: image::ImageError },
+    /// The folder with the emoji is not found.
+    #[error("no emoji here: they are in the folder assets/emoji of the course; EMOJI_DIR can name it")]
+    NoEmoji,
     /// No mirror delivered a file intact, each for a reason of its own.
     #[error("{}: could not be downloaded: {reasons}", .file.display())]
     Download { file: PathBuf, reasons: String },

@@ -1,7 +1,7 @@
 //! IDX, the format of MNIST's files: a magic number, the lengths of the dimensions, and bytes, all big-endian.
 //! Described at <https://yann.lecun.com/exdb/mnist/>.
 
-use super::{Dataset, Error, MNIST, Split};
+use super::{DIGIT, Dataset, Error, MNIST, Split};
 use crate::interrupt;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
@@ -39,8 +39,11 @@ pub fn from_dir(dir: impl AsRef<Path>) -> Result<Dataset, Error> {
 
 /// Writes images and labels to two files as [`from_dir`] reads them.
 pub fn write(split: &Split, images: &Path, labels: &Path) -> Result<(), Error> {
-    let (count, side) = (split.len() as u32, Split::SIDE as u32);
-    write_file(images, &[Kind::Images.magic(), count, side, side], split.pixels())?;
+    if split.shape() != DIGIT {
+        return Err(Error::Shape { file: images.into(), found: split.shape(), expected: DIGIT });
+    }
+    let [count, rows, columns] = [split.len(), DIGIT[1], DIGIT[2]].map(|number| number as u32);
+    write_file(images, &[Kind::Images.magic(), count, rows, columns], split.pixels())?;
     write_file(labels, &[Kind::Labels.magic(), count], split.classes())
 }
 
@@ -83,7 +86,7 @@ impl Kind {
 
     const fn item_len(self) -> usize {
         match self {
-            Kind::Images => Split::SIDE * Split::SIDE,
+            Kind::Images => DIGIT[1] * DIGIT[2],
             Kind::Labels => 1,
         }
     }
@@ -133,7 +136,7 @@ fn parse(
         return Err(Error::Count { file: file(), found: header[1], limit: MAX_COUNT });
     }
     if let [_, _, rows, columns] = header[..]
-        && [rows, columns] != [Split::SIDE as u32; 2]
+        && [rows as usize, columns as usize] != DIGIT[1..]
     {
         return Err(Error::Dimensions { file: file(), rows, columns });
     }
@@ -148,7 +151,7 @@ fn parse(
     }
     let labels = if kind == Kind::Labels { &bytes[kind.header_len()..] } else { &[] };
     if let Some(position) = labels.iter().position(|&label| label > 9) {
-        return Err(Error::Label { file: file(), label: labels[position], position });
+        return Err(Error::Label { file: file(), label: labels[position], position, last: 9 });
     }
     Ok(bytes)
 }
@@ -165,7 +168,7 @@ pub fn dataset(name: &str, files: Vec<(Vec<u8>, PathBuf)>) -> Result<Dataset, Er
         let (found, expected) = (labels.len(), pixels.len() / Kind::Images.item_len());
         if found == expected { Ok((pixels, labels)) } else { Err(Error::Unequal { file, found, expected }) }
     };
-    Ok(Dataset::new(name, split()?, split()?))
+    Ok(Dataset::digits(name, split()?, split()?))
 }
 
 /// The checksum in hexadecimal.

@@ -1,8 +1,7 @@
 //! The places where MNIST is looked for.
 
-use super::{Dataset, Error, Known, MNIST, cache, drawn, from_dir};
+use super::{Dataset, Error, Known, MNIST, cache, drawn, from_dir, places};
 use crate::check_interrupt;
-use std::env;
 use std::path::PathBuf;
 
 /// Handwritten digits, 60,000 to train on and 10,000 to test on: MNIST, or digits that this crate draws where there is neither
@@ -33,24 +32,15 @@ pub struct Source {
 impl Source {
     /// From the environment: `MNIST_DIR`, `TAPER_OFFLINE`, and the folder for caches on this system.
     pub fn from_env() -> Self {
-        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = path("HOME");
-        let caches = if cfg!(target_os = "macos") {
-            home.map(|home| home.join("Library/Caches"))
-        } else {
-            let xdg = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-            xdg.or_else(|| home.map(|home| home.join(".cache")))
-        };
-        let offline = env::var("TAPER_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
         // Plain HTTP is enough, since the files are compared with checksums in this crate.
         let mirrors = [
             "http://ossci-datasets.s3.amazonaws.com/mnist/",
             "http://storage.googleapis.com/cvdf-datasets/mnist/",
         ];
         Self {
-            dir: path("MNIST_DIR"),
-            cache: caches.map(|caches| caches.join("taper/mnist")),
-            mirrors: if offline { vec![] } else { mirrors.map(Into::into).into() },
+            dir: places::from_env("MNIST_DIR"),
+            cache: places::cache("mnist"),
+            mirrors: if places::is_offline() { vec![] } else { mirrors.map(Into::into).into() },
             files: MNIST,
         }
     }

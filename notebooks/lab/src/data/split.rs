@@ -15,28 +15,39 @@ pub fn shuffled(n: usize, seed: u64) -> Vec<u32> {
     order
 }
 
-/// The training set or the test set: `len` images of 28 x 28 grey pixels, where 0 is the background, and their labels, 0 to 9.
+/// The training set or the test set: `len` images of one shape, and the class of each. A pixel is 0 to 255 in each channel; in grey
+/// digits 0 is the background.
 #[derive(Clone)]
 pub struct Split {
     name: String,
     /// The index of its first image within `pixels`.
     start: usize,
     len: usize,
+    shape: [usize; 3],
     pixels: Arc<Vec<u8>>,
     classes: Arc<Vec<u8>>,
+    class_names: Arc<[String]>,
     /// A copy of all of it on the device that asked for it last.
     resident: Arc<Mutex<Option<Resident>>>,
 }
 
 impl Split {
-    /// The number of rows, and of columns, of an image.
-    pub const SIDE: usize = 28;
-    pub(super) const AREA: usize = Self::SIDE * Self::SIDE;
+    /// `pixels` as [`pixels`](Self::pixels) returns them.
+    pub(super) fn new(
+        name: String,
+        shape: [usize; 3],
+        class_names: Arc<[String]>,
+        pixels: Vec<u8>,
+        classes: Vec<u8>,
+    ) -> Self {
+        assert_eq!(pixels.len(), classes.len() * shape.iter().product::<usize>());
+        let (len, pixels, classes) = (classes.len(), pixels.into(), classes.into());
+        Self { name, start: 0, len, shape, pixels, classes, class_names, resident: Arc::default() }
+    }
 
-    pub(super) fn new(name: String, pixels: Vec<u8>, classes: Vec<u8>) -> Self {
-        assert_eq!(pixels.len(), classes.len() * Self::AREA);
-        let resident = Arc::default();
-        Self { name, start: 0, len: classes.len(), pixels: pixels.into(), classes: classes.into(), resident }
+    /// The same images with another name.
+    pub(super) fn called(self, name: String) -> Self {
+        Self { name, ..self }
     }
 
     /// The name of the data set and of the part, such as `MNIST, test`.
@@ -47,6 +58,21 @@ impl Split {
     /// The number of images.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The channels, rows and columns of each image: `[1, 28, 28]` for digits, `[3, 32, 32]` for colour pictures.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The number of values in an image.
+    fn area(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The names of the classes: `0` to `9` for digits.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 
     /// Whether there are no images.
@@ -66,27 +92,27 @@ impl Split {
         (first, Self { start, len, ..self.clone() })
     }
 
-    /// All pixels, image after image, each row by row from the top.
+    /// All pixels, image after image, each channel by channel, row by row from the top.
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels[self.start * Self::AREA..][..self.len * Self::AREA]
+        &self.pixels[self.start * self.area()..][..self.len * self.area()]
     }
 
-    /// The digit that each image shows.
+    /// The class of each image, as an index of [`class_names`](Self::class_names): the digit that it shows.
     pub fn classes(&self) -> &[u8] {
         &self.classes[self.start..][..self.len]
     }
 
-    /// The 784 pixels of one image.
+    /// The pixels of one image, 784 for a digit.
     ///
     /// # Panics
     /// When there is no image `index`, like a slice.
     pub fn image(&self, index: usize) -> &[u8] {
-        &self.pixels()[index * Self::AREA..][..Self::AREA]
+        &self.pixels()[index * self.area()..][..self.area()]
     }
 
-    /// All images as `f32` in 0 to 1, shape `[len, 1, 28, 28]`.
+    /// All images as `f32` in 0 to 1, shape `[len, channels, rows, columns]`, for digits `[len, 1, 28, 28]`.
     pub fn images(&self, device: &Device) -> Result<Tensor> {
-        to_images([self.pixels()].into_iter(), self.len, device)
+        to_images([self.pixels()].into_iter(), self.len, self.shape, device)
     }
 
     /// All labels as `u32`, shape `[len]`.
@@ -119,7 +145,7 @@ impl Split {
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         match &*resident {
             Some(present) if present.device().location() == device.location() => Ok(present.clone()),
-            _ => Ok(resident.insert(Resident::new(&self.pixels, &self.classes, device)?).clone()),
+            _ => Ok(resident.insert(Resident::new(&self.pixels, &self.classes, self.shape, device)?).clone()),
         }
     }
 }
@@ -197,12 +223,17 @@ impl ExactSizeIterator for Batches {}
 fn to_batch(split: &Split, indices: &[u32], device: &Device) -> Result<(Tensor, Tensor)> {
     let images = indices.iter().map(|&index| split.image(index as usize));
     let labels = indices.iter().map(|&index| u32::from(split.classes()[index as usize]));
-    Ok((to_images(images, indices.len(), device)?, Tensor::from_iter(labels, device)?))
+    Ok((to_images(images, indices.len(), split.shape, device)?, Tensor::from_iter(labels, device)?))
 }
 
 /// From the pixels of `len` images, in pieces.
-fn to_images<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize, device: &Device) -> Result<Tensor> {
-    let mut values = Vec::with_capacity(len * Split::AREA);
+fn to_images<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    len: usize,
+    [channels, rows, columns]: [usize; 3],
+    device: &Device,
+) -> Result<Tensor> {
+    let mut values = Vec::with_capacity(len * channels * rows * columns);
     // Compiled for the vector instructions of this processor.
     arch().dispatch(
         #[inline(always)]
@@ -212,5 +243,5 @@ fn to_images<'a>(pieces: impl Iterator<Item = &'a [u8]>, len: usize, device: &De
             }
         },
     );
-    Tensor::from_vec(values, (len, 1, Split::SIDE, Split::SIDE), device)
+    Tensor::from_vec(values, (len, channels, rows, columns), device)
 }

@@ -21,8 +21,19 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// When the folder does not exist or cannot be read.
 pub fn read() -> Result<Vec<Record>> {
-    let folder = folder();
-    let entries = fs::read_dir(&folder).with_context(|| {
+    read_from(&folder())
+}
+
+/// [`read`] in a folder within [`folder`], for records of another task than the digits.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_in(task: &str) -> Result<Vec<Record>> {
+    read_from(&folder().join(task))
+}
+
+fn read_from(folder: &Path) -> Result<Vec<Record>> {
+    let entries = fs::read_dir(folder).with_context(|| {
         format!("cannot read the scores in {}; run the notebooks of the frameworks first", folder.display())
     })?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -62,6 +73,18 @@ impl Record {
     /// # Errors
     /// When there are no epochs, a number in them is not finite, or the file cannot be written.
     pub fn save(&mut self) -> Result<PathBuf> {
+        self.save_to(&folder())
+    }
+
+    /// [`save`](Self::save) in a folder within [`folder`], for records of another task than the digits.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_in(&mut self, task: &str) -> Result<PathBuf> {
+        self.save_to(&folder().join(task))
+    }
+
+    fn save_to(&mut self, folder: &Path) -> Result<PathBuf> {
         ensure!(!self.epochs.is_empty(), "nothing was trained, so there is no score to record");
         for (at, epoch) in self.epochs.iter().enumerate() {
             let scores = [Some(epoch.train), epoch.validation, epoch.test].into_iter().flatten();
@@ -74,7 +97,7 @@ impl Record {
             );
         }
         self.peak_memory_mib = machine::peak_memory_mib();
-        let path = folder().join(self.file_name());
+        let path = folder.join(self.file_name());
         let text = serde_json::to_string_pretty(self)? + "\n";
         whole_file::write(&path, text.as_bytes())
             .with_context(|| format!("cannot write the score to {}", path.display()))?;
