@@ -346,6 +346,31 @@ fn a_framework_has_the_same_colour_in_every_chart() {
 }
 
 #[test]
+fn names_that_do_not_fit_into_a_row_of_the_legend_go_into_another() {
+    let names = ["all parts", "without shortcuts", "without batch norm", "without augmentation"];
+    let curves = names.map(|name| Curve::new(name, &[2.0, 1.0]));
+    let picture = plot::curves_logarithmic("Loss", "MNIST", ["epoch", "loss"], &curves).unwrap();
+    let svg = picture.content("image/svg+xml").unwrap();
+    let place = |name: &str| {
+        let before = svg.split(&format!("{name}\n</text>")).next().unwrap();
+        let tag = before.rsplit("<text ").next().unwrap();
+        let number = |key: &str| -> i32 {
+            tag.split(&format!("{key}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+        };
+        (number("x"), number("y"))
+    };
+    let places = names.map(place);
+    assert!(
+        places[..3].iter().all(|(_, y)| *y == places[0].1) && places[3].1 == places[0].1 + 50,
+        "{places:?}"
+    );
+    // The picture is 1,280 units wide, and a letter about 15.
+    for (name, (x, _)) in names.iter().zip(places) {
+        assert!(x >= 0 && x + 15 * name.len() as i32 <= 1280, "{name} at {x}");
+    }
+}
+
+#[test]
 fn equal_ratios_are_equal_distances_on_a_logarithmic_axis() {
     let falls = [Curve::new("loss", &[10.0, 0.1, 0.001])];
     let picture = plot::curves_logarithmic("Loss", "MNIST", ["step", "loss"], &falls).unwrap();

@@ -154,24 +154,39 @@ impl ValueFormatter<f64> for Ticks {
     }
 }
 
-/// A line in its colour and its name for each curve, next to one another under a title of 70 pixels, 50 pixels high. It covers no
-/// curve, wherever they lie.
-pub fn legend(area: &Area, curves: &[Curve]) -> Result<()> {
+/// A line in its colour and its name for each curve, next to one another under a title of 70 pixels, in rows of 50 pixels. It covers
+/// no curve, wherever they lie. Returns where the chart may begin.
+pub fn legend(area: &Area, curves: &[Curve]) -> Result<i32> {
     const LINE: i32 = 36;
-    const HEIGHT: i32 = 88;
-    let names: Vec<_> = curves.iter().map(|curve| shorten(&curve.name)).collect();
+    const FIRST: i32 = 88;
+    const ROW: i32 = 50;
     let letter = |c: char| if "mwMW".contains(c) { 25 } else { LETTER as i32 };
     let width = |name: &str| LINE + 10 + name.chars().map(letter).sum::<i32>() + 40;
-    let all: i32 = names.iter().map(|name| width(name)).sum();
-    let mut left = (area.dim_in_pixel().0 as i32 - all).max(0) / 2;
-    for (name, color) in names.iter().zip(colors(curves)) {
-        let line = PathElement::new([(left, HEIGHT), (left + LINE, HEIGHT)], color.stroke_width(4));
-        area.draw(&line).map_err(drawing_error)?;
-        let style = text(28, HPos::Left, VPos::Center);
-        area.draw_text(name, &style, (left + LINE + 10, HEIGHT)).map_err(drawing_error)?;
-        left += width(name);
+    let room = area.dim_in_pixel().0 as i32;
+    let mut rows: Vec<(i32, Vec<_>)> = Vec::new();
+    for (name, color) in curves.iter().map(|curve| shorten(&curve.name)).zip(colors(curves)) {
+        let wide = width(&name);
+        match rows.last_mut() {
+            Some((all, row)) if *all + wide <= room => {
+                *all += wide;
+                row.push((name, wide, color));
+            }
+            _ => rows.push((wide, vec![(name, wide, color)])),
+        }
     }
-    Ok(())
+    let mut height = FIRST;
+    for (all, row) in rows {
+        let mut left = (room - all).max(0) / 2;
+        for (name, wide, color) in row {
+            let line = PathElement::new([(left, height), (left + LINE, height)], color.stroke_width(4));
+            area.draw(&line).map_err(drawing_error)?;
+            let style = text(28, HPos::Left, VPos::Center);
+            area.draw_text(&name, &style, (left + LINE + 10, height)).map_err(drawing_error)?;
+            left += wide;
+        }
+        height += ROW;
+    }
+    Ok(height - 18)
 }
 
 /// The corner on the right that the ends of the curves leave free.

@@ -54,10 +54,10 @@ pub fn contours(
         .collect();
     let alt = format!("{title}, {} over {}, contour lines: {}", axes[1], axes[0], last.join("; "));
     svg::draw((640, 440), title, &alt, |area| {
-        legend(area, curves)?;
+        let top = legend(area, curves)?;
         let [x, y] = ends.map(|[low, high]| Axis::new(low, high));
         let ticks = [Ticks::new(x, 7, false), Ticks::new(y, 5, false)];
-        let below_legend = area.margin(120, 10, 10, 30);
+        let below_legend = area.margin(top, 10, 10, 30);
         // Without a grid, whose lines would pass for contour lines.
         let mut chart = with_axes(&below_legend, axes, ticks, TRANSPARENT)?;
         let places =

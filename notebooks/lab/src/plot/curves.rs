@@ -71,9 +71,9 @@ fn draw(title: &str, data: &str, axes: [&str; 2], curves: &[Curve], logarithmic:
     let alt = format!("{title}, {} over {}: {}", axes[1], axes[0], ends.join("; "));
     if logarithmic {
         return svg::draw((640, 420), &title, &alt, |area| {
-            legend(area, curves)?;
+            let top = legend(area, curves)?;
             let chart = Chart { axes, curves, x: None, legend: false, logarithmic };
-            chart.draw(&area.margin(120, 10, 10, 30))
+            chart.draw(&area.margin(top, 10, 10, 30))
         });
     }
     svg::draw((640, 400), &title, &alt, |area| {

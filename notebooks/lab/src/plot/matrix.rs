@@ -38,7 +38,7 @@ pub fn matrix(
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let left = 40 + 8 * longest;
     let digits = cells().map(count).max().unwrap_or(0).max(1).ilog10() as usize + 1;
-    let cell = (8 * longest).max(9 * digits + 10).max(46);
+    let cell = (8 * longest + 14).max(9 * digits + 10).max(46);
     let (width, height) = (left + n * cell + 2, TOP + n * ROW);
     let mut body =
         format!("<g font-family=\"{FONT}\" font-size=\"14\" fill=\"currentColor\" text-anchor=\"middle\">\n");
