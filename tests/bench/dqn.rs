@@ -77,8 +77,11 @@ impl Net {
     }
 }
 
+/// A step of an optimizer down the gradient of a loss.
+type Update = dyn FnMut(&Tensor) -> lab::candle_core::Result<()>;
+
 /// candle's optimizer or that of `lab`.
-fn optimizer(net: &Net) -> Result<Box<dyn FnMut(&Tensor) -> lab::candle_core::Result<()>>> {
+fn optimizer(net: &Net) -> Result<Box<Update>> {
     let settings = ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
     let variables = net.weights.all_vars();
     Ok(if net.shipped {

@@ -135,7 +135,7 @@ fn append(
     if found > MOST_BYTES {
         return Err(Error::TooLong { file, expected: MOST_BYTES });
     }
-    if bytes.is_empty() || bytes.len() % RECORD != 0 {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
         let expected = bytes.len().div_ceil(RECORD).max(1) * RECORD;
         return Err(Error::Truncated { file, found, expected: expected as u64 });
     }
