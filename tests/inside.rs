@@ -202,7 +202,7 @@ fn digits_have_captions_of_several_lines() {
     }
     assert!(svg.contains(">two lines</text>") && svg.contains(">a &amp; b</text>"), "{svg}");
     let few = error(plot::captioned("Worst", &digits, [1, 2, 3], &captions));
-    assert_eq!(few, "2 captions for 3 digits in \"Worst\"");
+    assert_eq!(few, "2 captions for 3 images in \"Worst\"");
     assert!(error(plot::captioned("Worst", &digits, [5], &captions[..1])).contains("no image 5"));
 }
 
