@@ -191,7 +191,7 @@ def goes_dark(page, notebook):
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
-    for name in ["plot::digits(", "Panel::new", "plot::bars("]:
+    for name in ["plot::images(", "Panel::new", "plot::bars("]:
         notebook.cell_with(name).scroll_into_view_if_needed()
         shot(page, f"dark_{name.split('(')[0].replace('::', '_')}")
 
