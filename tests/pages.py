@@ -106,7 +106,8 @@ def stands_beside_its_rust(page):
 def leads_to_all(page, names):
     links = page.locator("table a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert links == names, links
-    expect(page.locator("tr")).to_have_count(len(names))
+    expect(page.locator("tr:has(td)")).to_have_count(len(names))
+    assert page.locator("th").all_inner_texts() == ["Part two: Beyond digits"]
     minutes = page.locator("td:last-child").all_inner_texts()
     assert all(text.endswith("\u00a0min") for text in minutes), minutes
     assert page.locator("td:first-child img").count() == len(names)
