@@ -1,6 +1,6 @@
 //! Softmax and its logarithm.
 
-use super::rows::{self, RowOp};
+use super::rows::{self, Real, RowOp};
 use super::{check_real, in_f32};
 use crate::check_interrupt;
 use candle_core::shape::Dim;
@@ -15,7 +15,7 @@ use candle_core::{D, Result, Tensor};
 /// # Errors
 /// When `x` has no such dimension, or is not of type `f16`, `bf16`, `f32` or `f64`.
 pub fn softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
-    along("softmax", x, dim, Softmax, composed_softmax)
+    softmax_along(x, dim.to_index(x.shape(), "softmax")?)
 }
 
 /// The logarithm of [`softmax`]. It is more accurate than taking the logarithm of the result of `softmax`, which is -∞ where
@@ -24,6 +24,17 @@ pub fn softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
 /// # Errors
 /// Those of [`softmax`].
 pub fn log_softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
+    log_softmax_along(x, dim.to_index(x.shape(), "log_softmax")?)
+}
+
+// Generic functions are compiled where they are called, in a cell for example, which would be slower code. So the kernels are called
+// from functions that are not.
+
+fn softmax_along(x: &Tensor, dim: usize) -> Result<Tensor> {
+    along("softmax", x, dim, Softmax, composed_softmax)
+}
+
+fn log_softmax_along(x: &Tensor, dim: usize) -> Result<Tensor> {
     along("log_softmax", x, dim, LogSoftmax, composed_log_softmax)
 }
 
@@ -31,13 +42,13 @@ pub fn log_softmax(x: &Tensor, dim: impl Dim) -> Result<Tensor> {
 fn along(
     name: &'static str,
     x: &Tensor,
-    dim: impl Dim,
+    dim: usize,
     kernel: impl RowOp + 'static,
     composed: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     check_interrupt()?;
     check_real(name, x)?;
-    let (dim, last) = (dim.to_index(x.shape(), name)?, x.rank() - 1);
+    let last = x.rank() - 1;
     in_f32(x, |x| {
         let rows = x.transpose(dim, last)?;
         let y = if rows::has_kernel(x) { rows::apply(&rows, kernel)? } else { composed(&rows)? };
@@ -70,17 +81,21 @@ impl RowOp for Softmax {
         "softmax"
     }
 
-    fn forward(&self, x: &[f64], y: &mut [f64]) {
+    #[inline(always)]
+    fn forward<T: Real>(&self, x: &[T], y: &mut [T]) {
         let largest = largest(x);
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - largest).exp());
-        let sum: f64 = y.iter().sum();
-        y.iter_mut().for_each(|y| *y /= sum);
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = (*x - largest).exp_of_negative());
+        let sum = rows::sum([&*y], |[y]| y);
+        y.iter_mut().for_each(|y| *y = T::narrow(y.wide() / sum));
     }
 
     /// dx = y · (dy - Σ y · dy)
-    fn backward(&self, _x: &[f64], y: &[f64], dy: &[f64], dx: &mut [f64]) {
-        let mean: f64 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
-        dx.iter_mut().zip(y.iter().zip(dy)).for_each(|(dx, (y, dy))| *dx = y * (dy - mean));
+    #[inline(always)]
+    fn backward<T: Real>(&self, y: &[T], dy: &[T], dx: &mut [T]) {
+        let mean = rows::sum([y, dy], |[y, dy]| y * dy);
+        for (dx, (y, dy)) in dx.iter_mut().zip(y.iter().zip(dy)) {
+            *dx = T::narrow(y.wide() * (dy.wide() - mean));
+        }
     }
 }
 
@@ -91,19 +106,36 @@ impl RowOp for LogSoftmax {
         "log_softmax"
     }
 
-    fn forward(&self, x: &[f64], y: &mut [f64]) {
+    #[inline(always)]
+    fn forward<T: Real>(&self, x: &[T], y: &mut [T]) {
         let largest = largest(x);
-        let sum = x.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = x - largest - sum);
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = (*x - largest).exp_of_negative());
+        let subtracted = largest.wide() + rows::sum([&*y], |[y]| y).ln();
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = T::narrow(x.wide() - subtracted));
     }
 
     /// dx = dy - exp(y) · Σ dy
-    fn backward(&self, _x: &[f64], y: &[f64], dy: &[f64], dx: &mut [f64]) {
-        let sum: f64 = dy.iter().sum();
-        dx.iter_mut().zip(y.iter().zip(dy)).for_each(|(dx, (y, dy))| *dx = dy - y.exp() * sum);
+    #[inline(always)]
+    fn backward<T: Real>(&self, y: &[T], dy: &[T], dx: &mut [T]) {
+        let sum = rows::sum([dy], |[dy]| dy);
+        for (dx, (y, dy)) in dx.iter_mut().zip(y.iter().zip(dy)) {
+            *dx = T::narrow(dy.wide() - y.exp_of_negative().wide() * sum);
+        }
     }
 }
 
-fn largest(x: &[f64]) -> f64 {
-    x.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+/// The largest value, in lanes; NaN counts as the smallest.
+#[inline(always)]
+fn largest<T: Real>(x: &[T]) -> T {
+    let larger = |one: T, other: T| if other > one { other } else { one };
+    let lowest = T::narrow(f64::NEG_INFINITY);
+    let mut lanes = [lowest; 16];
+    let chunks = x.chunks_exact(16);
+    let rest = chunks.remainder().iter().copied().fold(lowest, larger);
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, *value);
+        }
+    }
+    lanes.into_iter().fold(rest, larger)
 }
