@@ -12,6 +12,7 @@
 //! - `PICTURES` (2560), with how many pictures ResNet-20 is measured, or 0 to leave it out;
 //! - `GAME_STEPS` (8000), with how many steps of CartPole the agent DQN is measured, or 0 to leave it out; on one thread, as its network is
 //!   so small that a second one only costs;
+//! - `SENTENCES` (64), with how many sentences an encoder of MiniLM's size is measured, or 0 to leave it out;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `SAVE=1`, to write what was measured to `notebooks/scores/speed`, from where the results notebook draws it;
 //! - `MNIST_DIR`, as for the notebooks.
@@ -19,12 +20,14 @@
 //! All variants hold the images as bytes, compute on the same number of threads, and keep freed memory for what comes next.
 
 mod dqn;
+mod encoder;
 mod peak;
 mod resnet;
+mod tables;
 mod variants;
 
 use anyhow::{Context, Result, ensure};
-use lab::data::Source;
+use lab::data::MnistSource;
 use lab::scores::{self, Speed, Speeds};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,6 +42,8 @@ const BATCHES: [usize; 4] = [32, 128, 256, 512];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/training.py");
 const DQN_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/dqn.py");
 const DQN_BATCH: usize = 64;
+const ENCODER_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/encoder.py");
+const ENCODER_BATCH: usize = 32;
 const RESNET_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/resnet.py");
 
 /// A variant, as a child process names it, and the tables.
@@ -89,6 +94,9 @@ struct Bench {
     /// Of the agent, with how many steps of its game.
     agents: Vec<&'static str>,
     game_steps: usize,
+    /// Of the encoder, with how many sentences.
+    encoders: Vec<&'static str>,
+    sentences: usize,
     /// Burn's program.
     burn: PathBuf,
     /// Whether to measure with AVX2 only as well.
@@ -108,6 +116,9 @@ fn main() -> Result<()> {
         }
         [child, variant, steps, batch] if child == "child" && variant.starts_with("dqn") => {
             println!("{}", dqn::measure(variant, steps.parse()?, batch.parse()?)?);
+        }
+        [child, variant, sentences, batch] if child == "child" && variant.starts_with("encoder") => {
+            println!("{}", encoder::measure(variant, sentences.parse()?, batch.parse()?)?);
         }
         [child, variant, images, batch] if child == "child" => {
             println!("{}", variants::measure(variant, images.parse()?, batch.parse()?)?);
@@ -129,7 +140,9 @@ fn python(variant: &str) -> String {
 }
 
 fn is_python(variant: &str) -> bool {
-    ["pytorch", "keras", "resnet-pytorch", "dqn-pytorch"].iter().any(|kind| variant.starts_with(kind))
+    ["pytorch", "keras", "resnet-pytorch", "dqn-pytorch", "encoder-pytorch"]
+        .iter()
+        .any(|kind| variant.starts_with(kind))
 }
 
 /// Whether the Python for a variant has its framework.
@@ -162,7 +175,7 @@ fn has_avx512() -> bool {
 impl Bench {
     fn new() -> Result<Self> {
         let images = setting("IMAGES", 60_000)?;
-        let source = Source::from_env();
+        let source = MnistSource::from_env();
         ensure!(source.load()?.name == "MNIST", "the benchmark needs MNIST");
         let wanted = env::var("VARIANTS").ok();
         let is_wanted =
@@ -180,6 +193,8 @@ impl Bench {
         let resnets = if pictures > 0 { chosen(&resnet::VARIANTS) } else { Vec::new() };
         let game_steps = setting("GAME_STEPS", 8_000)?;
         let agents = if game_steps > 0 { chosen(&dqn::VARIANTS) } else { Vec::new() };
+        let sentences = setting("SENTENCES", 64)?;
+        let encoders = if sentences > 0 { chosen(&encoder::VARIANTS) } else { Vec::new() };
         let burn = if variants.contains(&"burn") { build_burn()? } else { PathBuf::new() };
         Ok(Self {
             rounds: setting("ROUNDS", 3)?.max(1),
@@ -191,6 +206,8 @@ impl Bench {
             pictures,
             agents,
             game_steps,
+            encoders,
+            sentences,
             burn,
             has_avx512: has_avx512(),
             digits: source.dir.or(source.cache).context("no folder keeps MNIST")?,
@@ -208,7 +225,8 @@ impl Bench {
             let resnets = self.capabilities().iter().flat_map(|&avx2| self.resnet_keys(avx2));
             let growth = if growth { self.growth_keys() } else { Vec::new() };
             let agents = self.capabilities().iter().flat_map(|&avx2| self.agent_keys(avx2));
-            let keys: Vec<Key> = keys.chain(resnets).chain(agents).chain(growth).collect();
+            let encoders = self.capabilities().iter().flat_map(|&avx2| self.encoder_keys(avx2));
+            let keys: Vec<Key> = keys.chain(resnets).chain(agents).chain(encoders).chain(growth).collect();
             keys.into_iter().try_for_each(|key| self.measure(key))?;
         }
         self.print_head();
@@ -217,6 +235,7 @@ impl Bench {
             self.print_variants(&speeds);
             self.print_resnets(&speeds, avx2);
             self.print_agents(avx2);
+            self.print_encoders(&speeds, avx2);
             if setting("SAVE", 0)? != 0 {
                 // Next to the notebooks, where `lab::scores` finds their folder.
                 env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks"))?;
@@ -256,6 +275,12 @@ impl Bench {
         self.agents.iter().map(key).collect()
     }
 
+    fn encoder_keys(&self, avx2: bool) -> Vec<Key> {
+        let key =
+            |variant: &&'static str| Key { variant, images: self.sentences, batch: ENCODER_BATCH, avx2 };
+        self.encoders.iter().map(key).collect()
+    }
+
     /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
     fn growing(&self) -> impl Iterator<Item = &'static str> {
         let growing = ["layered", "fused", "pytorch", "keras"];
@@ -292,6 +317,9 @@ impl Bench {
             _ if variant.starts_with("resnet-pytorch") => {
                 (python(variant).into(), vec![RESNET_SCRIPT, variant])
             }
+            _ if variant.starts_with("encoder-pytorch") => {
+                (python(variant).into(), vec![ENCODER_SCRIPT, variant])
+            }
             _ if variant.starts_with("dqn-pytorch") => (python(variant).into(), vec![DQN_SCRIPT, variant]),
             _ if is_python(variant) => (python(variant).into(), vec![SCRIPT, variant]),
             _ => (env::current_exe()?, vec!["child", variant]),
@@ -312,10 +340,6 @@ impl Bench {
     /// The median of what a measurement calls `name`.
     fn median(&self, key: Key, name: &str) -> Option<f64> {
         median(self.measured.get(&key)?.iter().filter_map(|measured| measured[name].as_f64()).collect())
-    }
-
-    fn print_head(&self) {
-        println!("{} threads, medians of {}.\n", self.threads, self.rounds);
     }
 
     /// What was measured, with AVX2 only or with all that the processor has.
@@ -353,127 +377,8 @@ impl Bench {
         }
     }
 
-    /// The table of an epoch in all variants.
-    fn print_variants(&self, speeds: &Speeds) {
-        let seconds = |name: &str| {
-            let found = speeds.variants.iter().find(|speed| speed.name == name);
-            found.map_or(f64::NAN, Speed::median_seconds)
-        };
-        let pytorch = seconds(self.label("pytorch"));
-        let pytorches = speeds.variants.iter().filter(|speed| speed.name.starts_with("PyTorch"));
-        let best = pytorches.map(Speed::median_seconds).fold(f64::NAN, f64::min);
-        println!(
-            "{}, {}, {}, measured peak {:.0} GFLOP/s:\n",
-            speeds.cpu, speeds.vectors, speeds.date, speeds.peak_gflops
-        );
-        println!(
-            "| 60,000 images, batch {BATCH} | s per epoch | processor s | PyTorch as in the course = 1 | PyTorch at its best = 1 | \
-             GFLOP/s (of peak) | peak memory | one digit | 10,000 digits |"
-        );
-        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
-        for speed in &speeds.variants {
-            let scaled = if speed.images < 60_000 {
-                format!(" (from {} images)", speed.images)
-            } else {
-                String::new()
-            };
-            let median = speed.median_seconds();
-            println!(
-                "| {} | {median:.2}{scaled} | {:.1} | {:.2} | {:.2} | {:.0} ({:.0} %) | {:.0} MiB | {:.2} ms | {:.2} s |",
-                speed.name,
-                speed.processor_seconds,
-                median / pytorch,
-                median / best,
-                speed.gflops,
-                100.0 * speed.gflops / speeds.peak_gflops,
-                speed.memory_mib,
-                speed.one_digit_ms,
-                speed.ten_thousand_digits_s
-            );
-        }
-        println!(
-            "\nThe operations counted are those that a variant cannot do without: of `lab` those backward only"
-        );
-        println!("where a pool passes a gradient.\n");
-    }
-
-    /// The table of ResNet-20 in all variants.
-    fn print_resnets(&self, speeds: &Speeds, avx2: bool) {
-        let keys = self.resnet_keys(avx2);
-        if keys.is_empty() {
-            return;
-        }
-        let scale = resnet::EPOCH / self.pictures as f64;
-        let seconds = |key: &Key| scale * self.median(*key, "seconds").unwrap_or(f64::NAN);
-        let pytorches = keys.iter().filter(|key| is_python(key.variant));
-        let best = pytorches.map(seconds).fold(f64::NAN, f64::min);
-        println!(
-            "| ResNet-20, 50,000 pictures (from {}), batch {BATCH} | s per epoch | processor s | PyTorch at its best = 1 | \
-             GFLOP/s (of peak) | peak memory |",
-            self.pictures
-        );
-        println!("|---|---:|---:|---:|---:|---:|");
-        for key in &keys {
-            let label =
-                resnet::VARIANTS.iter().find(|(name, _)| *name == key.variant).map_or("", |(_, label)| label);
-            let gflops = resnet::EPOCH * resnet::OPERATIONS / seconds(key) / 1e9;
-            println!(
-                "| {label} | {:.0} | {:.0} | {:.2} | {gflops:.0} ({:.0} %) | {:.0} MiB |",
-                seconds(key),
-                scale * self.median(*key, "processor").unwrap_or(f64::NAN),
-                seconds(key) / best,
-                100.0 * gflops / speeds.peak_gflops,
-                self.median(*key, "memory").unwrap_or(f64::NAN),
-            );
-        }
-        println!();
-    }
-
-    /// The table of the agent in all variants.
-    fn print_agents(&self, avx2: bool) {
-        let keys = self.agent_keys(avx2);
-        if keys.is_empty() {
-            return;
-        }
-        let seconds = |key: &Key| self.median(*key, "seconds").unwrap_or(f64::NAN);
-        let pytorches = keys.iter().filter(|key| is_python(key.variant));
-        let best = pytorches.map(seconds).fold(f64::NAN, f64::min);
-        println!(
-            "| DQN, {} steps of CartPole, batch {DQN_BATCH}, one thread | steps per second | processor s | \
-             time, PyTorch at its best = 1 | peak memory |",
-            self.game_steps
-        );
-        println!("|---|---:|---:|---:|---:|");
-        for key in &keys {
-            let label =
-                dqn::VARIANTS.iter().find(|(name, _)| *name == key.variant).map_or("", |(_, label)| label);
-            println!(
-                "| {label} | {:.0} | {:.1} | {:.2} | {:.0} MiB |",
-                self.game_steps as f64 / seconds(key),
-                self.median(*key, "processor").unwrap_or(f64::NAN),
-                seconds(key) / best,
-                self.median(*key, "memory").unwrap_or(f64::NAN),
-            );
-        }
-        println!();
-    }
-
     fn label(&self, variant: &'static str) -> &'static str {
         VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
-    }
-
-    fn print_growth(&self, what: &str, sizes: &[(usize, usize)], number: fn((usize, usize)) -> usize) {
-        let numbers: Vec<String> = sizes.iter().map(|size| number(*size).to_string()).collect();
-        println!("\n| s per epoch and peak memory, by {what} | {} |", numbers.join(" | "));
-        println!("|---|{}", "---:|".repeat(sizes.len()));
-        for variant in self.growing() {
-            let cells = sizes.iter().map(|&(images, batch)| {
-                let of =
-                    |name| self.median(Key { variant, images, batch, avx2: false }, name).unwrap_or(f64::NAN);
-                format!("{:.2} s, {:.0} MiB", of("seconds"), of("memory"))
-            });
-            println!("| {} | {} |", self.label(variant), cells.collect::<Vec<_>>().join(" | "));
-        }
     }
 }
 
