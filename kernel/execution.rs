@@ -3,7 +3,7 @@
 use crate::cell_outputs::CellOutputs;
 use crate::terminal::{ProgressLog, say, warn_user};
 use anyhow::{Error, Result};
-use engine::BUILD;
+use engine::{BUILD, UNAVAILABLE};
 use indicatif::{ProgressBar, ProgressStyle};
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, MediaType};
 use nbformat::v4::{Cell, Notebook, Output};
@@ -13,9 +13,37 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use wire::Client;
 
+/// How the run of a notebook ended.
+pub enum Outcome {
+    /// All cells have succeeded.
+    Complete,
+    /// A cell needs what this machine does not have, which this line names.
+    Unavailable(String),
+    /// A cell failed; the text says which, and why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// That of a cell which has not succeeded: from the error that it shows, or else the error of the client.
+    fn of_failed(count: i32, outputs: &[Output], cause: Option<Error>) -> Self {
+        let error = outputs.iter().find_map(|output| match output {
+            Output::Error(error) => Some(error),
+            _ => None,
+        });
+        match error {
+            Some(error) if error.ename == UNAVAILABLE => Self::Unavailable(error.evalue.clone()),
+            error => {
+                let shown = error.map(|error| error.traceback.join("\n"));
+                let cause = cause.map(|cause| format!("{cause:#}"));
+                Self::Failed(format!("cell {count} failed\n{}", shown.or(cause).unwrap_or_default()))
+            }
+        }
+    }
+}
+
 /// Runs the cells of the notebook at `path` up to the first one that fails, and puts their outputs into `notebook`. Calls
-/// `save` after each cell, so that little is lost if this process is killed. Returns why a cell failed, if one did; the
-/// outputs up to then are in the notebook even if the kernel has died.
+/// `save` after each cell, so that little is lost if this process is killed. The outputs up to the cell that failed are in the
+/// notebook even if the kernel has died.
 ///
 /// # Errors
 /// When no kernel starts. An error of `save` is only reported: the run goes on, and the next cell saves again.
@@ -23,7 +51,7 @@ pub async fn execute(
     path: &Path,
     notebook: &mut Notebook,
     save: impl Fn(&Notebook) -> Result<()>,
-) -> Result<Option<String>> {
+) -> Result<Outcome> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let sources = clear(notebook);
     let total = sources.len();
@@ -36,7 +64,7 @@ pub async fn execute(
     command.args(["kernel", "--connection-file"]).current_dir(folder(path));
     let mut kernel = Client::start(&mut command).await?;
     let start = Instant::now();
-    let mut failure = None;
+    let mut outcome = Outcome::Complete;
     let mut count = 0;
     let mut outputs = CellOutputs::default();
     let mut log = ProgressLog::new();
@@ -60,14 +88,14 @@ pub async fn execute(
             bar.suspend(|| warn_user!("{name}: not saved after cell {count}: {error:#}"));
         }
         if !matches!(succeeded, Ok(true)) {
-            failure = Some(describe(count, outputs.current(), succeeded.err()));
+            outcome = Outcome::of_failed(count, outputs.current(), succeeded.err());
             break;
         }
     }
     end(kernel).await;
     bar.finish_and_clear();
     say!("{name}: {count} of {total} cells in {:.1} s", start.elapsed().as_secs_f64())?;
-    Ok(failure)
+    Ok(outcome)
 }
 
 /// The text of a message that shows how far a build of crates is, for which a cell has to wait.
@@ -125,16 +153,6 @@ async fn end(mut kernel: Client) {
             }
         }
     }
-}
-
-/// Why a cell failed: the traceback that it shows, or else the error of the client.
-fn describe(count: i32, outputs: &[Output], cause: Option<Error>) -> String {
-    let error = outputs.iter().find_map(|output| match output {
-        Output::Error(error) => Some(error.traceback.join("\n")),
-        _ => None,
-    });
-    let cause = cause.map(|cause| format!("{cause:#}"));
-    format!("cell {count} failed\n{}", error.or(cause).unwrap_or_default())
 }
 
 #[cfg(test)]

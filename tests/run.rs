@@ -125,6 +125,41 @@ fn parameters_are_set_and_results_kept() {
 }
 
 #[test]
+fn a_notebook_that_needs_what_is_not_here_keeps_its_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.ipynb");
+    let file = "use lab::anyhow::Context;\nfn file() -> lab::Result<u32> {\n    \
+                Err(lab::Unavailable::new(\"no weights here: set FOLDER\"))?\n}";
+    write(
+        &path,
+        &[
+            "const N: usize = 3;",
+            ":dep lab = { path = \"lab\" }",
+            file,
+            "1",
+            "file().context(\"cannot begin\")?",
+            "2",
+        ],
+    );
+    let mut saved = notebook(&path);
+    saved["cells"][3]["outputs"] =
+        json!([{ "output_type": "stream", "name": "stdout", "text": ["as it was\n"] }]);
+    std::fs::write(&path, saved.to_string()).unwrap();
+    std::os::unix::fs::symlink(root().join("notebooks/lab"), folder.path().join("lab")).unwrap();
+    let out = folder.path().join("out");
+    let output = run(&[path.to_str().unwrap(), "-p", "N", "5"], &out, &[]);
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{errors}");
+    let line =
+        "n.ipynb: cannot begin: no weights here: set FOLDER; its outputs are those that it was saved with\n";
+    assert!(shown.contains(line) && !errors.contains("failed"), "{shown}{errors}");
+    let kept = notebook(&out.join("n.ipynb"));
+    assert_eq!(kept["cells"][0]["source"].to_string(), "[\"const N: usize = 3;\"]", "what was saved, whole");
+    assert_eq!(text_of(&kept["cells"][3]), "as it was\n");
+    assert!(std::fs::read_to_string(out.join("n.html")).unwrap().contains("as it was"));
+}
+
+#[test]
 fn notebooks_of_one_name_do_not_replace_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("06_torch_style.ipynb");

@@ -1,10 +1,11 @@
 //! `taper run`: runs notebooks without Jupyter.
 
 use super::exit_code;
+use crate::execution::{self, Outcome};
 use crate::notebook;
 use crate::parameters::{self, Parameter};
 use crate::terminal::{Closed, say, warn_user};
-use crate::{build_bar, execution, pages};
+use crate::{build_bar, pages};
 use anyhow::{Context, Result};
 use engine::crates;
 use environment::Lab;
@@ -17,8 +18,8 @@ use std::process::ExitCode;
 /// Run notebooks and write them executed, with their HTML and an index page
 ///
 /// Cells run on the taper kernel, each notebook in a kernel of its own. The notebook is saved after each cell. A failing cell
-/// ends its notebook, but not the other notebooks; the exit code is then 1. The warm environment is built first if it is
-/// missing.
+/// ends its notebook, but not the other notebooks; the exit code is then 1. A notebook that needs what this machine does not have
+/// keeps the outputs that it was saved with. The warm environment is built first if it is missing.
 #[derive(clap::Args)]
 pub struct Run {
     /// The notebooks, by default those in notebooks/
@@ -74,12 +75,21 @@ impl Run {
         mut notebook: Notebook,
         parameters: &[Parameter],
     ) -> Result<(PathBuf, Option<String>)> {
+        let saved = notebook.clone();
         parameters::set(&mut notebook, parameters)?;
         build_features(path, &notebook)?;
         let target = self.out.join(path.file_name().context("a notebook needs a name")?);
         let save = |notebook: &Notebook| notebook::write(&target, notebook.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failure = runtime.block_on(execution::execute(path, &mut notebook, save))?;
+        let failure = match runtime.block_on(execution::execute(path, &mut notebook, save))? {
+            Outcome::Complete => None,
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Unavailable(what) => {
+                say!("{}: {what}; its outputs are those that it was saved with", path.display())?;
+                notebook = saved;
+                None
+            }
+        };
         notebook::write(&target, notebook)?;
         say!("wrote {}", target.display())?;
         Ok((target, failure))

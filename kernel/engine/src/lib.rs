@@ -30,4 +30,5 @@ mod types;
 pub use build_display::BUILD;
 pub use evaluator::crates;
 pub use evaluator::{Data, Documentation, Evaluator, Failed, InputReply, InputRequest, Ran, SessionSetup};
+pub use messages::UNAVAILABLE;
 pub use runner::Runner;

@@ -14,8 +14,8 @@ use std::any::TypeId;
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{Debug, Display};
-use std::io;
 use std::panic::{self, AssertUnwindSafe, Location};
+use std::{io, iter};
 use variables::Store;
 
 /// Gets ready for cells: events go to the descriptor `control`, panics are events.
@@ -121,7 +121,7 @@ impl<T: Display> From<T> for CellError {
     #[track_caller]
     fn from(error: T) -> Self {
         let error = Unknown::new(&error);
-        report_error(&error.error, error.causes(), Location::caller());
+        report_error(error.name(), &error.error, error.causes(), Location::caller());
         Self
     }
 }
@@ -132,7 +132,7 @@ pub struct DebugError;
 impl<T: Debug> From<T> for DebugError {
     #[track_caller]
     fn from(error: T) -> Self {
-        report_error(&format_args!("{error:?}"), Vec::new(), Location::caller());
+        report_error(ERROR, &format_args!("{error:?}"), Vec::new(), Location::caller());
         Self
     }
 }
@@ -143,7 +143,7 @@ pub struct PrettyError;
 impl<T: Debug> From<T> for PrettyError {
     #[track_caller]
     fn from(error: T) -> Self {
-        report_error(&format_args!("{error:#?}"), Vec::new(), Location::caller());
+        report_error(ERROR, &format_args!("{error:#?}"), Vec::new(), Location::caller());
         Self
     }
 }
@@ -158,10 +158,13 @@ impl<T> Returns for fn() -> T {
     type Type = T;
 }
 
-fn report_error(message: &dyn Display, causes: Vec<String>, location: &Location) {
+/// The name of an error of which no more is known.
+const ERROR: &str = "Error";
+
+fn report_error(name: &str, message: &dyn Display, causes: Vec<String>, location: &Location) {
     let message = message.to_string();
     control::send(&Event::Failure(Failure {
-        name: "Error".into(),
+        name: name.into(),
         otherwise: format!("{message}\n"),
         causes,
         message,
@@ -203,23 +206,29 @@ impl<'a> Unknown<'a> {
         (self.kind == TypeId::of::<Known>()).then(|| unsafe { &*std::ptr::from_ref(self.error).cast() })
     }
 
-    /// The causes of the error, the nearest first, if it is of one of the types listed here.
-    fn causes(&self) -> Vec<String> {
-        let known: Option<&dyn Error> = None
-            .or_else(|| self.of::<crate::anyhow::Error>().map(|error| &**error as &dyn Error))
+    /// The error, if it is of one of the types listed here.
+    fn known(&self) -> Option<&(dyn Error + 'static)> {
+        None.or_else(|| self.of::<crate::anyhow::Error>().map(|error| &**error as &dyn Error))
             .or_else(|| self.of::<Box<dyn Error>>().map(|error| &**error))
             .or_else(|| self.of::<Box<dyn Error + Send + Sync>>().map(|error| &**error as &dyn Error))
             .or_else(|| self.of::<crate::candle_core::Error>().map(|error| error as &dyn Error))
             .or_else(|| self.of::<data::Error>().map(|error| error as &dyn Error))
             .or_else(|| self.of::<crate::image::ImageError>().map(|error| error as &dyn Error))
-            .or_else(|| self.of::<io::Error>().map(|error| error as &dyn Error));
-        let Some(known) = known else { return Vec::new() };
-        let mut chain = Vec::new();
-        let mut cause = known.source();
-        while let Some(error) = cause {
-            chain.push(error.to_string());
-            cause = error.source();
-        }
-        chain
+            .or_else(|| self.of::<io::Error>().map(|error| error as &dyn Error))
+            .or_else(|| self.of::<crate::Unavailable>().map(|error| error as &dyn Error))
+    }
+
+    /// The error, if it is known, and its causes, the nearest first.
+    fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        iter::successors(self.known(), |error: &&(dyn Error + 'static)| (*error).source())
+    }
+
+    fn causes(&self) -> Vec<String> {
+        self.chain().skip(1).map(ToString::to_string).collect()
+    }
+
+    /// What the kernel calls the error.
+    fn name(&self) -> &'static str {
+        if self.chain().any(|error| error.is::<crate::Unavailable>()) { messages::UNAVAILABLE } else { ERROR }
     }
 }

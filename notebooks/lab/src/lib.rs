@@ -30,11 +30,13 @@ mod progress;
 pub mod scores;
 pub mod table;
 pub mod train;
+mod unavailable;
 mod whole_file;
 
 pub use ::ops::random;
 pub use interrupt::{Interrupted, check_interrupt};
 pub use progress::{Progress, progress};
+pub use unavailable::Unavailable;
 
 /// A result whose error can be of any type that a cell may meet.
 pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

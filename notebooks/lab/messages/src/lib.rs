@@ -83,6 +83,9 @@ pub enum Event {
     },
 }
 
+/// The name of a [`Failure`] for which a notebook cannot be blamed: it needs what this machine does not have.
+pub const UNAVAILABLE: &str = "Unavailable";
+
 /// A panic, or the error that a `?` has met.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
