@@ -273,6 +273,17 @@ fn emoji_of_two_artists_show_the_same_things_in_the_same_order() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn names_of_emoji_are_in_the_order_of_the_pictures() {
+    let (pictures, names) = (emoji_here().train, lab::data::emoji_names().unwrap());
+    assert_eq!((names.name(), names.len()), ("names of emoji", 1906));
+    assert_eq!((names.class_names(), names.classes()), (pictures.class_names(), pictures.classes()));
+    // Most of this picture is black, which is true of no other that is called a circle.
+    let at = names.texts().iter().position(|name| name == "medium black circle").unwrap();
+    let dark = pictures.image(at).iter().filter(|&&value| value < 100).count();
+    assert!(dark > 3 * 32 * 32 / 2, "{dark} of 3072 values are dark");
+}
+
 /// The emoji of this repository.
 fn emoji_here() -> Dataset {
     emoji().expect("tests run in the root of the repository")

@@ -3,7 +3,7 @@
 use crate::data::{NAMES, check_small, folder, gzip, small_files};
 use crate::display::printed;
 use lab::candle_core::Result;
-use lab::data::{Known, Source};
+use lab::data::{Known, MnistSource};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -43,7 +43,7 @@ fn zipped(files: [Vec<u8>; 4]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The real source, with the small files in place of MNIST's.
-fn source(cache: &Path, mirrors: Vec<String>) -> Source {
+fn source(cache: &Path, mirrors: Vec<String>) -> MnistSource {
     let files = small_files();
     let mut at = 0;
     let files = NAMES.map(|name| {
@@ -52,7 +52,7 @@ fn source(cache: &Path, mirrors: Vec<String>) -> Source {
         let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Known { name, size: bytes.len() as u64, sha256: sha256.leak() }
     });
-    Source { dir: None, cache: Some(cache.into()), mirrors, files }
+    MnistSource { dir: None, cache: Some(cache.into()), mirrors, files }
 }
 
 #[test]

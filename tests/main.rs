@@ -15,6 +15,7 @@ mod conformance;
 mod course;
 mod cuda;
 mod data;
+mod declarations;
 mod device;
 mod display;
 mod doctor;

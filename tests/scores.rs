@@ -171,7 +171,7 @@ fn a_folder_that_cannot_be_made_is_named() {
         return;
     }
     let error = format!("{:#}", record(7, &[0.5]).save().unwrap_err());
-    assert!(error.starts_with("cannot write the score to ") && error.contains("-seed7.json: "), "{error}");
+    assert!(error.starts_with("cannot write ") && error.contains("-seed7.json: "), "{error}");
 }
 
 #[test]

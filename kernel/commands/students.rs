@@ -27,15 +27,18 @@ const EXERCISES: &str = "notebooks/exercises";
 
 /// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
 /// compiled for the kernel.
-const AS_IT_IS: [(&str, &str); 11] = [
+const AS_IT_IS: [(&str, &str); 14] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
     ("notebooks/peers", "txt"),
     ("notebooks/scores", "json"),
     ("notebooks/scores/balance", "json"),
     ("notebooks/scores/colour", "json"),
+    ("notebooks/scores/words", "json"),
     ("assets/architecture", "png"),
     ("assets/cartpole", "csv"),
+    ("assets/declarations", "md"),
+    ("assets/declarations", "tsv"),
     ("assets/emoji", "csv"),
     ("assets/emoji", "md"),
     ("assets/emoji", "png"),

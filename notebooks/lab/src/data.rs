@@ -1,4 +1,4 @@
-//! Data sets: handwritten digits, MNIST or drawn by this crate itself, and colour pictures, CIFAR-10 or emoji.
+//! Data sets: handwritten digits, MNIST or drawn by this crate itself, colour pictures, CIFAR-10 or emoji, and texts in 64 languages.
 //!
 //! ```
 //! use lab::candle_core::Device;
@@ -13,31 +13,37 @@
 //! # Ok::<(), lab::anyhow::Error>(())
 //! ```
 
-mod cache;
 mod cifar;
+mod declarations;
 mod download;
 mod drawn;
 mod emoji;
 mod error;
+mod examples;
 mod export;
 mod idx;
+mod known;
+mod mnist;
 mod places;
 mod proxy;
 mod resident;
 mod skeletons;
-mod source;
 mod split;
+mod texts;
 
-pub use cache::{Known, MNIST};
 pub use cifar::{CifarSource, cifar10, from_cifar_dir};
+pub use declarations::declarations;
 pub(crate) use drawn::ways_to_write;
 pub use drawn::{drawn, drawn_sized};
-pub use emoji::emoji;
+pub use emoji::{emoji, emoji_names};
 pub use error::Error;
+pub use examples::Examples;
 pub use export::DataFolder;
 pub use idx::from_dir;
-pub use source::{Source, mnist};
+pub use known::Known;
+pub use mnist::{MNIST, MnistSource, mnist};
 pub use split::{Batches, Split, shuffled};
+pub use texts::{Corpus, Texts};
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ pub use machine::{cpu, peak_memory_mib, processor_seconds, today};
 pub use play::Play;
 pub use speed::{Speed, Speeds};
 
-use crate::data::Split;
+use crate::data::Examples;
 use crate::device;
 use crate::train::Score;
 use candle_core::Device;
@@ -69,15 +69,15 @@ pub struct Record {
     pub version: String,
     /// The name of the data set.
     pub data: String,
-    /// The number of images to train on.
+    /// The number of images, or texts, to train on.
     pub train_images: usize,
-    /// The number of images held back from the training for validation.
+    /// The number of images, or texts, held back from the training for validation.
     pub validation_images: usize,
-    /// The number of images that the score of an epoch was measured on.
+    /// The number of images, or texts, that the score of an epoch was measured on.
     pub test_images: usize,
     /// The device, as [`device::name`] names it.
     pub device: String,
-    /// The number of images in a batch.
+    /// The number of images, or texts, in a batch.
     pub batch: usize,
     /// The seed of the initial weights and of the order of the images.
     pub seed: u64,
@@ -110,7 +110,7 @@ pub struct Epoch {
 
 impl Record {
     /// A record of a training on `train` that is tested on `test`. Set the other fields afterwards.
-    pub fn new(framework: Framework, style: &str, train: &Split, test: &Split, device: &Device) -> Self {
+    pub fn new<E: Examples>(framework: Framework, style: &str, train: &E, test: &E, device: &Device) -> Self {
         let data = train.name().rsplit_once(", ").map_or(train.name(), |(data, _)| data);
         Self {
             format: FORMAT,
@@ -118,9 +118,9 @@ impl Record {
             style: style.into(),
             version: framework.version.into(),
             data: data.into(),
-            train_images: train.len(),
+            train_images: train.count(),
             validation_images: 0,
-            test_images: test.len(),
+            test_images: test.count(),
             device: device::name(device),
             batch: 0,
             seed: 0,

@@ -1,10 +1,10 @@
 //! Emoji as two artists have drawn them.
 
-use super::cache::from_cache;
-use super::{Dataset, Error, Known, places, shuffled};
+use super::{Dataset, Error, Known, Texts, places, shuffled};
 use image::RgbImage;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The rows, and the columns, of a picture.
 const SIDE: usize = 32;
@@ -40,35 +40,63 @@ const FILES: [Known; 3] = [
 /// # Errors
 /// When the folder is not found, or one of its files is missing or damaged.
 pub fn emoji() -> Result<Dataset, Error> {
-    let folder = match places::from_env("EMOJI_DIR") {
-        Some(folder) => folder,
-        None => {
-            let here = std::env::current_dir().unwrap_or_default();
-            let mut folders = here.ancestors().map(|folder| folder.join("assets/emoji"));
-            folders.find(|folder| folder.is_dir()).ok_or(Error::NoEmoji)?
-        }
-    };
-    from_folder(&folder)
+    from_folder(&places::assets("emoji", "EMOJI_DIR")?)
+}
+
+/// The names of the [`emoji`], such as `sleepy face`, in the order of the pictures, with the same nine groups. They are in the same
+/// folder.
+///
+/// # Errors
+/// When the folder is not found, or its list is missing or damaged.
+pub fn emoji_names() -> Result<Texts, Error> {
+    let List { names, classes, groups, .. } = List::read(&places::assets("emoji", "EMOJI_DIR")?)?;
+    Ok(Texts::new("names of emoji".into(), groups, names.into_iter().zip(classes).collect()))
+}
+
+/// All emoji, in their random order.
+struct List {
+    /// Their places in the sheets.
+    order: Vec<u32>,
+    names: Vec<String>,
+    /// The places of their groups in `groups`.
+    classes: Vec<u8>,
+    groups: Arc<[String]>,
+}
+
+impl List {
+    fn read(folder: &Path) -> Result<Self, Error> {
+        let [.., list] = &FILES;
+        let list = String::from_utf8_lossy(&list.read_file(&folder.join(list.name))?).into_owned();
+        let lines = list.lines().skip(1).map(|line| {
+            let mut columns = line.splitn(3, ',').skip(1);
+            [columns.next(), columns.next()].map(Option::unwrap_or_default)
+        });
+        let lines: Vec<[&str; 2]> = lines.collect();
+        let groups: BTreeSet<&str> = lines.iter().map(|[group, _]| *group).collect();
+        let order = shuffled(lines.len(), 0);
+        let in_order = || order.iter().map(|&at| lines[at as usize]);
+        let class = |group: &str| groups.iter().position(|name| *name == group).unwrap_or(0) as u8;
+        Ok(Self {
+            names: in_order().map(|[_, name]| name.into()).collect(),
+            classes: in_order().map(|[group, _]| class(group)).collect(),
+            groups: groups.iter().map(|&group| group.into()).collect(),
+            order,
+        })
+    }
 }
 
 fn from_folder(folder: &Path) -> Result<Dataset, Error> {
-    let [noto, twemoji, list] = &FILES;
-    let list = String::from_utf8_lossy(&from_cache(list, &folder.join(list.name))?).into_owned();
-    let groups: Vec<&str> = list.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
-    let names: BTreeSet<&str> = groups.iter().copied().collect();
-    let names: Vec<String> = names.into_iter().map(Into::into).collect();
-    let order = shuffled(groups.len(), 0);
-    let class = |at: &u32| names.iter().position(|name| name == groups[*at as usize]).unwrap_or(0) as u8;
-    let classes: Vec<u8> = order.iter().map(class).collect();
+    let [noto, twemoji, _] = &FILES;
+    let List { order, classes, groups, .. } = List::read(folder)?;
     let part = |file: &Known| {
         let path = folder.join(file.name);
-        let sheet = image::load_from_memory(&from_cache(file, &path)?)
+        let sheet = image::load_from_memory(&file.read_file(&path)?)
             .map_err(|source| Error::Picture { file: path, source })?
             .into_rgb8();
         let pixels = order.iter().flat_map(|&at| picture(&sheet, at as usize)).collect();
         Ok::<_, Error>((pixels, classes.clone()))
     };
-    let dataset = Dataset::new("emoji", [3, SIDE, SIDE], names.clone(), part(noto)?, part(twemoji)?);
+    let dataset = Dataset::new("emoji", [3, SIDE, SIDE], groups.to_vec(), part(noto)?, part(twemoji)?);
     let [train, test] = ARTISTS.map(|artist| format!("emoji, {artist}"));
     Ok(Dataset { train: dataset.train.called(train), test: dataset.test.called(test), ..dataset })
 }

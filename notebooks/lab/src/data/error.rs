@@ -63,9 +63,9 @@ pub enum Error {
     /// A file is not a picture, or damaged.
     #[error("{}: broken picture: {source}", .file.display())]
     Picture { file: PathBuf, source: image::ImageError },
-    /// The folder with the emoji is not found.
-    #[error("no emoji here: they are in the folder assets/emoji of the course; EMOJI_DIR can name it")]
-    NoEmoji,
+    /// The folder of a data set that comes with the course is not found.
+    #[error("no {name} here: they are in the folder assets/{name} of the course; {variable} can name it")]
+    NoAssets { name: &'static str, variable: &'static str },
     /// No mirror delivered a file intact, each for a reason of its own.
     #[error("{}: could not be downloaded: {reasons}", .file.display())]
     Download { file: PathBuf, reasons: String },

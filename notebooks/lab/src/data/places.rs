@@ -1,5 +1,6 @@
 //! Where data sets are kept on this machine, as the environment says it.
 
+use super::Error;
 use std::env;
 use std::path::PathBuf;
 
@@ -23,4 +24,15 @@ pub fn cache(name: &str) -> Option<PathBuf> {
 /// Whether downloads are forbidden.
 pub fn is_offline() -> bool {
     env::var("TAPER_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
+/// The folder with a data set that comes with the course: the one that `variable` names, or `assets/NAME` in the current folder or
+/// one above it.
+pub fn assets(name: &'static str, variable: &'static str) -> Result<PathBuf, Error> {
+    if let Some(folder) = from_env(variable) {
+        return Ok(folder);
+    }
+    let here = env::current_dir().unwrap_or_default();
+    let mut folders = here.ancestors().map(|folder| folder.join("assets").join(name));
+    folders.find(|folder| folder.is_dir()).ok_or(Error::NoAssets { name, variable })
 }

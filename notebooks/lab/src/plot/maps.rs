@@ -103,7 +103,7 @@ fn draw(
 }
 
 /// The scale: the colours of the colormap between the values of its ends, in 300 x 30 CSS pixels.
-fn scale(colormap: Colormap) -> Result<String> {
+pub fn scale(colormap: Colormap) -> Result<String> {
     const STEPS: usize = 101;
     const WIDTH: usize = 180;
     let (low, high) = colormap.range();

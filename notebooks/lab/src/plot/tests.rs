@@ -1,8 +1,8 @@
 //! Drawings of awkward data: all zeros, a single value, numbers as large and as small as possible, 100,000 of them.
 
-use super::{Curve, bars, bars_of_runs, curves, dots, frames, heat, maps, matrix, pair};
+use super::{Curve, bars, bars_of_runs, curves, dots, frames, heat, heat_map, maps, matrix, pair};
 use crate::display::Display;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// An element of a drawing: its name, its attributes as they are written, and its text.
 struct Element<'a> {
@@ -288,4 +288,45 @@ fn matrices_of_any_counts_fit() {
     let most = matrix("Title", "data", ["true", "guess"], &["a", "b"], &[[usize::MAX; 2]; 2]).unwrap();
     let alt = most.content("text/plain").unwrap();
     assert!(alt.contains("36893488147419103230 of 73786976294838206460 right"), "{alt}");
+}
+
+#[test]
+fn heat_maps_name_their_rows_and_columns() {
+    let values =
+        |values: &[f32], rows| Tensor::new(values, &Device::Cpu).unwrap().reshape((rows, ())).unwrap();
+    let (rows, columns) = (["the ", "cat", "<sat>"], ["a", "quite long name"]);
+    let names = [rows.map(String::from).to_vec(), columns.map(String::from).to_vec()];
+    let draw = |matrix: &Tensor| {
+        heat_map("Weights", "data", ["who looks", "at whom"], [&names[0], &names[1]], matrix)
+    };
+    for (case, numbers) in [
+        ("zeros", [0.0; 6]),
+        ("signed", [-3.0, 0.0, 1e-30, 2.0, 1.0, 0.5]),
+        ("huge", [f32::MAX, 1.0, 0.0, 0.0, 0.0, 0.0]),
+    ] {
+        let texts = inspect(case, &draw(&values(&numbers, 3)).unwrap());
+        for name in ["the", "cat", "&lt;sat&gt;", "a", "quite long name", "who looks", "at whom"] {
+            assert!(texts.iter().any(|text| text == name), "{case}: {name} in {texts:?}");
+        }
+    }
+    let alt = draw(&values(&[0.0, 0.25, 0.5, 0.0, 0.0, 1.0], 3)).unwrap();
+    let expected = "Weights (data), who looks over at whom; the largest: 1.0 at <sat> and quite long name; 0.50 at cat and a; ";
+    assert!(alt.content("text/plain").unwrap().starts_with(expected), "{:?}", alt.content("text/plain"));
+}
+
+#[test]
+fn heat_maps_that_cannot_be_are_errors() {
+    let matrix = Tensor::ones((2, 2), DType::F32, &Device::Cpu).unwrap();
+    let fails = |rows: &[&str], matrix: &Tensor| {
+        heat_map("Weights", "data", ["row", "column"], [rows, &["a", "b"]], matrix).unwrap_err().to_string()
+    };
+    assert_eq!(fails(&["a"], &matrix), "1 names for the 2 rows of \"Weights\"");
+    let vector = matrix.flatten_all().unwrap();
+    assert_eq!(fails(&["a", "b"], &vector), "\"Weights\" shows a matrix [rows, columns], not a tensor [4]");
+    let infinite = (matrix / 0.0).unwrap();
+    assert!(
+        fails(&["a", "b"], &infinite).contains("not a finite number"),
+        "{}",
+        fails(&["a", "b"], &infinite)
+    );
 }

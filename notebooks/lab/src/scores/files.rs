@@ -3,8 +3,9 @@
 use super::{FORMAT, Record, machine};
 use crate::{Result, whole_file};
 use anyhow::{Context, bail, ensure};
-use std::fs;
+use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The folder of the records: `LAB_SCORES`, or else `scores` next to the notebook, or in the parent folder if it exists there.
 pub fn folder() -> PathBuf {
@@ -33,13 +34,9 @@ pub fn read_in(task: &str) -> Result<Vec<Record>> {
 }
 
 fn read_from(folder: &Path) -> Result<Vec<Record>> {
-    let entries = fs::read_dir(folder).with_context(|| {
+    let paths = json_files(folder).with_context(|| {
         format!("cannot read the scores in {}; run the notebooks of the frameworks first", folder.display())
     })?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    let mut paths: Vec<_> =
-        paths.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")).collect();
-    paths.sort();
     let mut records = Vec::new();
     for path in paths {
         match parse(&path) {
@@ -48,6 +45,32 @@ fn read_from(folder: &Path) -> Result<Vec<Record>> {
         }
     }
     Ok(records)
+}
+
+/// The files of a folder whose names end in `.json`, in order.
+fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut paths: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// What all JSON files of a folder hold, in the order of their names. An error names the file.
+pub(super) fn read_all<T: DeserializeOwned>(folder: &Path) -> Result<Vec<T>> {
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+    };
+    json_files(folder)?.into_iter().map(read).collect()
+}
+
+/// Writes the value as a JSON file in one step: nobody ever reads half of it. Returns the path.
+pub(super) fn write(folder: &Path, name: &str, value: &impl Serialize) -> Result<PathBuf> {
+    let path = folder.join(name);
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    whole_file::write(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 fn parse(path: &Path) -> Result<Record> {
@@ -97,11 +120,7 @@ impl Record {
             );
         }
         self.peak_memory_mib = machine::peak_memory_mib();
-        let path = folder.join(self.file_name());
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        whole_file::write(&path, text.as_bytes())
-            .with_context(|| format!("cannot write the score to {}", path.display()))?;
-        Ok(path)
+        write(folder, &self.file_name(), self)
     }
 
     /// `candle-lab-sequential-mnist-60000x6-seed42.json`

@@ -1,11 +1,10 @@
 //! The records of agents that learned a game.
 
-use super::{Framework, folder, machine};
-use crate::{Result, device, whole_file};
-use anyhow::{Context, ensure};
+use super::{Framework, files, folder, machine};
+use crate::{Result, device};
+use anyhow::ensure;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::PathBuf;
 
 /// How an agent learned to balance a pole, in one training with one seed.
@@ -78,13 +77,9 @@ impl Play {
     pub fn save(&self) -> Result<PathBuf> {
         let is_finite = self.seconds.is_finite() && self.mean_of_100.is_finite();
         ensure!(is_finite, "a number of the record is not finite, so it is not kept");
-        let [framework, style] = [&self.framework, &self.style].map(|name| super::files::slug(name));
+        let [framework, style] = [&self.framework, &self.style].map(|name| files::slug(name));
         let name = format!("{framework}-{style}-{}-seed{}.json", self.steps, self.seed);
-        let path = folder().join("balance").join(name);
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        whole_file::write(&path, text.as_bytes())
-            .with_context(|| format!("cannot write the record to {}", path.display()))?;
-        Ok(path)
+        files::write(&folder().join("balance"), &name, self)
     }
 
     /// All of them in `balance` in [`folder`], ordered by file name; none if there is no such folder.
@@ -92,14 +87,7 @@ impl Play {
     /// # Errors
     /// When a file cannot be read or is damaged.
     pub fn read() -> Result<Vec<Self>> {
-        let Ok(entries) = fs::read_dir(folder().join("balance")) else { return Ok(Vec::new()) };
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
-        paths.sort();
-        let read = |path: PathBuf| {
-            let play = serde_json::from_str(&fs::read_to_string(&path)?);
-            play.with_context(|| format!("{} is damaged", path.display()))
-        };
-        paths.into_iter().map(read).collect()
+        let folder = folder().join("balance");
+        if folder.exists() { files::read_all(&folder) } else { Ok(Vec::new()) }
     }
 }

@@ -1,10 +1,9 @@
 //! The speed of all variants on one machine, as `cargo bench --bench training` measures it in turn.
 
-use super::folder;
-use crate::{Result, whole_file};
+use super::{files, folder};
+use crate::Result;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::PathBuf;
 
 /// What was measured on one machine, in one run.
@@ -73,12 +72,8 @@ impl Speeds {
             ensure!(is_measured && finite, "\"{}\" was not measured whole, so no speed is kept", speed.name);
         }
         ensure!(self.peak_gflops.is_finite(), "the processor's peak was not measured, so no speed is kept");
-        let name = super::files::slug(&format!("{} {} {} threads", self.cpu, self.vectors, self.threads));
-        let path = folder().join("speed").join(name + ".json");
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        whole_file::write(&path, text.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path)
+        let name = files::slug(&format!("{} {} {} threads", self.cpu, self.vectors, self.threads));
+        files::write(&folder().join("speed"), &(name + ".json"), self)
     }
 
     /// All of them in `speed` in [`folder`], ordered by file name.
@@ -87,16 +82,8 @@ impl Speeds {
     /// When there is no such folder, or a file in it cannot be read or is damaged.
     pub fn read() -> Result<Vec<Speeds>> {
         let folder = folder().join("speed");
-        let entries = fs::read_dir(&folder).with_context(|| {
+        files::read_all(&folder).with_context(|| {
             format!("cannot read the speeds in {}; `cargo bench --bench training` measures", folder.display())
-        })?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
-        paths.sort();
-        let read = |path: PathBuf| {
-            let speeds = serde_json::from_str(&fs::read_to_string(&path)?);
-            speeds.with_context(|| format!("{} is damaged", path.display()))
-        };
-        paths.into_iter().map(read).collect()
+        })
     }
 }
