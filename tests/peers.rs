@@ -7,6 +7,7 @@ use jupyter_protocol::JupyterMessageContent as Content;
 use lab::command::stream;
 use lab::data::{Dataset, drawn_sized, from_dir};
 use lab::scores::Record;
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,9 @@ const SCRIPTS: [&str; 5] =
 
 /// Those for colour pictures.
 const PICTURES: [&str; 2] = ["pictures_pytorch", "pictures_keras"];
+
+/// Those for texts.
+const WORDS: [&str; 2] = ["words_pytorch", "words_keras"];
 
 #[test]
 fn a_data_set_is_read_as_it_was_written() {
@@ -156,7 +160,14 @@ fn the_scripts_compile() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("python3")
         .args(["-m", "py_compile"])
-        .args(SCRIPTS.iter().chain(&["course", "pictures"]).chain(&PICTURES).map(|name| script(name)))
+        .args(
+            SCRIPTS
+                .iter()
+                .chain(&["course", "pictures", "words"])
+                .chain(&PICTURES)
+                .chain(&WORDS)
+                .map(|name| script(name)),
+        )
         .env("PYTHONPYCACHEPREFIX", folder.path())
         .output()
         .unwrap();
@@ -211,6 +222,33 @@ fn each_framework_trains_on_colour_pictures() {
         // For nine classes.
         assert_eq!((record.batch, record.parameters), (64, 269_657));
         assert!(record.epochs[0].train.loss.is_finite());
+    }
+}
+
+/// As [`each_framework_trains_and_writes_its_record`], for texts.
+#[needs::peers]
+#[needs::time]
+#[test]
+fn each_framework_trains_on_texts() {
+    let python = std::env::var_os("PEERS_PYTHON").unwrap();
+    let scores = tempfile::tempdir().unwrap();
+    let part = json!({ "tokens": vec![vec![1, 2, 3]; 50], "classes": vec![1; 50] });
+    let words = json!({
+        "name": "declarations", "vocabulary": 1256, "classes": 64, "train": part, "validation": part, "test": part,
+    });
+    let data = scores.path().join("words.json");
+    fs::write(&data, words.to_string()).unwrap();
+    for name in WORDS {
+        let mut command = Command::new(&python);
+        command.arg(script(name)).arg("--data").arg(&data).arg("--scores").arg(scores.path().join("words"));
+        stream(command.args(["--epochs", "2", "--seed", "7"])).unwrap();
+    }
+    for framework in ["pytorch", "keras"] {
+        let path = scores.path().join(format!("words/{framework}-encoder-declarations-100x2-seed7.json"));
+        let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        // What 15_words counts for its encoder.
+        assert_eq!((record.batch, record.parameters), (64, 151_616));
+        assert!(record.epochs[1].train.loss < record.epochs[0].train.loss, "{:?}", record.epochs);
     }
 }
 

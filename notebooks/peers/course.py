@@ -4,6 +4,7 @@ import argparse
 import gzip
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -169,3 +170,12 @@ def peak_memory():
         return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**10
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def one_cycle(step, steps, peak):
+    """The learning rate of a step, counted from 0, as PyTorch's `OneCycleLR` has it."""
+    first, top, end = peak / 25, 0.3 * steps - 1, steps - 1
+    along = lambda start, stop, at: stop + (start - stop) / 2 * (1 + math.cos(math.pi * at))
+    if step <= top:
+        return along(first, peak, step / top)
+    return along(peak, first / 1e4, (step - top) / (end - top))

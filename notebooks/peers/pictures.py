@@ -1,7 +1,6 @@
-"""What the scripts for colour pictures share: the command line, the pictures, their augmentation, and how ResNet-20 is trained."""
+"""What the scripts for colour pictures share: the command line, the pictures, and their augmentation."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -76,12 +75,3 @@ def batches(pictures, labels, random):
     for start in range(0, len(order), BATCH):
         places = order[start : start + BATCH]
         yield augment(pictures[places].astype(np.float32) / 255, random), labels[places].astype(np.int64)
-
-
-def one_cycle(step, steps):
-    """The learning rate of a step, counted from 0, as PyTorch's `OneCycleLR` has it."""
-    first, top, end = LEARNING_RATE / 25, 0.3 * steps - 1, steps - 1
-    along = lambda start, stop, at: stop + (start - stop) / 2 * (1 + math.cos(math.pi * at))
-    if step <= top:
-        return along(first, LEARNING_RATE, step / top)
-    return along(LEARNING_RATE, first / 1e4, (step - top) / (end - top))

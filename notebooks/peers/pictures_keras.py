@@ -114,7 +114,7 @@ class Record(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.learning_rate = pictures.one_cycle(self.step, steps)
+        self.model.optimizer.learning_rate = course.one_cycle(self.step, steps, pictures.LEARNING_RATE)
         self.step += 1
 
     def on_train_batch_end(self, batch, logs=None):

@@ -79,7 +79,7 @@ def train(epoch):
     losses, accuracies = [], []
     for step, (images, labels) in enumerate(pictures.batches(*train_set, random), start=epoch * steps_per_epoch):
         images, labels = torch.from_numpy(images), torch.from_numpy(labels)
-        optimizer.param_groups[0]["lr"] = pictures.one_cycle(step, steps)
+        optimizer.param_groups[0]["lr"] = course.one_cycle(step, steps, pictures.LEARNING_RATE)
         logits = net(images)
         loss = F.cross_entropy(logits, labels)
         optimizer.zero_grad()
