@@ -48,9 +48,9 @@ fn the_course_and_its_solutions_run() {
     let out = tempfile::tempdir().unwrap();
     let scores = out.path().join("scores");
     let paths = notebooks("notebooks");
-    run(&paths, out.path(), &scores, &[("GAME_STEPS", "2000"), ("SEEDS", "2")]);
+    run(&paths, out.path(), &scores, &[("GAME_STEPS", "2000"), ("SEEDS", "2"), ("MERGES", "50")]);
     // They show the scores, too.
-    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores, &[]);
+    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores, &[("MERGES", "50")]);
 
     let mut texts = String::new();
     for path in &paths {
@@ -74,6 +74,9 @@ fn the_course_and_its_solutions_run() {
     let pictures = records(&scores.join("colour"));
     assert_eq!(pictures.len(), 4, "with all parts, and without each of three");
     assert!(pictures.iter().all(|record| record["data"] == "emoji"), "{pictures:?}");
+    let words = records(&scores.join("words"));
+    assert_eq!(words.len(), 2, "the encoder and the bag of tokens");
+    assert!(words.iter().all(|record| record["data"] == "declarations"), "{words:?}");
     let scores = records(&scores);
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
     assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");
