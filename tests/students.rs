@@ -22,7 +22,7 @@ fn edition() -> &'static Path {
         let output = students(root(), &folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("15 notebooks without their solutions are in "), "{text}");
+        assert!(text.contains("16 notebooks without their solutions are in "), "{text}");
         folder
     })
 }
