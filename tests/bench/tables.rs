@@ -21,6 +21,9 @@ impl Bench {
             "{}, {}, {}, measured peak {:.0} GFLOP/s:\n",
             speeds.cpu, speeds.vectors, speeds.date, speeds.peak_gflops
         );
+        if speeds.variants.is_empty() {
+            return;
+        }
         println!(
             "| 60,000 images, batch {BATCH} | s per epoch | processor s | PyTorch as in the course = 1 | PyTorch at its best = 1 | \
              GFLOP/s (of peak) | peak memory | one digit | 10,000 digits |"
