@@ -29,6 +29,7 @@ mod faults;
 mod features;
 mod gradients;
 mod hub;
+mod images;
 mod input;
 mod inside;
 mod install;
