@@ -25,6 +25,7 @@ pub fn heat_map(
     let &[rows, columns] = values.dims() else {
         bail!("\"{title}\" shows a matrix [rows, columns], not a tensor {:?}", values.dims());
     };
+    ensure!(rows * columns > 0, "\"{title}\": no values in a tensor [{rows}, {columns}]");
     let matrix = Maps::new(title, &values.unsqueeze(0)?)?;
     for (names, n, what) in [(names[0].len(), rows, "rows"), (names[1].len(), columns, "columns")] {
         ensure!(names == n, "{names} names for the {n} {what} of \"{title}\"");

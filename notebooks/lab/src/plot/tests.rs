@@ -321,6 +321,8 @@ fn heat_maps_that_cannot_be_are_errors() {
         heat_map("Weights", "data", ["row", "column"], [rows, &["a", "b"]], matrix).unwrap_err().to_string()
     };
     assert_eq!(fails(&["a"], &matrix), "1 names for the 2 rows of \"Weights\"");
+    let empty = matrix.narrow(0, 0, 0).unwrap();
+    assert_eq!(fails(&[], &empty), "\"Weights\": no values in a tensor [0, 2]");
     let vector = matrix.flatten_all().unwrap();
     assert_eq!(fails(&["a", "b"], &vector), "\"Weights\" shows a matrix [rows, columns], not a tensor [4]");
     let infinite = (matrix / 0.0).unwrap();
