@@ -9,7 +9,7 @@ console = pexpect.spawn(
     str(Path(sys.executable).with_name("jupyter")),
     ["console", "--kernel=taper"],
     encoding="utf8",
-    timeout=60,
+    timeout=300,
     dimensions=(40, 100),
 )
 # Colours and the cursor's movements are between what one sees as one text.

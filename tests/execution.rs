@@ -1,9 +1,8 @@
 //! Cells: what they publish, how they are answered and counted.
 
-use crate::support::{kernel, note, run};
+use crate::support::{PATIENCE, kernel, note, run};
 use jupyter_protocol::{JupyterMessageContent as Content, ReplyStatus};
 use serde_json::json;
-use std::time::Duration;
 use tokio::time::timeout;
 use wire::raw::{ask, exchange, kinds, published, read, send};
 
@@ -44,10 +43,7 @@ async fn streams_come_live_and_whole() {
         }
         Ok(())
     });
-    timeout(Duration::from_secs(60), until_idle)
-        .await
-        .expect("the first line did not come while the cell ran")
-        .unwrap();
+    timeout(PATIENCE, until_idle).await.expect("the first line did not come while the cell ran").unwrap();
     assert_eq!(messages, ["busy", "input 2", "stdout: first\nsecond\n", "idle"]);
     kernel.shut_down().await.unwrap();
 }

@@ -3,8 +3,8 @@
 //! nonsense on the sockets in sockets.rs, a damaged environment in environment.rs.)
 
 use crate::support::{
-    assert_untouched, command_with_cache, is_alive, kernel, run, runner, sessions, users_folder, wait_until,
-    within,
+    PATIENCE, assert_untouched, command_with_cache, is_alive, kernel, run, runner, sessions, users_folder,
+    wait_until, within,
 };
 use jupyter_protocol::{InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::fs::{self, File, FileTimes};
@@ -42,7 +42,7 @@ async fn output_without_end_can_be_stopped() {
     }
     kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
     let stopped = kernel.until_idle(&id, |_| Ok(()));
-    timeout(Duration::from_secs(20), stopped).await.expect("it goes on").unwrap();
+    timeout(PATIENCE, stopped).await.expect("it goes on").unwrap();
     let messages = run(&mut kernel, "1 + 1").await;
     assert_eq!(messages[2], "result 3: 2", "{messages:?}");
     kernel.shut_down().await.unwrap();

@@ -1,8 +1,7 @@
 //! Cells that ask the user something.
 
-use crate::support::{kernel, run, until_idle};
+use crate::support::{PATIENCE, kernel, run, until_idle};
 use jupyter_protocol::{InputReply, JupyterMessage, JupyterMessageContent as Content, ReplyStatus};
-use std::time::Duration;
 use tokio::time::timeout;
 use wire::Client;
 
@@ -11,8 +10,7 @@ async fn answer(kernel: &mut Client, code: &str, answers: &[&str]) -> (Vec<Strin
     let id = kernel.ask_and_execute(code).await.unwrap();
     let mut questions = Vec::new();
     for answer in answers {
-        let question =
-            timeout(Duration::from_secs(30), kernel.stdin.read()).await.expect("no question").unwrap();
+        let question = timeout(PATIENCE, kernel.stdin.read()).await.expect("no question").unwrap();
         let Content::InputRequest(request) = &question.content else { panic!("{question:?}") };
         questions.push(format!("{}{}", request.prompt, if request.password { " (secret)" } else { "" }));
         let reply = InputReply { value: (*answer).into(), status: ReplyStatus::Ok, error: None };
@@ -59,7 +57,7 @@ async fn a_cell_may_end_without_its_answer() {
 while !std::path::Path::new({done:?}).exists() {{ std::thread::yield_now(); }}"
     );
     let id = kernel.ask_and_execute(&code).await.unwrap();
-    let question = timeout(Duration::from_secs(30), kernel.stdin.read()).await.expect("no question").unwrap();
+    let question = timeout(PATIENCE, kernel.stdin.read()).await.expect("no question").unwrap();
     std::fs::write(done, "").unwrap();
     assert_eq!(until_idle(&mut kernel, &id).await, ["busy", "input 2", "idle"]);
     let late = InputReply { value: "late".into(), status: ReplyStatus::Ok, error: None };
@@ -82,7 +80,7 @@ async fn where_nobody_can_be_asked_the_cell_fails() {
     assert_eq!(run(&mut kernel, "kept").await[2], "result 3: 1");
     // One that would ask for ever is ended.
     let endless = "loop { std::io::stdin().read_line(&mut String::new())?; }";
-    let messages = timeout(Duration::from_secs(30), run(&mut kernel, endless)).await.expect("it goes on");
+    let messages = timeout(PATIENCE, run(&mut kernel, endless)).await.expect("it goes on");
     assert!(messages[2].starts_with("error StdinNotImplementedError: "), "{messages:?}");
     assert_eq!(run(&mut kernel, "1 + 1").await[2], "result 5: 2");
     kernel.shut_down().await.unwrap();

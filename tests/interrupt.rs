@@ -1,10 +1,9 @@
 //! The stop button: what ends, what stays, and what the user is told.
 
-use crate::support::{completions, kernel, note, run, until_idle, wait_until};
+use crate::support::{PATIENCE, completions, kernel, note, run, until_idle, wait_until};
 use environment::processes::descendants;
 use jupyter_protocol::{ErrorOutput, InterruptRequest, JupyterMessage, JupyterMessageContent as Content};
 use std::process::Command;
-use std::time::Duration;
 use tokio::time::timeout;
 use wire::Client;
 
@@ -26,7 +25,7 @@ pub async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorO
             }
         }
     };
-    let printed = timeout(Duration::from_secs(60), until_printed).await;
+    let printed = timeout(PATIENCE, until_printed).await;
     printed.unwrap_or_else(|_| panic!("the cell prints nothing: {messages:?}"));
     interrupt(kernel).await;
     if twice {
@@ -39,7 +38,7 @@ pub async fn interrupted(kernel: &mut Client, code: &str, twice: bool) -> ErrorO
         }
         Ok(())
     });
-    timeout(Duration::from_secs(60), until_idle).await.expect("the cell goes on").unwrap();
+    timeout(PATIENCE, until_idle).await.expect("the cell goes on").unwrap();
     error.expect("the cell did not fail")
 }
 
@@ -175,7 +174,7 @@ async fn a_cell_that_waits_for_the_user_can_be_interrupted() {
     let code = "let mut line = String::new();
 if std::io::stdin().read_line(&mut line)? == 0 { lab::check_interrupt()?; }";
     let id = kernel.ask_and_execute(code).await.unwrap();
-    let question = timeout(Duration::from_secs(20), kernel.stdin.read()).await.expect("no question").unwrap();
+    let question = timeout(PATIENCE, kernel.stdin.read()).await.expect("no question").unwrap();
     assert!(matches!(question.content, Content::InputRequest(_)));
     interrupt(&mut kernel).await;
     let messages = until_idle(&mut kernel, &id).await;

@@ -13,7 +13,8 @@ from playwright.sync_api import expect, sync_playwright
 # No sandbox in containers, no graphics card, and no calls home.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
-PATIENCE = 60_000
+# For what must come, on a machine with much else to do.
+PATIENCE = 300_000
 PICTURES = 'img[src^="data:image/svg+xml"], [data-mime-type="image/svg+xml"] img'
 
 

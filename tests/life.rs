@@ -1,13 +1,12 @@
 //! The life of a kernel from its start to its end, whoever ends it.
 
 use crate::support::{
-    command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, wait_until, within,
+    PATIENCE, command_with_cache, is_alive, kernel, kernel_command, run, runner, sessions, wait_until, within,
 };
 use jupyter_protocol::{
     ConnectionInfo, InterruptRequest, JupyterMessage, JupyterMessageContent as Content, ShutdownRequest,
 };
 use std::process::Command;
-use std::time::Duration;
 use tokio::time::timeout;
 use wire::Client;
 
@@ -32,7 +31,7 @@ async fn a_shutdown_leaves_nothing_behind() {
     let runner = runner(&mut kernel).await;
     assert_eq!(sessions(&cache), 1);
     kernel.control.send(JupyterMessage::new(ShutdownRequest { restart: true }, None)).await.unwrap();
-    let reply = timeout(Duration::from_secs(20), kernel.control.read()).await.unwrap().unwrap();
+    let reply = timeout(PATIENCE, kernel.control.read()).await.unwrap().unwrap();
     assert!(matches!(reply.content, Content::ShutdownReply(reply) if reply.restart));
     assert!(kernel.process().wait().unwrap().success());
     assert!(!is_alive(runner));
@@ -168,7 +167,7 @@ async fn programs_that_a_cell_has_started_do_not_hold_up_the_kernel() {
     let start = "let program = std::process::Command::new(\"sleep\").arg(\"600\").spawn()?.id();\nprintln!(\"{program}\");";
     let program: u32 =
         run(&mut kernel, start).await[2].trim_start_matches("stdout: ").trim().parse().unwrap();
-    let messages = timeout(Duration::from_secs(30), run(&mut kernel, "std::process::abort()")).await.unwrap();
+    let messages = timeout(PATIENCE, run(&mut kernel, "std::process::abort()")).await.unwrap();
     assert!(messages[2].starts_with("error ProcessEnded: "), "{messages:?}");
     assert!(is_alive(program), "the user's own programs go on");
     // An interrupt ends what the cell has started, too.
@@ -176,10 +175,7 @@ async fn programs_that_a_cell_has_started_do_not_hold_up_the_kernel() {
     let id = kernel.execute(&format!("println!(\"running\"); {wait}")).await.unwrap();
     while !matches!(kernel.iopub.read().await.unwrap().content, Content::StreamContent(_)) {}
     kernel.control.send(JupyterMessage::new(InterruptRequest {}, None)).await.unwrap();
-    timeout(Duration::from_secs(20), kernel.until_idle(&id, |_| Ok(())))
-        .await
-        .expect("the cell goes on")
-        .unwrap();
+    timeout(PATIENCE, kernel.until_idle(&id, |_| Ok(()))).await.expect("the cell goes on").unwrap();
     let messages = run(&mut kernel, "1 + 1").await;
     assert!(messages[2].ends_with(": 2"), "{messages:?}");
     kernel.shut_down().await.unwrap();

@@ -1,6 +1,6 @@
 //! Large amounts and all kinds of output: nothing is lost, mixed up or held back.
 
-use crate::support::{kernel, run};
+use crate::support::{PATIENCE, kernel, run};
 use jupyter_protocol::{
     JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest, Media, MediaType, StreamContent,
 };
@@ -76,7 +76,7 @@ async fn a_picture_of_100_megabytes_arrives_whole() {
         Ok(())
     };
     let shown = kernel.run("lab::display::png(&vec![7; 100_000_000]);", collect);
-    assert!(timeout(Duration::from_secs(240), shown).await.expect("it takes too long").unwrap());
+    assert!(timeout(PATIENCE, shown).await.expect("it takes too long").unwrap());
     assert_eq!(length, 133_333_336);
     if let Some(largest) = memory(&mut kernel) {
         assert!(largest < 900, "{largest} MiB");
@@ -95,8 +95,7 @@ async fn a_client_that_does_not_read_stops_neither_the_kernel_nor_grows_it() {
         let request = JupyterMessage::new(KernelInfoRequest {}, None);
         let info = request.header.msg_id.clone();
         kernel.shell.send(request).await.unwrap();
-        let reply =
-            timeout(Duration::from_secs(30), kernel.reply_to(&info)).await.expect("no answer").unwrap();
+        let reply = timeout(PATIENCE, kernel.reply_to(&info)).await.expect("no answer").unwrap();
         assert!(matches!(reply.content, Content::KernelInfoReply(_)));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -144,10 +143,7 @@ print!(\", and the rest\");"
         }
         Ok(())
     };
-    timeout(Duration::from_secs(60), kernel.until_idle(&id, collect))
-        .await
-        .expect("it was not shown")
-        .unwrap();
+    timeout(PATIENCE, kernel.until_idle(&id, collect)).await.expect("it was not shown").unwrap();
     assert_eq!(text, "half a line, and the rest");
     kernel.shut_down().await.unwrap();
 }

@@ -137,5 +137,5 @@ def read_plain(browser):
 
 
 with chromium(sys.argv[1]) as browser:
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=120_000)
     read_plain(browser) if sys.argv[4:] == ["plain"] else read(browser)

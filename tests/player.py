@@ -184,7 +184,7 @@ def without_scripts_it_is_an_image(browser):
 
 asked = []
 with chromium(sys.argv[1]) as browser:
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=120_000)
     for check in [it_plays, it_steps, it_waits_for_those_who_prefer_stillness, without_scripts_it_is_an_image]:
         try:
             check(browser)

@@ -16,6 +16,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use wire::Client;
 
+/// How long a test waits for what must come, on a machine with much else to do.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// The program under test.
 pub fn taper() -> Command {
     Command::new(env!("CARGO_BIN_EXE_taper"))
@@ -74,7 +77,7 @@ pub fn is_alive(process: u32) -> bool {
 pub async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(start.elapsed() < PATIENCE, "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

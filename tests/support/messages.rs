@@ -1,11 +1,11 @@
 //! Runs cells, and says in short what they publish.
 
+use super::PATIENCE;
 use anyhow::Result;
 use jupyter_protocol::{
     CompleteRequest, ErrorOutput, ExecutionState, JupyterMessage, JupyterMessageContent as Content, Media,
     MediaType, ReplyStatus, Stdio,
 };
-use std::time::Duration;
 use tokio::time::timeout;
 use wire::Client;
 
@@ -16,11 +16,11 @@ pub async fn run(kernel: &mut Client, code: &str) -> Vec<String> {
     messages
 }
 
-/// What a request goes on to publish, up to its idle status, which must come within a minute.
+/// What a request goes on to publish, up to its idle status, which must come.
 pub async fn until_idle(kernel: &mut Client, id: &str) -> Vec<String> {
     let mut messages = Vec::new();
     let idle = kernel.until_idle(id, |message| note(&mut messages, message));
-    timeout(Duration::from_secs(60), idle).await.expect("the request does not end").unwrap();
+    timeout(PATIENCE, idle).await.expect("the request does not end").unwrap();
     messages
 }
 
