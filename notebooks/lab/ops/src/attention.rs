@@ -1,6 +1,9 @@
 //! Attention.
 
-use super::{check_real, in_f32, softmax};
+mod heads;
+
+use self::heads::Attention;
+use super::{check_real, in_f32, rows, softmax};
 use crate::check_interrupt;
 use candle_core::{D, DType, Result, Tensor, bail};
 
@@ -38,26 +41,36 @@ pub fn attention(query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Ten
             );
         }
     }
-    let excluded = match mask {
+    let mask = match mask {
         Some(mask) if mask.dtype() != DType::U8 => {
             bail!("attention: expected a mask of U8, got {:?}", mask.dtype())
         }
-        Some(mask) if mask.broadcast_as((batch, heads, tokens, others)).is_err() => {
-            bail!(
+        Some(mask) => match mask.broadcast_as((batch, heads, tokens, others)) {
+            Ok(mask) => Some(mask),
+            Err(_) => bail!(
                 "attention: expected a mask for [{batch}, {heads}, {tokens}, {others}], got {:?}",
                 mask.dims()
-            )
-        }
-        Some(mask) => Some(mask.eq(0u8)?),
+            ),
+        },
         None => None,
     };
     in_f32(query, |query| {
-        let wide = |tensor: &Tensor| tensor.to_dtype(query.dtype())?.contiguous();
-        let query = (query / (size as f64).sqrt())?.contiguous()?;
-        let mut scores = query.matmul(&wide(&key.transpose(2, 3)?)?)?;
-        if let Some(excluded) = excluded {
-            scores = scores.broadcast_add(&(excluded.to_dtype(query.dtype())? * EXCLUDED)?)?;
+        let (key, value) = (key.to_dtype(query.dtype())?, value.to_dtype(query.dtype())?);
+        let is_empty = [query, &key, &value].iter().any(|tensor| tensor.elem_count() == 0);
+        if rows::has_kernel(query) && !is_empty {
+            query.apply_op3(&key, &value, Attention { mask })?.transpose(1, 2)
+        } else {
+            composed(query, &key, &value, mask)
         }
-        softmax(&scores, D::Minus1)?.matmul(&wide(value)?)
     })
+}
+
+/// Composed of candle's operations, for every device.
+fn composed(query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<Tensor>) -> Result<Tensor> {
+    let query = (query / (query.dim(3)? as f64).sqrt())?.contiguous()?;
+    let mut scores = query.matmul(&key.transpose(2, 3)?.contiguous()?)?;
+    if let Some(mask) = mask {
+        scores = scores.broadcast_add(&(mask.eq(0u8)?.to_dtype(query.dtype())? * EXCLUDED)?)?;
+    }
+    softmax(&scores, D::Minus1)?.matmul(&value.contiguous()?)
 }

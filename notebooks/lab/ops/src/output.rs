@@ -1,7 +1,28 @@
 //! Vectors that several threads fill.
 
+use super::rows::Real;
+use super::threads;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// About how many values a thread repeats at once.
+const CHUNK: usize = 1 << 14;
+
+/// So many zeros, written by all threads.
+pub fn zeros<T: Real>(len: usize) -> Vec<T> {
+    repeated(&[T::zero()], len)
+}
+
+/// `row`, so many times, one after the other, written by all threads.
+pub fn repeated<T: Real>(row: &[T], times: usize) -> Vec<T> {
+    let mut values = Output::new(row.len() * times);
+    let at_once = (CHUNK / row.len().max(1)).max(1) * row.len().max(1);
+    threads::for_each(values.chunks(at_once), |chunk| {
+        let values = chunk.filled(T::zero());
+        values.chunks_exact_mut(row.len()).for_each(|values| values.copy_from_slice(row));
+    });
+    values.finish()
+}
 
 /// A vector that several threads fill, each in chunks of its own.
 ///

@@ -74,7 +74,8 @@ fn shifted(x: &Tensor) -> Result<Tensor> {
     x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())
 }
 
-struct Softmax;
+/// The softmax of a row.
+pub(super) struct Softmax;
 
 impl RowOp for Softmax {
     fn name(&self) -> &'static str {

@@ -1,10 +1,12 @@
 //! Values and gradients of the operations, against numbers that were computed in other ways.
 
+mod attention;
 mod batch_norm;
 mod binary_cross_entropy;
 mod candle;
 mod conv2d;
 mod half;
+mod linear;
 mod network;
 mod norm;
 mod optimizers;

@@ -14,3 +14,8 @@ pub fn for_each<I: Send>(items: impl Iterator<Item = I>, f: impl Fn(I) + Sync) {
     static TEAM: OnceLock<Team> = OnceLock::new();
     TEAM.get_or_init(|| Team::new(get_num_threads(), AWAKE)).for_each(items, f);
 }
+
+/// The number of these threads.
+pub fn count() -> usize {
+    get_num_threads()
+}
