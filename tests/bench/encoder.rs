@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use lab::candle_core::{D, DType, Device, Module, Tensor};
-use lab::candle_nn::{self, Embedding, Linear, ParamsAdamW, VarBuilder, VarMap};
+use lab::candle_nn::{self, Embedding, ParamsAdamW, VarBuilder, VarMap};
 use lab::nn::{self, AdamW, Optimizer};
 use lab::scores::peak_memory_mib;
 use lab::{device, init, ops};
@@ -32,10 +32,10 @@ const CLASSES: usize = 10;
 type Layer = Box<dyn Fn(&Tensor) -> lab::candle_core::Result<Tensor>>;
 
 struct Block {
-    projections: [Linear; 4],
+    projections: [Layer; 4],
     norms: [Layer; 2],
-    wide: Linear,
-    narrow: Linear,
+    wide: Layer,
+    narrow: Layer,
 }
 
 struct Encoder {
@@ -43,7 +43,7 @@ struct Encoder {
     places: Tensor,
     norm: Layer,
     blocks: Vec<Block>,
-    dense: Linear,
+    dense: Layer,
     /// With `candle_nn`'s own layers and operations only.
     shipped: bool,
 }
@@ -58,16 +58,31 @@ fn norm(weights: VarBuilder, shipped: bool) -> Result<Layer> {
     })
 }
 
+fn linear(from: usize, to: usize, weights: VarBuilder, shipped: bool) -> Result<Layer> {
+    Ok(if shipped {
+        let layer = candle_nn::linear(from, to, weights)?;
+        Box::new(move |x| layer.forward(x))
+    } else {
+        let layer = nn::linear(from, to, weights)?;
+        Box::new(move |x| layer.forward(x))
+    })
+}
+
 impl Encoder {
     fn new(weights: &VarBuilder, shipped: bool) -> Result<Self> {
         let block = |at: usize| -> Result<Block> {
             let weights = weights.pp(at.to_string());
-            let linear = |name: &str| candle_nn::linear(SIZE, SIZE, weights.pp(name));
+            let projection = |name: &str| linear(SIZE, SIZE, weights.pp(name), shipped);
             Ok(Block {
-                projections: [linear("query")?, linear("key")?, linear("value")?, linear("out")?],
+                projections: [
+                    projection("query")?,
+                    projection("key")?,
+                    projection("value")?,
+                    projection("out")?,
+                ],
                 norms: [norm(weights.pp("norm1"), shipped)?, norm(weights.pp("norm2"), shipped)?],
-                wide: candle_nn::linear(SIZE, WIDE, weights.pp("wide"))?,
-                narrow: candle_nn::linear(WIDE, SIZE, weights.pp("narrow"))?,
+                wide: linear(SIZE, WIDE, weights.pp("wide"), shipped)?,
+                narrow: linear(WIDE, SIZE, weights.pp("narrow"), shipped)?,
             })
         };
         Ok(Self {
@@ -75,7 +90,7 @@ impl Encoder {
             places: candle_nn::embedding(TOKENS, SIZE, weights.pp("places"))?.embeddings().clone(),
             norm: norm(weights.pp("norm"), shipped)?,
             blocks: (0..BLOCKS).map(block).collect::<Result<_>>()?,
-            dense: candle_nn::linear(SIZE, CLASSES, weights.pp("dense"))?,
+            dense: linear(SIZE, CLASSES, weights.pp("dense"), shipped)?,
             shipped,
         })
     }
@@ -87,27 +102,26 @@ impl Encoder {
         for block in &self.blocks {
             let y = self.attention(block, &x)?;
             x = (block.norms[0])(&(x + y)?)?;
-            let y = block.wide.forward(&x)?;
+            let y = (block.wide)(&x)?;
             let y = if self.shipped { y.gelu_erf()? } else { ops::gelu(&y)? };
-            x = (block.norms[1])(&(&x + block.narrow.forward(&y)?)?)?;
+            x = (block.norms[1])(&(&x + (block.narrow)(&y)?)?)?;
         }
-        self.dense.forward(&x.mean(1)?)
+        (self.dense)(&x.mean(1)?)
     }
 
     fn attention(&self, block: &Block, x: &Tensor) -> lab::candle_core::Result<Tensor> {
         let batch = x.dim(0)?;
         let [query, key, value, out] = &block.projections;
-        let heads = |layer: &Linear| {
-            layer.forward(x)?.reshape((batch, TOKENS, HEADS, SIZE / HEADS))?.transpose(1, 2)?.contiguous()
-        };
+        let heads = |layer: &Layer| layer(x)?.reshape((batch, TOKENS, HEADS, SIZE / HEADS))?.transpose(1, 2);
         let (query, key, value) = (heads(query)?, heads(key)?, heads(value)?);
         let y = if self.shipped {
+            let (query, key, value) = (query.contiguous()?, key.contiguous()?, value.contiguous()?);
             let scores = (query.matmul(&key.t()?)? / ((SIZE / HEADS) as f64).sqrt())?;
             candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&value)?
         } else {
             ops::attention(&query, &key, &value, None)?
         };
-        out.forward(&y.transpose(1, 2)?.flatten_from(2)?)
+        out(&y.transpose(1, 2)?.flatten_from(2)?)
     }
 }
 
