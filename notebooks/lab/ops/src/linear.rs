@@ -1,7 +1,7 @@
 //! The linear layer.
 
 use super::output::{repeated, zeros};
-use super::processor::arch;
+use super::processor::vectorized;
 use super::product::{Matrix, Product};
 use super::rows::{self, Real};
 use super::{contiguous, is_half, threads, values};
@@ -171,10 +171,9 @@ fn backward<T: Real>(
 fn sum_of_rows<T: Real>(values: &[T], len: usize) -> Vec<T> {
     let chunk = (ROWS * len).max(1);
     let mut parts = vec![vec![0.0; len]; values.len().div_ceil(chunk)];
-    let arch = arch();
     threads::for_each(parts.iter_mut().zip(values.chunks(chunk)), |(part, rows)| {
         // Compiled for the vector instructions of this processor.
-        arch.dispatch(
+        vectorized(
             #[inline(always)]
             || rows.chunks_exact(len).for_each(|row| add(part, row)),
         );

@@ -1,6 +1,6 @@
 //! Layer normalization and root mean square normalization.
 
-use super::processor::arch;
+use super::processor::vectorized;
 use super::rows::{self, Real};
 use super::{check_real, contiguous, in_f32, threads, values};
 use crate::check_interrupt;
@@ -150,9 +150,8 @@ impl Norm {
     fn sums_over_rows<T: Real>(&self, x: &[T], dy: &[T], n: usize) -> [Vec<f64>; 2] {
         let chunk = ROWS * n;
         let mut parts = vec![[vec![0.0; n], vec![0.0; n]]; x.len().div_ceil(chunk)];
-        let arch = arch();
         threads::for_each(parts.iter_mut().zip(x.chunks(chunk).zip(dy.chunks(chunk))), |(part, (x, dy))| {
-            arch.dispatch(
+            vectorized(
                 #[inline(always)]
                 || {
                     let [products, sums] = part;

@@ -2,7 +2,7 @@
 
 use super::EXCLUDED;
 use crate::output::{Output, zeros};
-use crate::processor::arch;
+use crate::processor::vectorized;
 use crate::product::{Matrix, Product, Target};
 use crate::rows::{Real, RowOp};
 use crate::softmax::Softmax;
@@ -208,7 +208,7 @@ impl<'a, T: Real> Inputs<'a, T> {
             }
         }
         // Compiled for the vector instructions of this processor.
-        arch().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for (scores, weights) in
@@ -267,7 +267,7 @@ impl<T: Real> Weights<T> {
     /// The gradient of the scores, where `scores` has become that of the weights.
     fn backward(&self, others: usize) -> Vec<T> {
         let mut dscores = vec![T::zero(); self.weights.len()];
-        arch().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 let rows = self.weights.chunks_exact(others).zip(self.scores.chunks_exact(others));
