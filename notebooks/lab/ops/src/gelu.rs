@@ -1,6 +1,6 @@
 //! GELU.
 
-use super::exp::{erfc, exp};
+use super::exp::{exp, scaled_erfc};
 use super::output::Output;
 use super::processor::arch;
 use super::threads;
@@ -42,7 +42,7 @@ impl CustomOp1 for Gelu {
             // Compiled for the vector instructions of this processor, which an iterator of so much work would not be.
             arch.dispatch(
                 #[inline(always)]
-                || y.filled(0.0).iter_mut().zip(x).for_each(|(y, x)| *y = x * share(*x)),
+                || y.filled(0.0).iter_mut().zip(x).for_each(|(y, x)| *y = x * share(*x, bell(*x))),
             );
         });
         Ok((CpuStorage::F32(y.finish()), layout.shape().clone()))
@@ -61,7 +61,10 @@ impl CustomOp1 for Gelu {
             arch.dispatch(
                 #[inline(always)]
                 || {
-                    let slope = |x: f32| share(x) + x * exp(-0.5 * x * x) * density;
+                    let slope = |x: f32| {
+                        let bell = bell(x);
+                        share(x, bell) + x * bell * density
+                    };
                     for (dx, (x, dy)) in dx.filled(0.0).iter_mut().zip(x.iter().zip(dy)) {
                         *dx = dy * slope(*x);
                     }
@@ -72,8 +75,15 @@ impl CustomOp1 for Gelu {
     }
 }
 
-/// Φ(x)
+/// Φ(x), from `bell` of x.
 #[inline(always)]
-fn share(x: f32) -> f32 {
-    0.5 * erfc(-x * FRAC_1_SQRT_2 as f32)
+fn share(x: f32, bell: f32) -> f32 {
+    let tail = 0.5 * bell * scaled_erfc(x.abs() * FRAC_1_SQRT_2 as f32);
+    if x > 0.0 { 1.0 - tail } else { tail }
+}
+
+/// exp(-x² / 2)
+#[inline(always)]
+fn bell(x: f32) -> f32 {
+    exp(-0.5 * x * x)
 }
