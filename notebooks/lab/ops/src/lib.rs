@@ -34,7 +34,7 @@ mod softmax;
 mod sums;
 #[cfg(test)]
 mod tests;
-mod threads;
+pub mod threads;
 mod transpose;
 
 pub use add_relu::add_relu;

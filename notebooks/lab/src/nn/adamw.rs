@@ -3,7 +3,11 @@
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var, bail};
 use candle_nn::{AdamW as OfCandle, Optimizer, ParamsAdamW};
+use ops::threads;
 use std::sync::{Mutex, PoisonError};
+
+/// How many values a thread updates at once.
+const CHUNK: usize = 1 << 14;
 
 /// Adam with decoupled weight decay: candle's `AdamW`, with the same settings and bit by bit the same results. Parameters of `f32` on
 /// the CPU are updated in one pass over their values, where candle makes some fifteen tensors for each. In a small network, such as
@@ -148,6 +152,23 @@ impl InplaceOp2 for Step<'_> {
         if [values.len(), means.len()] != [gradient.len(); 2] {
             bail!("adamw: {} values of a gradient for {} of a parameter", gradient.len(), values.len());
         }
+        let averages = means.chunks_mut(CHUNK).zip(squares.chunks_mut(CHUNK));
+        let chunks = values.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK)).zip(averages);
+        if gradient.len() <= CHUNK {
+            // Other threads would only be woken.
+            chunks.for_each(|((values, gradient), averages)| self.update(values, gradient, averages));
+        } else {
+            threads::for_each(chunks, |((values, gradient), averages)| {
+                self.update(values, gradient, averages)
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    /// Updates some values, and the averages of their gradient and of its square.
+    fn update(&self, values: &mut [f32], gradient: &[f32], (means, squares): (&mut [f32], &mut [f32])) {
         let &Self { betas, rests, scales, eps, lr, lr_decay, .. } = self;
         for (((value, g), mean), square) in values.iter_mut().zip(gradient).zip(means).zip(squares) {
             *mean = *mean * betas[0] + g * rests[0];
@@ -155,6 +176,5 @@ impl InplaceOp2 for Step<'_> {
             let step = (*mean * scales[0]) / ((*square * scales[1]).sqrt() + eps);
             *value = *value * lr_decay - step * lr;
         }
-        Ok(())
     }
 }
