@@ -1,5 +1,6 @@
 //! `taper doctor` on this machine, and on one that lacks most of what taper needs.
 
+use crate::models::models;
 use crate::support::{installed, taper};
 use std::process::Command;
 
@@ -17,7 +18,7 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
 #[test]
 fn where_all_is_there_it_says_what_and_where() {
     let (_, text) = doctor(taper().env("JUPYTER_PATH", installed()));
-    assert_eq!(text.lines().count(), 8);
+    assert_eq!(text.lines().count(), 10);
     assert!(line(&text, "Rust").starts_with("ok  Rust         rustc 1."), "{text}");
     for name in ["linker", "environment", "kernel"] {
         assert!(line(&text, name).starts_with("ok  "), "{text}");
@@ -38,6 +39,8 @@ fn where_something_is_missing_it_says_what_to_do() {
             .env("TAPER_CACHE", folder.path().join("cache"))
             .env("JUPYTER_PATH", folder.path().join("jupyter"))
             .env("MNIST_DIR", folder.path())
+            .env("CIFAR_DIR", folder.path())
+            .env("TAPER_MODELS", folder.path())
             .env("CUDA_HOME", folder.path().join("no cuda")),
     );
     assert!(!good, "{text}");
@@ -48,6 +51,8 @@ fn where_something_is_missing_it_says_what_to_do() {
             "digits",
             "there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz: put it there, or unset MNIST_DIR",
         ),
+        ("pictures", "there is no cifar-10-binary.tar.gz: put it there, or unset CIFAR_DIR"),
+        ("networks", "there is no all-MiniLM-L6-v2/model.safetensors: put it there, or unset TAPER_MODELS"),
         ("GPU", "--  GPU          notebooks use the CPU: "),
     ] {
         assert!(line(&text, name).contains(expected), "{text}");
@@ -65,4 +70,9 @@ fn where_something_is_missing_it_says_what_to_do() {
         line(&text, "digits").starts_with("--  digits       MNIST_DIR is not set, and TAPER_OFFLINE"),
         "{text}"
     );
+    let (_, text) =
+        doctor(taper().env("TAPER_MODELS", models()).env("TAPER_OFFLINE", "0").env_remove("CIFAR_DIR"));
+    let line = |name| self::line(&text, name);
+    assert!(line("networks").starts_with("ok  networks     published networks in /"), "{text}");
+    assert!(line("pictures").ends_with("notebooks download CIFAR-10 once, or use emoji"), "{text}");
 }

@@ -49,7 +49,8 @@ fn make_environment(folder: &Path) -> PathBuf {
     programs
 }
 
-fn step(command: &mut Command) {
+/// Runs a command, which must succeed.
+pub fn step(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(
         output.status.success(),

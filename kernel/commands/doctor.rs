@@ -1,5 +1,7 @@
 //! `taper doctor`: checks everything that taper needs, and says how to fix what is missing.
 
+mod data;
+
 use super::exit_code;
 use crate::kernelspec;
 use crate::packages::JUPYTER;
@@ -8,19 +10,12 @@ use anyhow::{Result, ensure};
 use environment::cache::cache;
 use environment::{Cuda, Environment, SharedInstall, Toolchain};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// The oldest Rust that compiles cells and `lab`.
 const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
-/// The files of MNIST, which may also be compressed and end in `.gz`.
-const DIGITS: [&str; 4] = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-];
 /// The space that the warm environment with Burn and the sessions need, in bytes.
 const NEEDED_SPACE: u64 = 3 << 30;
 
@@ -37,7 +32,7 @@ use Finding::{Absent, Bad, Good};
 
 /// Check everything that taper needs, and say how to fix what is missing
 ///
-/// Checks Rust, the linker, the warm environment, the kernel's registration, Jupyter, the digits, the GPU and the disk space.
+/// Checks Rust, the linker, the warm environment, the kernel's registration, Jupyter, the data, the GPU and the disk space.
 /// The exit code is 1 if something is missing that taper needs.
 #[derive(clap::Args)]
 pub struct Doctor;
@@ -52,7 +47,9 @@ impl Doctor {
             ("environment", toolchain.as_ref().map_or_else(|_| Bad("needs Rust".into()), environment)),
             ("kernel", kernel()),
             ("Jupyter", jupyter()),
-            ("digits", digits()),
+            ("digits", data::digits()),
+            ("pictures", data::pictures()),
+            ("networks", data::networks()),
             ("GPU", gpu()),
             ("disk", disk(&cache()?)),
         ];
@@ -149,30 +146,6 @@ fn jupyter() -> Finding {
                 .into(),
         ),
         Err(error) => Bad(format!("{error:#}")),
-    }
-}
-
-fn digits() -> Finding {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty() && value != "0");
-    let Some(folder) = set("MNIST_DIR").map(PathBuf::from) else {
-        return Absent(match set("TAPER_OFFLINE") {
-            Some(_) => {
-                "MNIST_DIR is not set, and TAPER_OFFLINE forbids the download: notebooks use drawn digits"
-                    .into()
-            }
-            None => "MNIST_DIR is not set: notebooks download MNIST once, or use drawn digits".into(),
-        });
-    };
-    let is_present = |name: &str| {
-        let names = [name.to_string(), name.replacen("-idx", ".idx", 1)];
-        names.iter().any(|name| folder.join(name).is_file() || folder.join(format!("{name}.gz")).is_file())
-    };
-    match DIGITS.iter().find(|name| !is_present(name)) {
-        Some(missing) => Bad(format!(
-            "MNIST_DIR is {}, but there is no {missing} or {missing}.gz: put it there, or unset MNIST_DIR",
-            folder.display()
-        )),
-        None => Good(format!("MNIST in {}", folder.display())),
     }
 }
 
