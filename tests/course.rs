@@ -1,5 +1,6 @@
 //! The whole course, small: every notebook and every solution runs on this kernel, and the scores come together in a chart.
 
+use crate::models::models;
 use crate::support::{installed, root, taper};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -14,17 +15,27 @@ pub fn notebooks(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// `taper run` on digits that `lab` draws, 2,000 to train for one epoch. Its scores go to `scores`.
+/// `taper run` with little of all data, on digits that `lab` draws, for one epoch. Its scores go to `scores`.
 fn run(notebooks: &[PathBuf], out: &Path, scores: &Path, more: &[(&str, &str)]) {
     installed();
     let mut command = taper();
     command.arg("run").args(notebooks).arg("--out").arg(out).current_dir(root());
-    let parameters =
-        [("TRAIN_IMAGES", "2000"), ("TEST_IMAGES", "1000"), ("EPOCHS", "1"), ("DATA", "drawn digits")];
+    let parameters = [
+        ("TRAIN_IMAGES", "2000"),
+        ("TEST_IMAGES", "1000"),
+        ("EPOCHS", "1"),
+        ("DATA", "drawn digits"),
+        ("MERGES", "50"),
+        ("NAMES", "400"),
+    ];
     for (name, value) in parameters.iter().chain(more) {
         command.args(["-p", name, value]);
     }
-    command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores);
+    command
+        .env("TAPER_OFFLINE", "1")
+        .env_remove("MNIST_DIR")
+        .env("LAB_SCORES", scores)
+        .env("TAPER_MODELS", models());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -48,9 +59,9 @@ fn the_course_and_its_solutions_run() {
     let out = tempfile::tempdir().unwrap();
     let scores = out.path().join("scores");
     let paths = notebooks("notebooks");
-    run(&paths, out.path(), &scores, &[("GAME_STEPS", "2000"), ("SEEDS", "2"), ("MERGES", "50")]);
+    run(&paths, out.path(), &scores, &[("GAME_STEPS", "2000"), ("SEEDS", "2")]);
     // They show the scores, too.
-    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores, &[("MERGES", "50")]);
+    run(&notebooks("notebooks/solutions"), &out.path().join("solutions"), &scores, &[]);
 
     let mut texts = String::new();
     for path in &paths {
@@ -77,6 +88,14 @@ fn the_course_and_its_solutions_run() {
     let words = records(&scores.join("words"));
     assert_eq!(words.len(), 2, "the encoder and the bag of tokens");
     assert!(words.iter().all(|record| record["data"] == "declarations"), "{words:?}");
+    let names = records(&scores.join("meaning"));
+    assert_eq!(names.len(), 2, "fine-tuned, and from nothing");
+    // After one epoch, of nine groups.
+    let accuracy = |style: &str| {
+        let record = names.iter().find(|record| record["style"] == style).unwrap();
+        record["epochs"][0]["test"]["accuracy"].as_f64().unwrap()
+    };
+    assert!(accuracy("fine-tuned") > 0.5 && accuracy("fine-tuned") > accuracy("from nothing"), "{names:?}");
     let scores = records(&scores);
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
     assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");

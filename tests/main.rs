@@ -37,6 +37,8 @@ mod interleavings;
 mod interrupt;
 mod jupyterlab;
 mod life;
+mod meaning;
+mod models;
 mod numbers;
 mod on_stock;
 mod ops;

@@ -19,6 +19,11 @@ Likewise those of `resnet.safetensors`, by the test of ResNet-20 in the crate `o
 
     WRITE_RESNET=/tmp/resnet.safetensors cargo test --release -p ops resnet
     python tests/make_fixtures.py /tmp/resnet.safetensors
+
+The vectors of `sentences.safetensors` are those that the network all-MiniLM-L6-v2 gives to each line of `sentences.txt`;
+this needs transformers 5.24.0 and the folder with the network:
+
+    python tests/make_fixtures.py /tmp/all-MiniLM-L6-v2
 """
 
 import json
@@ -520,6 +525,19 @@ def resnet(path):
     write("resnet", {"losses": np.array(losses, dtype=np.float32), "logits": logits} | kept)
 
 
+def sentences(folder):
+    """The mean over the tokens, of length 1."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    vectors = []
+    for line in (FIXTURES / "sentences.txt").read_text().splitlines():
+        inputs = tokenizer(line, truncation=True, max_length=128, return_tensors="pt")
+        with torch.no_grad():
+            vectors.append(F.normalize(model(**inputs).last_hidden_state.mean(1)[0], dim=0).numpy())
+    write("sentences", {"vectors": np.stack(vectors)})
+
+
 OPERATIONS = {operation.__name__: operation for operation in [
     conv2d, max_pool2d, relu, block, cross_entropy, cross_entropy_of_extremes, binary_cross_entropy, softmax, log_softmax,
     layer_norm, rms_norm, network, max_pool2d_with_padding, avg_pool2d, batch_norm, batch_norm_relu,
@@ -527,7 +545,9 @@ OPERATIONS = {operation.__name__: operation for operation in [
     cross_entropy_with_smoothing, sgd, gelu, attention,
 ]}
 arguments = sys.argv[1:]
-if arguments and arguments[0].endswith("resnet.safetensors"):
+if arguments and Path(arguments[0]).is_dir():
+    sentences(arguments[0])
+elif arguments and arguments[0].endswith("resnet.safetensors"):
     resnet(arguments[0])
 elif arguments and arguments[0].endswith(".safetensors"):
     curve(arguments[0])

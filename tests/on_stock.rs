@@ -1,6 +1,7 @@
 //! The course on the kernel that evcxr comes with: slower and without live display, but with the same results.
 
 use crate::course::{code, notebooks};
+use crate::models::models;
 use crate::python::say;
 use crate::support::{kernel_command, note, root, stock};
 use jupyter_protocol::{JupyterMessageContent as Content, Media, MediaType};
@@ -91,6 +92,7 @@ async fn the_course_runs_on_the_stock_kernel() {
     for path in notebooks("notebooks") {
         let mut command = stock();
         command.env("TAPER_OFFLINE", "1").env_remove("MNIST_DIR").env("LAB_SCORES", scores.path());
+        command.env("TAPER_MODELS", models());
         let mut kernel = caching_stock(&mut command).await;
         let start = Instant::now();
         let mut pictures = 0;
@@ -100,6 +102,8 @@ async fn the_course_runs_on_the_stock_kernel() {
                 .replace("50_000", "320")
                 .replace("10_000", "200")
                 .replace("SEEDS: u64 = 5", "SEEDS: u64 = 2")
+                .replace("EPOCHS: usize = 4", "EPOCHS: usize = 1")
+                .replace("EPOCHS: usize = 30", "EPOCHS: usize = 1")
                 .replace("EPOCHS: usize = 5", "EPOCHS: usize = 1")
                 .replace("EPOCHS: usize = 15", "EPOCHS: usize = 1");
             let small = small.replace("DATA: &str = \"MNIST\"", "DATA: &str = \"drawn digits\"");
@@ -117,7 +121,7 @@ async fn the_course_runs_on_the_stock_kernel() {
     }
     assert_eq!(
         std::fs::read_dir(scores.path()).unwrap().count(),
-        8,
-        "a score of each style, and those of the pictures and of the game"
+        10,
+        "a score of each style, and folders with those of pictures, the game, words and meaning"
     );
 }

@@ -1,6 +1,7 @@
 //! The Python frameworks: the digits they get, the program that starts them, the notebook with and without them.
 
 use crate::interrupt::{KEPT, interrupted};
+use crate::models::models;
 use crate::run::{notebook, run as run_notebook, text_of};
 use crate::support::{kernel, note, root, run};
 use jupyter_protocol::JupyterMessageContent as Content;
@@ -20,6 +21,9 @@ const PICTURES: [&str; 2] = ["pictures_pytorch", "pictures_keras"];
 
 /// Those for texts.
 const WORDS: [&str; 2] = ["words_pytorch", "words_keras"];
+
+/// Those that fine-tune a pretrained encoder.
+const MEANING: [&str; 2] = ["meaning_pytorch", "meaning_keras"];
 
 #[test]
 fn a_data_set_is_read_as_it_was_written() {
@@ -163,9 +167,10 @@ fn the_scripts_compile() {
         .args(
             SCRIPTS
                 .iter()
-                .chain(&["course", "pictures", "words"])
+                .chain(&["course", "meaning", "pictures", "words"])
                 .chain(&PICTURES)
                 .chain(&WORDS)
+                .chain(&MEANING)
                 .map(|name| script(name)),
         )
         .env("PYTHONPYCACHEPREFIX", folder.path())
@@ -250,6 +255,42 @@ fn each_framework_trains_on_texts() {
         assert_eq!((record.batch, record.parameters), (64, 151_616));
         assert!(record.epochs[1].train.loss < record.epochs[0].train.loss, "{:?}", record.epochs);
     }
+}
+
+/// As [`each_framework_trains_and_writes_its_record`], for a pretrained encoder, whose weights all of them read.
+#[needs::peers]
+#[needs::time]
+#[test]
+fn each_framework_fine_tunes_a_pretrained_encoder() {
+    let python = std::env::var_os("PEERS_PYTHON").unwrap();
+    let scores = tempfile::tempdir().unwrap();
+    // "a cat", "red bus" and "the moon", as the tokenizer splits them.
+    let texts = [[101, 1037, 4937, 102], [101, 2417, 3902, 102], [101, 1996, 4231, 102]];
+    let part = json!({ "tokens": (texts.repeat(20)), "classes": ([0, 1, 2].repeat(20)) });
+    let head = json!({ "weight": vec![vec![0.01; 384]; 3], "bias": [[0.0, 0.0, 0.0]] });
+    let file = json!({
+        "name": "names of emoji", "classes": 3, "head": head, "train": part, "validation": part, "test": part,
+    });
+    let data = scores.path().join("meaning.json");
+    fs::write(&data, file.to_string()).unwrap();
+    let model = models().join("all-MiniLM-L6-v2");
+    for name in MEANING {
+        let mut command = Command::new(&python);
+        command.arg(script(name)).arg("--data").arg(&data).arg("--model").arg(&model);
+        command.arg("--scores").arg(scores.path().join("meaning"));
+        stream(command.args(["--epochs", "2", "--seed", "7"])).unwrap();
+    }
+    let losses = ["pytorch", "keras"].map(|framework| {
+        let path =
+            scores.path().join(format!("meaning/{framework}-fine-tuned-names-of-emoji-120x2-seed7.json"));
+        let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        // All of the network but the layer that only BERT's own training needs, and the head.
+        assert_eq!((record.batch, record.parameters), (32, 22_565_376 + 3 * 385));
+        let last = record.epochs[1].validation.unwrap();
+        assert!(last.accuracy == 1.0, "three texts are easily told apart: {:?}", record.epochs);
+        last.loss
+    });
+    assert!((losses[0] - losses[1]).abs() < 0.1, "the same weights, data and rates: {losses:?}");
 }
 
 fn check_record(path: &Path, name: &str, package: &str) {

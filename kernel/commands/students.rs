@@ -27,13 +27,14 @@ const EXERCISES: &str = "notebooks/exercises";
 
 /// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
 /// compiled for the kernel.
-const AS_IT_IS: [(&str, &str); 14] = [
+const AS_IT_IS: [(&str, &str); 15] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
     ("notebooks/peers", "txt"),
     ("notebooks/scores", "json"),
     ("notebooks/scores/balance", "json"),
     ("notebooks/scores/colour", "json"),
+    ("notebooks/scores/meaning", "json"),
     ("notebooks/scores/words", "json"),
     ("assets/architecture", "png"),
     ("assets/cartpole", "csv"),
