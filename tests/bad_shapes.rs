@@ -3,7 +3,7 @@
 use lab::candle_core::{DType, Device, Module, Result, Tensor};
 use lab::nn::{self, Conv2dConfig, ConvBlock, Dropout, MaxPool2d, VarBuilder, VarMap};
 use lab::ops::{
-    conv2d, conv2d_relu_max_pool2d, cross_entropy, dropout, max_pool2d, max_pool2d_with_stride, relu,
+    conv2d, conv2d_relu_max_pool2d, cross_entropy, dropout, max_pool2d, max_pool2d_with_stride, relu, relu6,
 };
 
 fn zeros(shape: &[usize], dtype: DType) -> Tensor {
@@ -76,6 +76,7 @@ fn pools_name_what_does_not_fit() {
 #[test]
 fn operations_value_by_value_name_what_does_not_fit() {
     assert_error(relu(&zeros(&[3], DType::U32)), &["relu", "expected", "U32"]);
+    assert_error(relu6(&zeros(&[3], DType::U32)), &["relu6", "expected", "U32"]);
     assert_error(dropout(&zeros(&[3], DType::U32), 0.5, 1), &["dropout", "expected", "U32"]);
     for p in [-0.1, 1.0, 1.5, f32::NAN] {
         assert_error(dropout(&f32(&[3]), p, 1), &["dropout", "expected", "less than 1", &p.to_string()]);

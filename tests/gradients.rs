@@ -7,7 +7,7 @@ use lab::candle_core::{DType, Device, Result, Shape, Tensor};
 use lab::candle_nn;
 use lab::ops::{
     conv2d, conv2d_relu, conv2d_relu_max_pool2d, cross_entropy, dropout, max_pool2d, max_pool2d_with_stride,
-    relu,
+    relu, relu6,
 };
 use std::env;
 use std::process::Command;
@@ -34,8 +34,9 @@ fn max_pool2d_is_that_of_pytorch() -> Result<()> {
 }
 
 #[test]
-fn relu_is_that_of_pytorch() -> Result<()> {
-    Case::all("relu").iter().try_for_each(|case| case.check(&["x"], &|at| relu(&at[0])))
+fn relu_and_relu6_are_those_of_pytorch() -> Result<()> {
+    Case::all("relu").iter().try_for_each(|case| case.check(&["x"], &|at| relu(&at[0])))?;
+    Case::all("relu6").iter().try_for_each(|case| case.check(&["x"], &|at| relu6(&at[0])))
 }
 
 #[test]
@@ -106,6 +107,7 @@ fn differences_agree_with_the_gradients_of_each_operation() -> Result<()> {
         })?;
     }
     assert_differences("relu", &[random(8, (3, 5, 7))?], &|at| relu(&at[0]))?;
+    assert_differences("relu6", &[(random(8, (3, 5, 7))? * 5.0)?], &|at| relu6(&at[0]))?;
     assert_differences("dropout", &[random(9, (5, 11))?], &|at| dropout(&at[0], 0.3, 1))?;
     let labels = Tensor::new(&[3u32, 0, 9, 9, 1, 2, 5], &Device::Cpu)?;
     let logits = (random(10, (7, 10))? * 4.0)?;
@@ -198,7 +200,7 @@ fn the_layout_of_the_inputs_does_not_matter() -> Result<()> {
     let labels = Tensor::new(&[2u32, 0, 1], &Device::Cpu)?;
     let (x, weight) = (random(40, (3, 2, 8, 7))?, random(41, (5, 2, 3, 3))?);
     let (bias, logits) = (random(42, 5)?, random(43, (3, 4))?);
-    let cases: [(&str, Vec<Tensor>, Operation); 6] = [
+    let cases: [(&str, Vec<Tensor>, Operation); 7] = [
         ("conv2d", vec![x.clone(), weight.clone(), bias.clone()], &|at| {
             conv2d(&at[0], &at[1], at.get(2), 1, 0)
         }),
@@ -207,7 +209,8 @@ fn the_layout_of_the_inputs_does_not_matter() -> Result<()> {
         }),
         ("block", vec![x.clone(), weight, bias], &|at| conv2d_relu_max_pool2d(&at[0], &at[1], at.get(2), 2)),
         ("max_pool2d", vec![x.clone()], &|at| max_pool2d(&at[0], 2)),
-        ("relu", vec![x], &|at| relu(&at[0])),
+        ("relu", vec![x.clone()], &|at| relu(&at[0])),
+        ("relu6", vec![(x * 5.0)?], &|at| relu6(&at[0])),
         ("cross_entropy", vec![logits], &|at| cross_entropy(&at[0], &labels)),
     ];
     for (what, inputs, f) in cases {

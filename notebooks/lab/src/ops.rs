@@ -31,5 +31,5 @@ pub use ::ops::{
     batch_norm_relu, batch_norm_with_statistics, binary_cross_entropy_with_logits, conv2d, conv2d_relu,
     conv2d_relu_max_pool2d, conv2d_relu_with_config, conv2d_with_config, cross_entropy,
     cross_entropy_with_smoothing, dropout, gelu, global_avg_pool2d, layer_norm, linear, log_softmax,
-    max_pool2d, max_pool2d_with_padding, max_pool2d_with_stride, relu, rms_norm, softmax,
+    max_pool2d, max_pool2d_with_padding, max_pool2d_with_stride, relu, relu6, rms_norm, softmax,
 };

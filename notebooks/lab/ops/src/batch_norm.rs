@@ -1,14 +1,15 @@
 //! Batch normalization.
 
 mod affine;
-mod planes;
+mod moments;
 mod training;
 
 use self::affine::Affine;
-use self::planes::{Moments, Planes};
+use self::moments::{Moments, moments};
 use self::training::BatchNorm;
 use super::{check_real, has_kernel, in_f32, relu, values};
 use crate::check_interrupt;
+use crate::planes::Planes;
 use candle_core::{Result, Tensor, bail};
 
 /// What batch normalization has found in a batch: the mean of each channel, and its variance (divided by n), both `[channels]` and
@@ -65,7 +66,7 @@ fn normalize(
         let (weight, bias) = (weight.to_dtype(x.dtype())?, bias.to_dtype(x.dtype())?);
         let (y, statistics) = if has_kernel(x) {
             let x = x.contiguous()?;
-            let moments = Planes::new(x.layout()).moments(values(&x).as_slice()?);
+            let moments = moments(&Planes::new(x.layout()), values(&x).as_slice()?);
             let statistics = statistics(&moments, &x)?;
             let operation = BatchNorm { op, moments, eps, has_relu };
             (x.apply_op3(&weight.contiguous()?, &bias.contiguous()?, operation)?, statistics)

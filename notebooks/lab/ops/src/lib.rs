@@ -23,6 +23,7 @@ pub mod network;
 pub mod nn;
 mod norm;
 mod output;
+mod planes;
 mod pool2d;
 mod processor;
 mod product;
@@ -52,7 +53,7 @@ pub use linear::linear;
 pub use max_pool2d::{max_pool2d, max_pool2d_with_padding, max_pool2d_with_stride};
 pub use norm::{layer_norm, rms_norm};
 pub use processor::arch;
-pub use relu::relu;
+pub use relu::{relu, relu6};
 pub use softmax::{log_softmax, softmax};
 
 use candle_core::{CpuStorage, D, DType, Layout, Result, Storage, Tensor, WithDType, bail};

@@ -1,7 +1,7 @@
 //! Batch normalization with statistics that are given.
 
-use super::planes::Planes;
 use crate::output::Output;
+use crate::planes::Planes;
 use crate::sums::sums;
 use crate::{check_interrupt, contiguous, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};

@@ -1,7 +1,8 @@
 //! Batch normalization as in training.
 
-use super::planes::{Moments, Planes};
+use super::moments::Moments;
 use crate::output::Output;
+use crate::planes::Planes;
 use crate::sums::sums;
 use crate::{check_interrupt, contiguous, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};

@@ -1,18 +1,18 @@
 //! The depthwise convolution: with as many groups as input channels, each output channel is computed from one channel alone. There
-//! is nothing that many channels could share, so rows are treated as a whole: each weight multiplies a row of pixels.
+//! is nothing that many channels could share, so the outputs of a plane are taken together, a vector at a time.
 
+mod frame;
+mod kernel;
+
+use self::frame::Frame;
+use self::kernel::{Backward, Forward};
 use super::size::Size;
+use super::tile::lanes;
 use crate::output::Output;
+use crate::planes::Planes;
 use crate::processor::arch;
-use crate::sums::sum;
-use crate::threads;
 use crate::{check_interrupt, contiguous, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
-use std::ops::Range;
-use std::sync::Mutex;
-
-/// The number of images whose gradients are summed before those of other images are added, as in `backward.rs`.
-const IMAGES: usize = 8;
 
 /// `size.c_in` is 1, the number of channels of a group.
 pub struct Depthwise {
@@ -24,53 +24,23 @@ pub struct Depthwise {
     pub has_relu: bool,
 }
 
-/// A row of the output that a weight contributes to, with the row of the image that it multiplies; and, of both, the first pixel that
-/// takes part, and their number.
-struct Run {
-    output: usize,
-    image: usize,
-    len: usize,
-}
-
 impl Depthwise {
-    /// Calls `f` with the index of each weight of a kernel, and each run of pixels that it joins.
-    #[inline(always)]
-    fn each(&self, mut f: impl FnMut(usize, Run)) {
-        let Size { height, width, k_h, k_w, stride, padding, dilation, rows, columns, .. } = self.size;
-        // The places of the output where a weight meets a pixel of the image, and not the padding.
-        let inside = |weight: usize, outputs: usize, side: usize| -> Range<usize> {
-            let offset = weight * dilation;
-            let first = padding.saturating_sub(offset).div_ceil(stride);
-            let end = (side + padding).saturating_sub(offset).div_ceil(stride);
-            first..end.min(outputs).max(first)
-        };
-        for u in 0..k_h {
-            for v in 0..k_w {
-                let across = inside(v, columns, width);
-                for row in inside(u, rows, height) {
-                    let image = (row * stride + u * dilation - padding) * width;
-                    if !across.is_empty() {
-                        let column = across.start * stride + v * dilation - padding;
-                        let run = Run {
-                            output: row * columns + across.start,
-                            image: image + column,
-                            len: across.len(),
-                        };
-                        f(u * k_w + v, run);
-                    }
-                }
-            }
-        }
-    }
-
     /// The number of output channels of a group.
     fn outputs(&self) -> usize {
         self.size.c_out / self.channels
     }
 
-    /// The number of values of an image of all channels.
-    fn image(&self) -> usize {
-        self.channels * self.size.height * self.size.width
+    /// The planes of `x`, and those of `y`.
+    fn planes(&self) -> [Planes; 2] {
+        let Size { batch, height, width, c_out, .. } = self.size;
+        [
+            Planes::of_size(batch, self.channels, height * width),
+            Planes::of_size(batch, c_out, self.size.pixels()),
+        ]
+    }
+
+    fn frame(&self) -> Frame {
+        Frame::new(self.size, lanes(arch()))
     }
 }
 
@@ -91,32 +61,23 @@ impl CustomOp3 for Depthwise {
         let x = contiguous::<f32>(self.name(), x, x_layout)?;
         let weight = contiguous::<f32>(self.name(), weight, weight_layout)?;
         let bias = contiguous::<f32>(self.name(), bias, bias_layout)?;
-        let Size { batch, c_out, rows, columns, stride, .. } = self.size;
-        let (area, pixels, arch) = (self.size.height * self.size.width, self.size.pixels(), arch());
-        let mut y = Output::new(batch * self.size.output());
-        threads::for_each(y.chunks(self.size.output()).zip(x.chunks(self.image())), |(y, x)| {
-            let y = y.filled(0.0);
-            // Compiled for the vector instructions of this processor.
-            arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (output, y) in y.chunks_exact_mut(pixels).enumerate() {
-                        let x = &x[output / self.outputs() * area..][..area];
-                        let weight = &weight[output * self.size.kernel()..][..self.size.kernel()];
-                        y.fill(bias[output]);
-                        self.each(
-                            #[inline(always)]
-                            |at, run| {
-                                add(&mut y[run.output..][..run.len], 1, &x[run.image..], stride, weight[at])
-                            },
-                        );
-                        if self.has_relu {
-                            y.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
-                        }
-                    }
-                },
-            );
-        });
+        let ([of_x, of_y], frame) = (self.planes(), self.frame());
+        let mut y = Output::new(self.size.batch * self.size.output());
+        of_y.map(
+            &mut y,
+            #[inline(always)]
+            |channel, outputs| {
+                let mut framed = vec![0.0; frame.len()];
+                let (weight, bias) =
+                    (&weight[channel * self.size.kernel()..][..self.size.kernel()], bias[channel]);
+                for (y, x) in outputs.into_iter().zip(of_x.of(x, channel / self.outputs())) {
+                    frame.put(x, &mut framed);
+                    let (x, y, has_relu) = (&framed[..], y.filled(0.0), self.has_relu);
+                    arch().dispatch(Forward { frame: &frame, x, weight, bias, has_relu, y });
+                }
+            },
+        );
+        let Size { batch, c_out, rows, columns, .. } = self.size;
         Ok((CpuStorage::F32(y.finish()), (batch, c_out, rows, columns).into()))
     }
 
@@ -133,78 +94,58 @@ impl CustomOp3 for Depthwise {
         let (x_values, weights, y_values, dy_values) = (values(x), values(weight), values(y), values(&dy));
         let (xs, weights) = (x_values.as_slice::<f32>()?, weights.as_slice::<f32>()?);
         let (ys, dys) = (y_values.as_slice::<f32>()?, dy_values.as_slice::<f32>()?);
-        let Size { batch, c_out, stride, .. } = self.size;
-        let (area, pixels, kernel) =
-            (self.size.height * self.size.width, self.size.pixels(), self.size.kernel());
-        let (image, output, arch) = (self.image(), self.size.output(), arch());
+        let ([of_x, of_y], frame, kernel) = (self.planes(), self.frame(), self.size.kernel());
         let mut dx = Output::new(xs.len());
-        let sums: Vec<_> = (0..batch.div_ceil(IMAGES)).map(|_| Mutex::new(None)).collect();
-        let inputs =
-            xs.chunks(IMAGES * image).zip(ys.chunks(IMAGES * output).zip(dys.chunks(IMAGES * output)));
-        threads::for_each(
-            dx.chunks(IMAGES * image).zip(inputs).zip(&sums),
-            |((dx, (xs, (ys, dys))), sums)| {
-                let dx = dx.filled(0.0);
-                let (mut dweights, mut dbias) = (vec![0.0; c_out * kernel], vec![0.0; c_out]);
-                let mut masked = vec![0.0; pixels];
-                arch.dispatch(
-                    #[inline(always)]
-                    || {
-                        for (at, (y, dy)) in ys.chunks_exact(pixels).zip(dys.chunks_exact(pixels)).enumerate()
-                        {
-                            let channel = at % c_out;
-                            let from = (at / c_out * self.channels + channel / self.outputs()) * area;
-                            let (x, dx) = (&xs[from..][..area], &mut dx[from..][..area]);
-                            let has_relu = self.has_relu;
-                            for (masked, (y, dy)) in masked.iter_mut().zip(y.iter().zip(dy)) {
-                                *masked = if has_relu && *y <= 0.0 { 0.0 } else { *dy };
-                            }
-                            let weight = &weights[channel * kernel..][..kernel];
-                            let dweight = &mut dweights[channel * kernel..][..kernel];
-                            dbias[channel] += sum([&masked], |[dy]| dy) as f32;
-                            self.each(
-                                #[inline(always)]
-                                |at, run| {
-                                    let dy = &masked[run.output..][..run.len];
-                                    dweight[at] += product(dy, &x[run.image..], stride);
-                                    add(&mut dx[run.image..], stride, dy, 1, weight[at]);
-                                },
-                            );
-                        }
-                    },
-                );
-                *sums.lock().unwrap() = Some((dweights, dbias));
+        let gradients = of_x.map(
+            &mut dx,
+            #[inline(always)]
+            |channel, outputs| {
+                let (mut framed, mut dx) = (vec![0.0; frame.len()], vec![0.0; frame.len()]);
+                let mut dy = vec![0.0; frame.outputs()];
+                let mut dweights = vec![0.0f64; self.outputs() * kernel];
+                let mut dbias = vec![0.0f64; self.outputs()];
+                let first = channel * self.outputs();
+                let mut of_outputs: Vec<_> =
+                    (first..first + self.outputs()).map(|at| of_y.of(ys, at).zip(of_y.of(dys, at))).collect();
+                for (plane, x) in outputs.into_iter().zip(of_x.of(xs, channel)) {
+                    frame.put(x, &mut framed);
+                    dx.fill(0.0);
+                    for (at, planes) in of_outputs.iter_mut().enumerate() {
+                        let (y, gradient) = planes.next().expect("y has as many images as x");
+                        dbias[at] += self.spread(&frame, y, gradient, &mut dy);
+                        let weight = &weights[(first + at) * kernel..][..kernel];
+                        let dweight = &mut dweights[at * kernel..][..kernel];
+                        let (x, dy, dx) = (&framed[..], &dy[..], &mut dx[..]);
+                        arch().dispatch(Backward { frame: &frame, x, weight, dy, dx, dweight });
+                    }
+                    frame.take(&dx, plane.filled(0.0));
+                }
+                (dweights, dbias)
             },
         );
-        let (mut dweights, mut dbias) = (vec![0.0; c_out * kernel], vec![0.0; c_out]);
-        for sums in sums {
-            let (weights, biases) = sums.into_inner().unwrap().expect("each has been worked on");
-            dweights.iter_mut().zip(weights).for_each(|(sum, value)| *sum += value);
-            dbias.iter_mut().zip(biases).for_each(|(sum, value)| *sum += value);
-        }
-        let tensor = |values, of: &Tensor| Tensor::from_vec(values, of.shape(), of.device());
-        Ok((Some(tensor(dx.finish(), x)?), Some(tensor(dweights, weight)?), Some(tensor(dbias, bias)?)))
+        let (dweights, dbias): (Vec<_>, Vec<_>) = gradients.into_iter().unzip();
+        let tensor = |values: Vec<Vec<f64>>, of: &Tensor| {
+            let values: Vec<f32> = values.into_iter().flatten().map(|value| value as f32).collect();
+            Tensor::from_vec(values, of.shape(), of.device())
+        };
+        let dx = Tensor::from_vec(dx.finish(), x.shape(), x.device())?;
+        Ok((Some(dx), Some(tensor(dweights, weight)?), Some(tensor(dbias, bias)?)))
     }
 }
 
-/// Adds the values of `from` times `weight` to those of `to`, each of them so many values apart; one of the two is contiguous, and has
-/// as many values as count.
-#[inline(always)]
-fn add(to: &mut [f32], to_stride: usize, from: &[f32], from_stride: usize, weight: f32) {
-    match (to_stride, from_stride) {
-        (1, 1) => to.iter_mut().zip(from).for_each(|(to, from)| *to += weight * from),
-        _ => {
-            let pairs = to.iter_mut().step_by(to_stride).zip(from.iter().step_by(from_stride));
-            pairs.for_each(|(to, from)| *to += weight * from);
+impl Depthwise {
+    /// Puts the gradient of a plane of outputs into vectors, 0 where ReLU has made `y` 0. Returns its sum.
+    #[inline(always)]
+    fn spread(&self, frame: &Frame, y: &[f32], dy: &[f32], vectors: &mut [f32]) -> f64 {
+        let lanes = vectors.len() / frame.places.len();
+        let mut sum = 0.0;
+        for (vector, values) in vectors.chunks_exact_mut(lanes).enumerate() {
+            let outputs = frame.output(vector);
+            for (value, (y, dy)) in values.iter_mut().zip(y[outputs.clone()].iter().zip(&dy[outputs])) {
+                *value = if self.has_relu && *y <= 0.0 { 0.0 } else { *dy };
+            }
+            sum += f64::from(values.iter().sum::<f32>());
         }
-    }
-}
-
-/// The sum of products of `dy` with the values of `x`, which lie so many apart.
-#[inline(always)]
-fn product(dy: &[f32], x: &[f32], stride: usize) -> f32 {
-    match stride {
-        1 => sum([dy, &x[..dy.len()]], |[dy, x]| dy * x) as f32,
-        _ => dy.iter().zip(x.iter().step_by(stride)).map(|(dy, x)| dy * x).sum(),
+        sum
     }
 }

@@ -34,14 +34,19 @@ pub fn block<S: Simd>() -> usize {
 
 /// The number of channels in a block with the vectors of `arch`.
 pub fn block_here(arch: pulp::Arch) -> usize {
-    struct Block;
-    impl WithSimd for Block {
+    VECTORS * lanes(arch)
+}
+
+/// The number of values in a vector of `arch`.
+pub fn lanes(arch: pulp::Arch) -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
         type Output = usize;
         fn with_simd<S: Simd>(self, _: S) -> usize {
-            block::<S>()
+            S::F32_LANES
         }
     }
-    arch.dispatch(Block)
+    arch.dispatch(Lanes)
 }
 
 /// Reinterprets numbers as sums. Their length must be a multiple of a block.
