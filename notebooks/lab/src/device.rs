@@ -11,11 +11,13 @@
 //! ```
 
 use candle_core::{Device, DeviceLocation};
+#[cfg(target_env = "gnu")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The fastest device there is: the first GPU if `lab` was built with its feature `cuda`, else the CPU.
 ///
 /// A build for CUDA that finds no GPU, or none that it was compiled for, says so in one line and uses the CPU. On the CPU
-/// this process from now on keeps the memory of freed tensors for new ones.
+/// this process from now on keeps the memory of freed tensors for new ones, a notebook until the end of the cell.
 pub fn best() -> Device {
     #[cfg(feature = "cuda")]
     match first_gpu() {
@@ -30,11 +32,38 @@ pub fn best() -> Device {
     Device::Cpu
 }
 
-/// Keeps the memory of freed tensors. Otherwise the C library returns large blocks to the system, and each step of a training
-/// gets them anew, page by page, set to 0: that takes more than half of the time of the course's network.
+/// Keeps the memory of freed tensors. Otherwise the C library returns it to the system, and each step of a training gets it anew, page
+/// by page, set to 0: that takes more than half of the time of the course's network, and of a larger one's when it is only used.
 fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
-    keep_blocks(mallopt);
+    {
+        keep_blocks(mallopt);
+        KEEPS.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Gives the memory of freed tensors to the system, if it is kept and much: it may be long until somebody runs the next cell.
+pub(crate) fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    if KEEPS.load(Ordering::Relaxed) && free_bytes() > MUCH {
+        // SAFETY: `malloc_trim` takes no pointers, changes no block in use, and locks the allocator.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
+/// Whether the memory of freed tensors is kept.
+#[cfg(target_env = "gnu")]
+static KEEPS: AtomicBool = AtomicBool::new(false);
+
+/// So many free bytes are given back at the end of a cell.
+#[cfg(target_env = "gnu")]
+const MUCH: u32 = 256 << 20;
+
+/// How many bytes the allocator has free, modulo 2³²: `mallinfo2`, which knows them all, is missing in older C libraries.
+#[cfg(target_env = "gnu")]
+fn free_bytes() -> u32 {
+    // SAFETY: `mallinfo` takes nothing, and locks the allocator.
+    unsafe { libc::mallinfo() }.fordblks as u32
 }
 
 /// Sets a parameter of the allocator. Returns whether the allocator accepts the value.
@@ -48,15 +77,15 @@ fn mallopt(parameter: libc::c_int, bytes: libc::c_int) -> bool {
 ///
 /// The C library maps blocks of `M_MMAP_THRESHOLD` bytes or more from the system, and unmaps them when they are freed. Up
 /// to 32 MiB are documented; newer versions accept more, older ones refuse. Smaller blocks come from the heap, whose end is
-/// returned to the system once more than `M_TRIM_THRESHOLD` bytes are free there. Setting either parameter stops the
-/// threshold from growing by itself with the sizes of freed blocks. So if the first is refused, the second must not be set,
-/// or all blocks of more than 128 KiB would be mapped for ever.
+/// returned to the system once more than `M_TRIM_THRESHOLD` bytes are free there, which must be more than all tensors of a step. Setting
+/// either parameter stops the threshold from growing by itself with the sizes of freed blocks. So if the first is refused, the second
+/// must not be set, or all blocks of more than 128 KiB would be mapped for ever.
 #[cfg(target_env = "gnu")]
 fn keep_blocks(mut set: impl FnMut(libc::c_int, libc::c_int) -> bool) {
     const SIZES: [libc::c_int; 2] = [256 << 20, 32 << 20];
     if SIZES.into_iter().any(|bytes| set(libc::M_MMAP_THRESHOLD, bytes)) {
         // Any size is accepted. If it were refused all the same, the end of the heap would keep its threshold of 128 KiB.
-        set(libc::M_TRIM_THRESHOLD, SIZES[0]);
+        set(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
     }
 }
 
@@ -105,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_largest_blocks_that_are_granted_are_kept() {
-        let trim = (M_TRIM_THRESHOLD, 256 * MIB, true);
+        let trim = (M_TRIM_THRESHOLD, libc::c_int::MAX, true);
         assert_eq!(asked(libc::c_int::MAX), [(M_MMAP_THRESHOLD, 256 * MIB, true), trim]);
         let refused = (M_MMAP_THRESHOLD, 256 * MIB, false);
         assert_eq!(asked(32 * MIB), [refused, (M_MMAP_THRESHOLD, 32 * MIB, true), trim]);

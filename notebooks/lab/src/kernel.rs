@@ -8,7 +8,7 @@ pub mod result;
 pub mod shown;
 pub mod variables;
 
-use crate::{backtrace, data, interrupt};
+use crate::{backtrace, data, device, interrupt};
 use messages::{Event, Failure};
 use std::any::TypeId;
 use std::error::Error;
@@ -95,7 +95,9 @@ pub fn run<E>(store: &mut Store, cell: impl FnOnce(&mut Store) -> Result<(), E>)
 
 /// Runs code that returns whether it has succeeded. Every cell calls it, so it is not generic: it is compiled here, once.
 fn run_once(store: &mut Store, cell: &mut dyn FnMut(&mut Store) -> bool) {
-    let event = match panic::catch_unwind(AssertUnwindSafe(|| cell(store))) {
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| cell(store)));
+    device::give_back_memory();
+    let event = match ended {
         Ok(true) => return,
         Ok(false) => Event::ReturnedError,
         Err(payload) => {
