@@ -1,6 +1,6 @@
 //! The tables of `training.rs`, in Markdown.
 
-use super::{BATCH, Bench, DQN_BATCH, Key, dqn, encoder, is_python, resnet};
+use super::{BATCH, Bench, DQN_BATCH, Key, dqn, encoder, is_python, mobile, resnet};
 use lab::scores::{Speed, Speeds};
 
 impl Bench {
@@ -130,7 +130,37 @@ impl Bench {
 
     /// The table of the encoder in all variants.
     pub fn print_encoders(&self, speeds: &Speeds, avx2: bool) {
-        let keys = self.encoder_keys(avx2);
+        let network = format!("encoder as MiniLM's, {} tokens", encoder::TOKENS);
+        self.print_uses(
+            [&network, "one sentence", "32 sentences"],
+            &self.encoder_keys(avx2),
+            &encoder::VARIANTS,
+            encoder::OPERATIONS,
+            speeds,
+        );
+    }
+
+    /// The table of EfficientNet-Lite0 in all variants.
+    pub fn print_mobiles(&self, speeds: &Speeds, avx2: bool) {
+        let network = format!("EfficientNet-Lite0, {0} x {0} pixels", mobile::SIDE);
+        self.print_uses(
+            [&network, "one picture", "32 pictures"],
+            &self.mobile_keys(avx2),
+            &mobile::VARIANTS,
+            mobile::operations(),
+            speeds,
+        );
+    }
+
+    /// The table of a network that is used for one input and for a batch, which takes so many `operations` for each, and trained.
+    fn print_uses(
+        &self,
+        head: [&str; 3],
+        keys: &[Key],
+        variants: &[(&'static str, &'static str)],
+        operations: f64,
+        speeds: &Speeds,
+    ) {
         if keys.is_empty() {
             return;
         }
@@ -140,13 +170,14 @@ impl Bench {
             pytorches.map(|key| number(key, name)).fold(f64::NAN, f64::min)
         };
         println!(
-            "| encoder as MiniLM's, {} tokens | one sentence | PyTorch at its best = 1 | 32 sentences | PyTorch at its best = 1 | \
-             training step of 32 | PyTorch at its best = 1 | GFLOP/s (of peak) | peak memory |",
-            encoder::TOKENS
+            "| {} | PyTorch at its best = 1 | {} | PyTorch at its best = 1 | training step of 32 | PyTorch at its best = 1 | \
+             GFLOP/s (of peak) | peak memory |",
+            head[..2].join(" | "),
+            head[2]
         );
         println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
-        for key in &keys {
-            let label = label(&encoder::VARIANTS, key.variant);
+        for key in keys {
+            let label = label(variants, key.variant);
             let times = ["one", "many", "step"].map(|name| {
                 let seconds = number(key, name);
                 match seconds.is_finite() {
@@ -154,7 +185,7 @@ impl Bench {
                     false => "none | ".into(),
                 }
             });
-            let gflops = encoder::OPERATIONS * key.batch as f64 / number(key, "many") / 1e9;
+            let gflops = operations * key.batch as f64 / number(key, "many") / 1e9;
             println!(
                 "| {label} | {} | {gflops:.0} ({:.0} %) | {:.0} MiB |",
                 times.join(" | "),

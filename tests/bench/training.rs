@@ -13,6 +13,7 @@
 //! - `GAME_STEPS` (8000), with how many steps of CartPole the agent DQN is measured, or 0 to leave it out; on one thread, as its network is
 //!   so small that a second one only costs;
 //! - `SENTENCES` (64), with how many sentences an encoder of MiniLM's size is measured, or 0 to leave it out;
+//! - `MOBILE_PICTURES` (64), with how many pictures EfficientNet-Lite0 is measured, or 0 to leave it out;
 //! - `PYTHON` (`python3`), with torch or without, and `KERAS_PYTHON` (`PYTHON`), with Keras on TensorFlow or without;
 //! - `SAVE=1`, to write what was measured to `notebooks/scores/speed`, from where the results notebook draws it;
 //! - `MNIST_DIR`, as for the notebooks.
@@ -21,6 +22,7 @@
 
 mod dqn;
 mod encoder;
+mod mobile;
 mod peak;
 mod resnet;
 mod tables;
@@ -44,6 +46,8 @@ const DQN_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/dqn.p
 const DQN_BATCH: usize = 64;
 const ENCODER_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/encoder.py");
 const ENCODER_BATCH: usize = 32;
+const MOBILE_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/mobile.py");
+const MOBILE_BATCH: usize = 32;
 const RESNET_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/resnet.py");
 
 /// A variant, as a child process names it, and the tables.
@@ -97,6 +101,9 @@ struct Bench {
     /// Of the encoder, with how many sentences.
     encoders: Vec<&'static str>,
     sentences: usize,
+    /// Of EfficientNet-Lite0, with how many pictures.
+    mobiles: Vec<&'static str>,
+    mobile_pictures: usize,
     /// Burn's program.
     burn: PathBuf,
     /// Whether to measure with AVX2 only as well.
@@ -120,6 +127,9 @@ fn main() -> Result<()> {
         [child, variant, sentences, batch] if child == "child" && variant.starts_with("encoder") => {
             println!("{}", encoder::measure(variant, sentences.parse()?, batch.parse()?)?);
         }
+        [child, variant, pictures, batch] if child == "child" && variant.starts_with("mobile") => {
+            println!("{}", mobile::measure(variant, pictures.parse()?, batch.parse()?)?);
+        }
         [child, variant, images, batch] if child == "child" => {
             println!("{}", variants::measure(variant, images.parse()?, batch.parse()?)?);
         }
@@ -140,7 +150,7 @@ fn python(variant: &str) -> String {
 }
 
 fn is_python(variant: &str) -> bool {
-    ["pytorch", "keras", "resnet-pytorch", "dqn-pytorch", "encoder-pytorch"]
+    ["pytorch", "keras", "resnet-pytorch", "dqn-pytorch", "encoder-pytorch", "mobile-pytorch"]
         .iter()
         .any(|kind| variant.starts_with(kind))
 }
@@ -195,6 +205,8 @@ impl Bench {
         let agents = if game_steps > 0 { chosen(&dqn::VARIANTS) } else { Vec::new() };
         let sentences = setting("SENTENCES", 64)?;
         let encoders = if sentences > 0 { chosen(&encoder::VARIANTS) } else { Vec::new() };
+        let mobile_pictures = setting("MOBILE_PICTURES", 64)?;
+        let mobiles = if mobile_pictures > 0 { chosen(&mobile::VARIANTS) } else { Vec::new() };
         let burn = if variants.contains(&"burn") { build_burn()? } else { PathBuf::new() };
         Ok(Self {
             rounds: setting("ROUNDS", 3)?.max(1),
@@ -208,6 +220,8 @@ impl Bench {
             game_steps,
             encoders,
             sentences,
+            mobiles,
+            mobile_pictures,
             burn,
             has_avx512: has_avx512(),
             digits: source.dir.or(source.cache).context("no folder keeps MNIST")?,
@@ -226,7 +240,9 @@ impl Bench {
             let growth = if growth { self.growth_keys() } else { Vec::new() };
             let agents = self.capabilities().iter().flat_map(|&avx2| self.agent_keys(avx2));
             let encoders = self.capabilities().iter().flat_map(|&avx2| self.encoder_keys(avx2));
-            let keys: Vec<Key> = keys.chain(resnets).chain(agents).chain(encoders).chain(growth).collect();
+            let mobiles = self.capabilities().iter().flat_map(|&avx2| self.mobile_keys(avx2));
+            let keys = keys.chain(resnets).chain(agents).chain(encoders).chain(mobiles).chain(growth);
+            let keys: Vec<Key> = keys.collect();
             keys.into_iter().try_for_each(|key| self.measure(key))?;
         }
         self.print_head();
@@ -236,6 +252,7 @@ impl Bench {
             self.print_resnets(&speeds, avx2);
             self.print_agents(avx2);
             self.print_encoders(&speeds, avx2);
+            self.print_mobiles(&speeds, avx2);
             if setting("SAVE", 0)? != 0 {
                 // Next to the notebooks, where `lab::scores` finds their folder.
                 env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks"))?;
@@ -281,6 +298,15 @@ impl Bench {
         self.encoders.iter().map(key).collect()
     }
 
+    fn mobile_keys(&self, avx2: bool) -> Vec<Key> {
+        let key = |variant: &&'static str| {
+            // Which takes half a minute for a step.
+            let images = if *variant == "mobile-candle" { 1 } else { self.mobile_pictures };
+            Key { variant, images, batch: MOBILE_BATCH, avx2 }
+        };
+        self.mobiles.iter().map(key).collect()
+    }
+
     /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
     fn growing(&self) -> impl Iterator<Item = &'static str> {
         let growing = ["layered", "fused", "pytorch", "keras"];
@@ -319,6 +345,9 @@ impl Bench {
             }
             _ if variant.starts_with("encoder-pytorch") => {
                 (python(variant).into(), vec![ENCODER_SCRIPT, variant])
+            }
+            _ if variant.starts_with("mobile-pytorch") => {
+                (python(variant).into(), vec![MOBILE_SCRIPT, variant])
             }
             _ if variant.starts_with("dqn-pytorch") => (python(variant).into(), vec![DQN_SCRIPT, variant]),
             _ if is_python(variant) => (python(variant).into(), vec![SCRIPT, variant]),
