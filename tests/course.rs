@@ -1,9 +1,10 @@
 //! The whole course, small: every notebook and every solution runs on this kernel, and the scores come together in a chart.
 
 use crate::models::models;
-use crate::support::{installed, root, taper};
+use crate::support::{self, installed, kernel_command, root, taper};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use wire::Client;
 
 /// The notebooks of a folder of the repository, in order.
 pub fn notebooks(folder: &str) -> Vec<PathBuf> {
@@ -27,6 +28,7 @@ fn run(notebooks: &[PathBuf], out: &Path, scores: &Path, more: &[(&str, &str)]) 
         ("DATA", "drawn digits"),
         ("MERGES", "50"),
         ("NAMES", "400"),
+        ("PICTURE_SIDE", "32"),
     ];
     for (name, value) in parameters.iter().chain(more) {
         command.args(["-p", name, value]);
@@ -45,6 +47,24 @@ pub fn code(path: &Path) -> Vec<Value> {
     let notebook: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cells = notebook["cells"].as_array().unwrap().iter();
     cells.filter(|cell| cell["cell_type"] == "code").cloned().collect()
+}
+
+/// A kernel that has run the cells of a notebook, in the notebook's folder, up to the one that contains `last`.
+pub async fn after(notebook: &str, last: &str) -> Client {
+    let folder = root().join("notebooks");
+    let mut command = kernel_command();
+    command.current_dir(&folder).env("TAPER_MODELS", models());
+    let mut kernel = Client::start(&mut command).await.unwrap();
+    for cell in code(&folder.join(notebook).with_extension("ipynb")) {
+        let lines = cell["source"].as_array().unwrap().iter();
+        let source: String = lines.map(|line| line.as_str().unwrap()).collect();
+        let messages = support::run(&mut kernel, &source).await;
+        assert!(!messages.iter().any(|message| message.starts_with("error")), "{source}: {messages:?}");
+        if source.contains(last) {
+            return kernel;
+        }
+    }
+    panic!("no cell of {notebook} contains {last}")
 }
 
 /// The JSON files of a folder.
@@ -96,6 +116,9 @@ fn the_course_and_its_solutions_run() {
         record["epochs"][0]["test"]["accuracy"].as_f64().unwrap()
     };
     assert!(accuracy("fine-tuned") > 0.5 && accuracy("fine-tuned") > accuracy("from nothing"), "{names:?}");
+    let drawn = records(&scores.join("shoulders"));
+    assert_eq!(drawn.len(), 2, "fine-tuned, and from nothing");
+    assert!(drawn.iter().all(|record| record["data"] == "emoji"), "{drawn:?}");
     let scores = records(&scores);
     let of = |framework: &str| scores.iter().filter(|score| score["framework"] == framework).count();
     assert_eq!((of("candle + lab"), of("Burn")), (5, 1), "{scores:?}");

@@ -55,6 +55,7 @@ mod run;
 mod scores;
 mod sets;
 mod shared;
+mod shoulders;
 mod side_by_side;
 mod sockets;
 mod students;

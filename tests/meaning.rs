@@ -1,31 +1,13 @@
 //! `16_meaning`: the network of its cells, beside the same network in PyTorch, and files that do not fit.
 
-use crate::course::code;
+use crate::course::after;
 use crate::models::models;
-use crate::support::{failure, kernel_command, output, outputs, root, run};
+use crate::support::{failure, output, outputs, root};
 use std::fs;
-use std::path::Path;
-use wire::Client;
-
-/// A kernel that has run the notebook's cells up to the one that contains `last`.
-async fn after(last: &str, models: &Path) -> Client {
-    let mut command = kernel_command();
-    let mut kernel = Client::start(command.env("TAPER_MODELS", models)).await.unwrap();
-    for cell in code(&root().join("notebooks/16_meaning.ipynb")) {
-        let lines = cell["source"].as_array().unwrap().iter();
-        let source: String = lines.map(|line| line.as_str().unwrap()).collect();
-        let messages = run(&mut kernel, &source).await;
-        assert!(!messages.iter().any(|message| message.starts_with("error")), "{source}: {messages:?}");
-        if source.contains(last) {
-            return kernel;
-        }
-    }
-    panic!("no cell contains {last}")
-}
 
 #[tokio::test]
 async fn sentences_have_the_vectors_that_transformers_gives_them() {
-    let mut kernel = after("fn vectors(", models()).await;
+    let mut kernel = after("16_meaning", "fn vectors(").await;
     let fixtures = root().join("tests/fixtures");
     let cell = format!(
         "let expected = safetensors::load({:?}, &device)?[\"vectors\"].clone();\n\
@@ -50,7 +32,7 @@ async fn files_that_are_missing_or_do_not_fit_are_errors_of_a_line() {
     let own = folder.path().join("all-MiniLM-L6-v2");
     fs::create_dir(&own).unwrap();
     let write = |name: &str, content: &[u8]| fs::write(own.join(name), content).unwrap();
-    let mut kernel = after("fn read_weights(", models()).await;
+    let mut kernel = after("16_meaning", "fn read_weights(").await;
     let cell = format!("unsafe {{ std::env::set_var(\"TAPER_MODELS\", {:?}) }};", folder.path());
     assert_eq!(outputs(&mut kernel, &cell).await, [""; 0]);
     let mut fails = async |code: &str, expected: &str| {

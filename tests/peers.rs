@@ -22,6 +22,9 @@ const PICTURES: [&str; 2] = ["pictures_pytorch", "pictures_keras"];
 /// Those for texts.
 const WORDS: [&str; 2] = ["words_pytorch", "words_keras"];
 
+/// Those that fine-tune a pretrained network for pictures.
+const SHOULDERS: [&str; 2] = ["shoulders_pytorch", "shoulders_keras"];
+
 /// Those that fine-tune a pretrained encoder.
 const MEANING: [&str; 2] = ["meaning_pytorch", "meaning_keras"];
 
@@ -167,10 +170,11 @@ fn the_scripts_compile() {
         .args(
             SCRIPTS
                 .iter()
-                .chain(&["course", "meaning", "pictures", "words"])
+                .chain(&["course", "meaning", "pictures", "shoulders", "words"])
                 .chain(&PICTURES)
                 .chain(&WORDS)
                 .chain(&MEANING)
+                .chain(&SHOULDERS)
                 .map(|name| script(name)),
         )
         .env("PYTHONPYCACHEPREFIX", folder.path())

@@ -22,7 +22,7 @@ fn edition() -> &'static Path {
         let output = students(root(), &folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("17 notebooks without their solutions are in "), "{text}");
+        assert!(text.contains("18 notebooks without their solutions are in "), "{text}");
         folder
     })
 }
@@ -140,14 +140,14 @@ fn the_course_comes_along_without_its_solutions() {
             );
         }
         let folder = path.parent().unwrap().to_str().unwrap();
-        let folders =
-            ["balance", "colour", "meaning", "words"].map(|name| format!("notebooks/scores/{name}"));
+        let folders = ["balance", "colour", "meaning", "shoulders", "words"]
+            .map(|name| format!("notebooks/scores/{name}"));
         let folders = ["exercises", "peers", "scores"]
             .map(|name| format!("notebooks/{name}"))
             .into_iter()
             .chain(folders);
-        let assets =
-            ["architecture", "cartpole", "declarations", "emoji"].map(|name| format!("assets/{name}"));
+        let assets = ["architecture", "cartpole", "declarations", "emoji", "imagenet"]
+            .map(|name| format!("assets/{name}"));
         let folder = folder.to_owned();
         assert!(
             folder == "notebooks" || assets.contains(&folder) || folders.clone().any(|name| name == folder),

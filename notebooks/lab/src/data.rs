@@ -42,6 +42,7 @@ pub use export::DataFolder;
 pub use idx::from_dir;
 pub use known::Known;
 pub use mnist::{MNIST, MnistSource, mnist};
+pub use places::{cache, is_offline};
 pub use split::{Batches, Split, shuffled};
 pub use texts::{Corpus, Texts};
 

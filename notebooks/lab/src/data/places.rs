@@ -1,4 +1,4 @@
-//! Where data sets are kept on this machine, as the environment says it.
+//! Where data sets and networks are kept on this machine, as the environment says it.
 
 use super::Error;
 use std::env;
@@ -9,7 +9,8 @@ pub fn from_env(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// The folder for what was downloaded for a data set, in the folder for caches on this system.
+/// The folder for what was downloaded for a data set or a published network, `taper/NAME` in the folder for caches on this system. `None`
+/// if there is no home folder.
 pub fn cache(name: &str) -> Option<PathBuf> {
     let home = from_env("HOME");
     let caches = if cfg!(target_os = "macos") {
@@ -21,7 +22,7 @@ pub fn cache(name: &str) -> Option<PathBuf> {
     caches.map(|caches| caches.join("taper").join(name))
 }
 
-/// Whether downloads are forbidden.
+/// Whether the environment variable `TAPER_OFFLINE` forbids downloads: it is set, and neither empty nor 0.
 pub fn is_offline() -> bool {
     env::var("TAPER_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
 }
