@@ -28,7 +28,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 }
 
 /// min(max(x, 0), 6) for each value of `x`, of any shape: the ReLU of networks for small devices, whose values fit into few bits. Its
-/// gradient at 0 and at 6 is 0, as in PyTorch.
+/// gradient at 0, at 6 and at NaN is 0, as in PyTorch.
 ///
 /// # Errors
 /// When `x` is not of a floating-point type.
@@ -40,9 +40,12 @@ pub fn relu6(x: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x.contiguous()?.apply_op1(Relu6);
     }
-    let y = relu(x)?;
+    // Without the gradient, which is 0 at the ends and at NaN.
+    let y = relu(x)?.detach();
     let largest = (y.zeros_like()? + 6.0)?;
-    y.ge(&largest)?.where_cond(&largest, &y)
+    let y = y.ge(&largest)?.where_cond(&largest, &y)?;
+    let is_between = (y.gt(&y.zeros_like()?)? * y.lt(&largest)?)?;
+    is_between.where_cond(x, &y)
 }
 
 struct Relu;
@@ -83,13 +86,8 @@ impl CustomOp1 for Relu6 {
         check_interrupt()?;
         let dy = dy.contiguous()?;
         let (y_values, dy) = (values(y), values(&dy));
-        let dx = combined(
-            y_values.as_slice()?,
-            dy.as_slice()?,
-            |y, dy| {
-                if y <= 0.0 || y >= 6.0 { 0.0 } else { dy }
-            },
-        );
+        let dx =
+            combined(y_values.as_slice()?, dy.as_slice()?, |y, dy| if y > 0.0 && y < 6.0 { dy } else { 0.0 });
         Tensor::from_vec(dx, y.shape(), y.device()).map(Some)
     }
 }
