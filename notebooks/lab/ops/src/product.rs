@@ -92,7 +92,7 @@ impl<'a, T: Real> Product<'a, T> {
     /// Rows of as many values as the product has columns, `stride` apart, can be read and written from `to` on. Meanwhile nobody
     /// else reads or writes them.
     pub unsafe fn write_at(&self, to: *mut T, stride: usize) {
-        // SAFETY: the caller vouches for the same.
+        // SAFETY: `compute_at` asks for what this function asks for: the same rows, and that nobody else uses them meanwhile.
         unsafe { self.compute_at(to, stride, false) };
     }
 

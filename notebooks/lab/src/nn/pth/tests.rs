@@ -1,3 +1,5 @@
+//! Files that PyTorch has written (`tests/make_fixtures.py`), damaged ones, and pickles made by hand.
+
 use super::{first_line, read_pth};
 use candle_core::{DType, Tensor};
 use std::collections::HashMap;
