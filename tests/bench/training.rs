@@ -283,28 +283,22 @@ impl Bench {
     }
 
     fn resnet_keys(&self, avx2: bool) -> Vec<Key> {
-        let key = |variant: &&'static str| Key { variant, images: self.pictures, batch: BATCH, avx2 };
-        self.resnets.iter().map(key).collect()
+        keys(&self.resnets, self.pictures, BATCH, avx2)
     }
 
     fn agent_keys(&self, avx2: bool) -> Vec<Key> {
-        let key = |variant: &&'static str| Key { variant, images: self.game_steps, batch: DQN_BATCH, avx2 };
-        self.agents.iter().map(key).collect()
+        keys(&self.agents, self.game_steps, DQN_BATCH, avx2)
     }
 
     fn encoder_keys(&self, avx2: bool) -> Vec<Key> {
-        let key =
-            |variant: &&'static str| Key { variant, images: self.sentences, batch: ENCODER_BATCH, avx2 };
-        self.encoders.iter().map(key).collect()
+        keys(&self.encoders, self.sentences, ENCODER_BATCH, avx2)
     }
 
     fn mobile_keys(&self, avx2: bool) -> Vec<Key> {
-        let key = |variant: &&'static str| {
-            // Which takes half a minute for a step.
-            let images = if *variant == "mobile-candle" { 1 } else { self.mobile_pictures };
-            Key { variant, images, batch: MOBILE_BATCH, avx2 }
-        };
-        self.mobiles.iter().map(key).collect()
+        let mut keys = keys(&self.mobiles, self.mobile_pictures, MOBILE_BATCH, avx2);
+        // Which takes half a minute for a step.
+        keys.iter_mut().filter(|key| key.variant == "mobile-candle").for_each(|key| key.images = 1);
+        keys
     }
 
     /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
@@ -409,6 +403,11 @@ impl Bench {
     fn label(&self, variant: &'static str) -> &'static str {
         VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
     }
+}
+
+/// Each of the variants, with so many images.
+fn keys(variants: &[&'static str], images: usize, batch: usize, avx2: bool) -> Vec<Key> {
+    variants.iter().map(|variant| Key { variant, images, batch, avx2 }).collect()
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
