@@ -19,5 +19,7 @@ c.Spawner.default_url = "/lab"
 # Where the compiler is that links cells, where the digits are, and whether they may be downloaded.
 handed_on = ["PATH", "MNIST_DIR", "TAPER_OFFLINE"]
 c.Spawner.environment = {name: os.environ[name] for name in handed_on if name in os.environ}
+# When a whole class logs in at once, the last of them waits longer than the 30 seconds that a server has by default.
+c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 # A kernel that nobody has used for an hour gives its memory back.
 c.Spawner.args = ["--MappingKernelManager.cull_idle_timeout=3600", "--MappingKernelManager.cull_interval=300"]

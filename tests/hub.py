@@ -97,6 +97,8 @@ def sees_only_own_variables(notebook, name, other):
 def work(browser, address):
     pages = {name: logs_in(browser, address, name) for name in LEARNERS}
     try:
+        for name, page in pages.items():
+            page.wait_for_url(f"{address}/user/{name}/lab/**")
         notebooks = {name: Notebook(page) for name, page in pages.items()}
         start = time.monotonic()
         for notebook in notebooks.values():
