@@ -2,12 +2,11 @@
 
 use crate::jupyterlab::chromium;
 use crate::python::{Workplace, program, say};
-use crate::shared::unfinished_install;
-use crate::support::{root, taper};
+use crate::shared::shared_install;
+use crate::support::root;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 const LEARNERS: [&str; 3] = ["ada", "grace", "mary"];
 
@@ -15,10 +14,9 @@ const LEARNERS: [&str; 3] = ["ada", "grace", "mary"];
 #[needs::chromium]
 #[tokio::test]
 async fn learners_log_in_to_a_hub_and_run_the_first_notebook_at_the_same_time() {
-    let folder = unfinished_install().await;
-    let (prefix, homes) = (folder.path().join("prefix"), folder.path().join("homes"));
-    let status = taper().args(["install", "--prefix"]).arg(&prefix).stdout(Stdio::null()).status();
-    assert!(status.unwrap().success());
+    let prefix = shared_install().await;
+    let folder = tempfile::tempdir().unwrap();
+    let homes = folder.path().join("homes");
     let notebook = fs::read_to_string(root().join("notebooks/01_first_light.ipynb")).unwrap();
     let notebook = notebook.replace("60_000;", "3_000;").replace("= 10_000;", "= 500;");
     for name in LEARNERS {

@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
+use tokio::sync::OnceCell;
 use wire::Client;
 
 /// The user `nobody`, and its group.
@@ -21,12 +22,26 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// A folder with a shared install in `prefix` that lacks only its last step.
-pub async fn unfinished_install() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    unfinished_environment(&folder.path().join("prefix/share/taper/environments")).await;
-    folder
+/// The prefix of an install for all users, which the tests of this run share: nothing may change it.
+pub async fn shared_install() -> &'static Path {
+    static PREFIX: OnceCell<PathBuf> = OnceCell::const_new();
+    PREFIX.get_or_init(install).await
+}
+
+async fn install() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shared-install");
+    if folder.exists() {
+        set_writable(&folder, "u+w");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    let (prefix, cache) = (folder.join("prefix"), folder.join("cache"));
+    unfinished_environment(&prefix.join("share/taper/environments")).await;
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let arguments = ["install", "--pages", "--prefix", prefix.to_str().unwrap()];
+    let (good, text) = with_strict_mask(&arguments, &cache);
+    assert!(good && text.contains("Jupyter now has the kernel \"Rust (taper)\""), "{text}");
+    assert!(!cache.exists(), "nothing of it is in a user's cache");
+    prefix
 }
 
 /// Runs taper with a umask that hides new files from other users.
@@ -94,14 +109,8 @@ fn set_writable(folder: &Path, writable: &str) {
 
 #[tokio::test]
 async fn all_users_share_one_environment_and_none_of_them_writes_to_it() {
-    let folder = unfinished_install().await;
-    let (prefix, cache) = (folder.path().join("prefix"), folder.path().join("cache"));
-    let at_prefix = ["--prefix", prefix.to_str().unwrap()];
-    let (good, text) = with_strict_mask(&[&["install", "--pages"], &at_prefix[..]].concat(), &cache);
-    assert!(good && text.contains("Jupyter now has the kernel \"Rust (taper)\""), "{text}");
-    assert!(!cache.exists(), "nothing of it is in a user's cache");
-
-    let before = content(&prefix);
+    let prefix = shared_install().await;
+    let before = content(prefix);
     for (path, (mode, ..)) in &before {
         let (is_folder, is_program) = (path.is_dir(), mode & 0o100 != 0);
         let expected = if is_folder || is_program { 0o555 } else { 0o444 };
@@ -114,9 +123,9 @@ async fn all_users_share_one_environment_and_none_of_them_writes_to_it() {
     assert_eq!((spec["argv"][0].as_str(), &spec["env"]), (program.to_str(), &Value::Null));
 
     if !is_root() {
-        set_writable(&prefix, "a-w");
+        set_writable(prefix, "a-w");
     }
-    let before = content(&prefix);
+    let before = content(prefix);
     let users = tempfile::tempdir().unwrap();
     fs::set_permissions(users.path(), Permissions::from_mode(0o755)).unwrap();
     let homes = ["one", "two", "three"].map(|name| home(users.path(), name));
@@ -151,12 +160,17 @@ async fn all_users_share_one_environment_and_none_of_them_writes_to_it() {
     let library =
         format!("ok  environment  built for all users: {}/share/taper/environments/", prefix.display());
     assert!(text.contains(&library), "{text}");
-    assert_eq!(content(&prefix), before);
+    assert_eq!(content(prefix), before);
 
+    // A copy of it, whose files are links, goes altogether.
+    let copy = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (prefix, source) = (copy.path().join("prefix"), prefix);
+    assert!(Command::new("cp").arg("-al").args([source, &prefix]).status().unwrap().success());
     if !is_root() {
         set_writable(&prefix, "u+w");
     }
-    let (good, text) = with_strict_mask(&[&["uninstall"], &at_prefix[..]].concat(), &cache);
+    let arguments = ["uninstall", "--prefix", prefix.to_str().unwrap()];
+    let (good, text) = with_strict_mask(&arguments, &copy.path().join("cache"));
     assert!(good, "{text}");
     let left: Vec<PathBuf> = content(&prefix).into_keys().filter(|path| !path.is_dir()).collect();
     assert!(left.is_empty() && !prefix.join("share/taper").exists(), "{left:?}");
