@@ -27,23 +27,15 @@ const EXERCISES: &str = "notebooks/exercises";
 
 /// The files that are copied unchanged: folders and file extensions. `lab` is left out, so notebooks use the `lab` that is
 /// compiled for the kernel.
-const AS_IT_IS: [(&str, &str); 15] = [
+const AS_IT_IS: [(&str, &str); 4] = [
     ("notebooks", "ipynb"),
     ("notebooks/peers", "py"),
     ("notebooks/peers", "txt"),
     ("notebooks/scores", "json"),
-    ("notebooks/scores/balance", "json"),
-    ("notebooks/scores/colour", "json"),
-    ("notebooks/scores/meaning", "json"),
-    ("notebooks/scores/words", "json"),
-    ("assets/architecture", "png"),
-    ("assets/cartpole", "csv"),
-    ("assets/declarations", "md"),
-    ("assets/declarations", "tsv"),
-    ("assets/emoji", "csv"),
-    ("assets/emoji", "md"),
-    ("assets/emoji", "png"),
 ];
+
+/// The folders whose own folders are copied unchanged: what notebooks show and learn from, and the scores of each task.
+const WITH_FOLDERS: [&str; 2] = ["assets", "notebooks/scores"];
 
 /// The text that replaces a solution, and the tags of the cells that are removed.
 const CONFIGURATION: &str = include_str!("../../notebooks/solutions/nbgrader_config.py");
@@ -66,9 +58,15 @@ impl Students {
         }
         let cleared = tempfile::tempdir()?;
         clear(&solutions, cleared.path())?;
-        copy(cleared.path(), "ipynb", &out.join(EXERCISES))?;
+        copy(&files_with_extension(cleared.path(), "ipynb")?, &out.join(EXERCISES))?;
         for (folder, kind) in AS_IT_IS {
-            copy(Path::new(folder), kind, &out.join(folder))?;
+            copy(&files_with_extension(Path::new(folder), kind)?, &out.join(folder))?;
+        }
+        for folder in WITH_FOLDERS {
+            for inner in entries(Path::new(folder))?.iter().filter(|path| path.is_dir()) {
+                let files: Vec<PathBuf> = entries(inner)?.into_iter().filter(|path| path.is_file()).collect();
+                copy(&files, &out.join(inner))?;
+            }
         }
         say!(
             "{} notebooks without their solutions are in {}, and the course with them. Hand out {}: students open it with \
@@ -108,21 +106,26 @@ fn clear(notebooks: &[PathBuf], folder: &Path) -> Result<()> {
     packages::run_quietly(nbconvert.args(notebooks)).context("nbgrader cannot remove the solutions")
 }
 
-/// Copies the files with an extension.
-fn copy(from: &Path, extension: &str, to: &Path) -> Result<()> {
+/// Copies the files into a folder.
+fn copy(files: &[PathBuf], to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for path in files_with_extension(from, extension)? {
+    for path in files {
         let target = to.join(path.file_name().context("a file has a name")?);
-        fs::copy(&path, &target).with_context(|| format!("cannot write {}", target.display()))?;
+        fs::copy(path, &target).with_context(|| format!("cannot write {}", target.display()))?;
     }
     Ok(())
 }
 
 /// The files with an extension in a folder, sorted.
 fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let is_one = |path: &PathBuf| path.extension() == Some(OsStr::new(extension));
+    Ok(entries(folder)?.into_iter().filter(is_one).collect())
+}
+
+/// What is in a folder, sorted.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<_> = paths.filter(|path| path.extension() == Some(OsStr::new(extension))).collect();
+    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     found.sort();
     Ok(found)
 }
