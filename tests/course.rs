@@ -29,6 +29,7 @@ fn run(notebooks: &[PathBuf], out: &Path, scores: &Path, more: &[(&str, &str)]) 
         ("MERGES", "50"),
         ("NAMES", "400"),
         ("PICTURE_SIDE", "32"),
+        ("KNOWN_PICTURES", "300"),
     ];
     for (name, value) in parameters.iter().chain(more) {
         command.args(["-p", name, value]);

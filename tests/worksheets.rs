@@ -17,7 +17,7 @@ pub fn names() -> Vec<String> {
     let names = entries.map(|entry| entry.file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".ipynb")).collect();
     names.sort();
-    assert_eq!(names.len(), 18);
+    assert_eq!(names.len(), 19);
     names
 }
 
