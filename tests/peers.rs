@@ -316,7 +316,7 @@ fn each_framework_fine_tunes_a_network_for_pictures() {
         stream(command.args(["--side", "64", "--epochs", "2", "--seed", "7"])).unwrap();
     }
     let losses = ["pytorch", "keras"].map(|framework| {
-        let path = scores.path().join(format!("shoulders/{framework}-fine-tuned-emoji-96x2-seed7.json"));
+        let path = scores.path().join(format!("shoulders/{framework}-fine-tuned-emoji-192x2-seed7.json"));
         let record: Record = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         // The network without its last layer, and a head for three classes.
         assert_eq!((record.batch, record.parameters), (32, 3_371_008 + 3 * 1281));
