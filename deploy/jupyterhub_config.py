@@ -11,8 +11,8 @@ c = get_config()  # noqa: F821, JupyterHub brings it along
 
 # What was installed next to this Python, whatever is on the path.
 programs = Path(sys.executable).parent
-# The proxy drops what takes longer than 20 seconds unless it is told otherwise, such as the news that a server is ready; the page
-# that waits for them would do so for ever.
+# By default the proxy ends each request after 20 seconds, also the one by which a waiting page learns that its server is ready; the
+# page would wait for ever.
 c.ConfigurableHTTPProxy.command = [str(programs / "configurable-http-proxy"), "--proxy-timeout=3600000"]
 c.Spawner.cmd = [str(programs / "jupyterhub-singleuser")]
 

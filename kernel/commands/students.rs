@@ -122,10 +122,11 @@ fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> 
     Ok(entries(folder)?.into_iter().filter(is_one).collect())
 }
 
-/// What is in a folder, sorted.
+/// What is in a folder, sorted, without what is hidden, such as JupyterLab's checkpoints.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let visible = entries.flatten().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    let mut found: Vec<_> = visible.map(|entry| entry.path()).collect();
     found.sort();
     Ok(found)
 }
