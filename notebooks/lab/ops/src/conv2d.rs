@@ -8,9 +8,10 @@ mod patches;
 mod places;
 mod size;
 pub(super) mod tile;
+pub(super) mod winograd;
 
 pub(super) use backward::gradients;
-pub(super) use forward::{pack, taps};
+pub(super) use forward::Direct;
 pub(super) use size::Size;
 
 use self::depthwise::Depthwise;

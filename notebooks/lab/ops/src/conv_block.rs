@@ -1,6 +1,7 @@
 //! Convolution, ReLU and max pool in one.
 
 mod forward;
+mod pool;
 
 use super::conv2d::{Size, apply, gradients};
 use super::{contiguous, conv2d_relu, has_kernel, is_half, max_pool2d};

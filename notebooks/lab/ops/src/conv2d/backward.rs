@@ -1,19 +1,21 @@
 //! The gradients of the convolution.
 
 use super::dense::Dense;
+use super::forward::unpack;
 use super::patches::{Channel, Patches};
 use super::places::{Gradient, Places};
 use super::size::Size;
+use super::winograd::{self, Winograd, is_tame};
 use crate::aligned::Aligned;
 use crate::check_interrupt;
 use crate::output::Output;
-use crate::processor::arch;
+use crate::processor::{arch, vectorized};
 use crate::sums::sum;
 use crate::threads;
 use crate::transpose::transpose;
 use crate::values;
 use candle_core::{Result, Tensor};
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 use std::sync::Mutex;
 
 /// The number of images whose gradients are summed before those of other images are added. The order of the additions
@@ -77,7 +79,7 @@ impl Gradients {
 ///
 /// Before a pool most of dy is 0. So the places where it is not 0 are listed, and the part of the image under the kernel is visited
 /// for each of them, see [`Patches`]. Images whose dy is mostly not 0, which the first of a chunk decides, are treated as a whole,
-/// see [`Dense`]. `gradient` returns dy of output channel `o + c_out * n`.
+/// see [`Dense`] and [`Winograd`]. `gradient` returns dy of output channel `o + c_out * n`.
 fn backward<'a>(
     x: &[f32],
     weight: &[f32],
@@ -90,10 +92,8 @@ fn backward<'a>(
     let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
     // A pool passes gradients to some places only. Nor does a page train anything, so it need not load the code for that.
     let has_all_places = size.batch > 0 && gradient(0).places.len() == size.pixels();
-    let may_be_dense = !cfg!(target_family = "wasm") && has_all_places && weights_are_finite;
-    let dense = may_be_dense.then(|| Dense::new(arch, size));
-    let dense_weights =
-        dense.as_ref().filter(|_| wants_x).map(|dense| dense.pack(weight, size)).unwrap_or_default();
+    let may_be_whole = !cfg!(target_family = "wasm") && has_all_places && weights_are_finite;
+    let whole = may_be_whole.then(|| Whole::new(arch, weight, wants_x, size));
     let chunks = size.batch.div_ceil(IMAGES);
     let mut dx = wants_x.then(|| Output::new(x.len()));
     let mut dx_chunks = dx.as_mut().map(|dx| dx.chunks(IMAGES * size.image()));
@@ -112,35 +112,36 @@ fn backward<'a>(
             dx: Aligned::zeros(if wants_x { patches.image } else { 0 }),
             places: Places::new(size),
             dweights: Aligned::zeros(weights.len()),
-            whole: dense
+            whole: whole
                 .as_ref()
                 .filter(|_| is_dense(size, |output| gradient(first * size.c_out + output)))
-                .map(|dense| Whole {
-                    dense,
-                    weights: &dense_weights,
-                    dy: vec![0.0; size.output()],
-                    dweights: Aligned::zeros(dense.packed(size)),
+                .map(|whole| WholeChunk {
+                    dy: vec![0.0; whole.images() * size.output()],
+                    sums: whole.sums(size),
+                    whole,
                 }),
             bias: vec![0.0; size.c_out],
         };
-        for (index, x) in x.chunks_exact(size.image()).enumerate() {
-            let dx = dx.as_mut().map(|dx| &mut dx[index * size.image()..][..size.image()]);
+        let images = whole.as_ref().map_or(1, Whole::images);
+        for (index, x) in (0..).step_by(images).zip(x.chunks(images * size.image())) {
+            let dx = dx.as_mut().map(|dx| &mut dx[index * size.image()..][..x.len()]);
             arch.dispatch(Step { chunk: &mut chunk, index: first + index, x, dx });
         }
-        *result.lock().unwrap() = Some((chunk.dweights, chunk.whole.map(|whole| whole.dweights), chunk.bias));
+        let whole = chunk.whole.map(|whole| whole.sums.finish(arch));
+        *result.lock().unwrap() = Some((chunk.dweights, whole, chunk.bias));
     });
     drop(dx_chunks);
     let (mut packed, mut bias) = (vec![0.0; weights.len()], vec![0.0; size.c_out]);
-    let mut dense_packed = vec![0.0; dense.as_ref().map_or(0, |dense| dense.packed(size))];
+    let mut whole_packed = vec![0.0; whole.as_ref().map_or(0, |whole| whole.packed(size))];
     for sum in &mut sums {
-        let (chunk, dense, chunk_bias) = sum.get_mut().unwrap().as_ref().expect("each has been worked on");
+        let (chunk, whole, chunk_bias) = sum.get_mut().unwrap().as_ref().expect("each has been worked on");
         add(&mut packed, chunk);
-        add(&mut dense_packed, dense.as_deref().unwrap_or_default());
+        add(&mut whole_packed, whole.as_deref().unwrap_or_default());
         add(&mut bias, chunk_bias);
     }
     let mut weight = patches.unpack(&packed, size);
-    if let Some(dense) = dense {
-        add(&mut weight, &dense.unpack(&dense_packed, size));
+    if let Some(whole) = whole {
+        add(&mut weight, &unpack(&whole_packed, size.c_out, size.kernel(), whole.block()));
     }
     Gradients { x: dx.map(Output::finish), weight, bias }
 }
@@ -165,52 +166,137 @@ struct Chunk<'a, G> {
     places: Places,
     /// The gradient of the weights, laid out as `weights`.
     dweights: Aligned,
-    whole: Option<Whole<'a>>,
+    whole: Option<WholeChunk<'a>>,
     bias: Vec<f32>,
 }
 
-/// What images need that are treated as a whole.
-struct Whole<'a> {
-    dense: &'a Dense,
-    /// The kernels for the gradient of the image, if that is wanted.
-    weights: &'a [Aligned],
-    /// The gradient of an image before ReLU, `[c_out, rows, columns]`.
-    dy: Vec<f32>,
-    /// The gradient of the weights.
-    dweights: Aligned,
+/// How images are treated as a whole, with the kernels for the gradient of the images, if that is wanted.
+enum Whole {
+    Winograd(Winograd, Option<Aligned>),
+    Dense(Dense, Option<Vec<Aligned>>),
 }
 
-impl Whole<'_> {
-    /// Computes the gradients of an image, unless something is infinite: padding is multiplied with it, and 0 times infinity is NaN.
+impl Whole {
+    fn new(arch: Arch, weight: &[f32], wants_x: bool, size: &Size) -> Self {
+        match Winograd::new(arch, size).filter(|_| vectorized(|| is_tame(weight))) {
+            Some(winograd) => {
+                let kernels = wants_x.then(|| winograd.transposed(arch, weight));
+                Self::Winograd(winograd, kernels)
+            }
+            None => {
+                let dense = Dense::new(arch, size);
+                let kernels = wants_x.then(|| dense.pack(weight, size));
+                Self::Dense(dense, kernels)
+            }
+        }
+    }
+
+    /// The number of images that are treated together.
+    fn images(&self) -> usize {
+        match self {
+            Self::Winograd(winograd, _) => winograd.images,
+            Self::Dense(..) => 1,
+        }
+    }
+
+    /// The number of output channels in a block of the packed gradient of the weights.
+    fn block(&self) -> usize {
+        match self {
+            Self::Winograd(winograd, _) => winograd.block(),
+            Self::Dense(dense, _) => dense.block,
+        }
+    }
+
+    /// The number of values of the packed gradient of the weights.
+    fn packed(&self, size: &Size) -> usize {
+        size.c_out.next_multiple_of(self.block()) * size.kernel()
+    }
+
+    fn sums(&self, size: &Size) -> WholeSums<'_> {
+        match self {
+            Self::Winograd(winograd, kernels) => {
+                WholeSums::Winograd(winograd.gradients(), kernels.as_deref())
+            }
+            Self::Dense(dense, kernels) => {
+                WholeSums::Dense(dense, Aligned::zeros(self.packed(size)), kernels.as_deref())
+            }
+        }
+    }
+}
+
+/// The gradient of the weights that images give which are treated as a whole, and the kernels for their own gradient.
+enum WholeSums<'a> {
+    Winograd(winograd::Gradients<'a>, Option<&'a [f32]>),
+    Dense(&'a Dense, Aligned, Option<&'a [Aligned]>),
+}
+
+impl WholeSums<'_> {
     #[inline(always)]
-    fn try_image<'a, S: Simd>(
+    fn add<S: Simd>(&mut self, simd: S, x: &[f32], dy: &[f32], dx: Option<&mut [f32]>, size: &Size) {
+        match self {
+            Self::Winograd(gradients, kernels) => gradients.add(simd, x, dy, kernels.zip(dx)),
+            Self::Dense(dense, dweights, kernels) => {
+                dense.add_weights(simd, x, dy, size, dweights);
+                if let Some((kernels, dx)) = kernels.zip(dx) {
+                    dense.set_image(simd, dy, kernels, size, dx);
+                }
+            }
+        }
+    }
+
+    /// The packed gradient of the weights, `[c_out / block, c_in, k_h, k_w, block]`.
+    fn finish(self, arch: Arch) -> Aligned {
+        match self {
+            Self::Winograd(gradients, _) => gradients.finish(arch),
+            Self::Dense(_, dweights, _) => dweights,
+        }
+    }
+}
+
+/// What the images of a chunk need that are treated as a whole.
+struct WholeChunk<'a> {
+    whole: &'a Whole,
+    /// The gradient of the images that are treated together, before ReLU, `[images, c_out, rows, columns]`.
+    dy: Vec<f32>,
+    sums: WholeSums<'a>,
+}
+
+impl WholeChunk<'_> {
+    /// Computes the gradients of some images, unless something is infinite, or so large that it might become that: padding is
+    /// multiplied with it, and 0 times infinity is NaN.
+    #[inline(always)]
+    fn try_images<'a, S: Simd>(
         &mut self,
         simd: S,
         gradient: impl Fn(usize) -> Gradient<'a>,
         (x, dx, dbias): (&[f32], Option<&mut [f32]>, &mut [f32]),
         size: &Size,
     ) -> bool {
-        for (output, dy) in self.dy.chunks_exact_mut(size.pixels()).enumerate() {
+        let dy = &mut self.dy[..x.len() / size.image() * size.output()];
+        for (output, dy) in dy.chunks_exact_mut(size.pixels()).enumerate() {
             gradient(output).copy_to(dy);
         }
-        if !is_finite(&self.dy) || !is_finite(x) {
+        let fits = match self.whole {
+            Whole::Winograd(..) => is_tame(dy) && is_tame(x),
+            Whole::Dense(..) => is_finite(dy) && is_finite(x),
+        };
+        if !fits {
             return false;
         }
-        for (dbias, dy) in dbias.iter_mut().zip(self.dy.chunks_exact(size.pixels())) {
-            *dbias += sum([dy], |[dy]| dy) as f32;
+        for dy in dy.chunks_exact(size.output()) {
+            for (dbias, dy) in dbias.iter_mut().zip(dy.chunks_exact(size.pixels())) {
+                *dbias += sum([dy], |[dy]| dy) as f32;
+            }
         }
-        self.dense.add_weights(simd, x, &self.dy, size, &mut self.dweights);
-        if let Some(dx) = dx {
-            self.dense.set_image(simd, &self.dy, self.weights, size, dx);
-        }
+        self.sums.add(simd, x, dy, dx, size);
         true
     }
 }
 
-/// One image of a chunk.
+/// Some images of a chunk.
 struct Step<'a, 'b, G> {
     chunk: &'b mut Chunk<'a, G>,
-    /// The index of the image in the batch.
+    /// The index of the first image in the batch.
     index: usize,
     x: &'b [f32],
     dx: Option<&'b mut [f32]>,
@@ -221,36 +307,39 @@ impl<'a, G: Fn(usize) -> Gradient<'a>> WithSimd for Step<'_, '_, G> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Chunk {
-            patches,
-            size,
-            weights,
-            weights_are_finite,
-            gradient,
-            x,
-            dx,
-            places,
-            dweights,
-            whole,
-            bias,
-        } = self.chunk;
-        let mut to = self.dx;
-        if let Some(whole) = whole {
-            let gradient = |output| gradient(self.index * size.c_out + output);
-            if whole.try_image(simd, gradient, (self.x, to.as_deref_mut(), bias), size) {
+        let Self { chunk, index, x, mut dx } = self;
+        let size = chunk.size;
+        if let Some(whole) = &mut chunk.whole {
+            let gradient = chunk.gradient;
+            let gradient = |output| gradient(index * size.c_out + output);
+            if whole.try_images(simd, gradient, (x, dx.as_deref_mut(), &mut chunk.bias), size) {
                 return;
             }
         }
+        for (at, x) in x.chunks_exact(size.image()).enumerate() {
+            let dx = dx.as_mut().map(|dx| &mut dx[at * size.image()..][..size.image()]);
+            chunk.visit(simd, index + at, x, dx);
+        }
+    }
+}
+
+impl<'a, G: Fn(usize) -> Gradient<'a>> Chunk<'_, G> {
+    /// Computes the gradients of image number `index` by visiting the places where the gradient is not 0.
+    #[inline(always)]
+    fn visit<S: Simd>(&mut self, simd: S, index: usize, image: &[f32], to: Option<&mut [f32]>) {
+        let Self {
+            patches, size, weights, weights_are_finite, gradient, x, dx, places, dweights, bias, ..
+        } = self;
         let area = size.height * size.width;
         for (from, to, len) in lines(size) {
-            transpose(simd, (&self.x[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
+            transpose(simd, (&image[from..], area), (&mut x[to..], size.c_in), size.c_in, len);
         }
         dx.fill(0.0);
         // 0 times infinity is NaN, so places where the gradient is 0 count too.
-        let all = !(*weights_are_finite && is_finite(self.x));
+        let all = !(*weights_are_finite && is_finite(image));
         let weights = weights.chunks_exact(patches.packed).zip(dweights.chunks_exact_mut(patches.packed));
         for (output, ((weights, dweights), dbias)) in weights.zip(bias).enumerate() {
-            let gradient = gradient(self.index * size.c_out + output);
+            let gradient = gradient(index * size.c_out + output);
             if all {
                 places.list_all(&gradient, size)
             } else {

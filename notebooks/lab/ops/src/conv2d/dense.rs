@@ -15,7 +15,7 @@ use pulp::{Arch, Simd, bytemuck};
 /// What the gradients of all images have in common.
 pub struct Dense {
     /// The number of output channels in a block.
-    block: usize,
+    pub block: usize,
     /// The pixels of the output as indices in a channel of the padded image.
     pixels: Taps,
     /// The weights of a kernel as indices in the padded image.
@@ -193,18 +193,6 @@ impl Dense {
                 }
             }
         }
-    }
-
-    /// From `[c_out / block, kernel, block]` to `[c_out, kernel]`.
-    pub fn unpack(&self, packed: &[f32], size: &Size) -> Vec<f32> {
-        let (block, kernel) = (self.block, size.kernel());
-        let at = |output: usize, tap: usize| (output / block * kernel + tap) * block + output % block;
-        (0..size.c_out).flat_map(|output| (0..kernel).map(move |tap| packed[at(output, tap)])).collect()
-    }
-
-    /// The number of values of the packed gradient of the weights.
-    pub fn packed(&self, size: &Size) -> usize {
-        size.c_out.next_multiple_of(self.block) * self.kernel.len()
     }
 }
 

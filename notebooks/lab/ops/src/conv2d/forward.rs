@@ -2,28 +2,86 @@
 
 use super::size::Size;
 use super::tile::{self, Sums, Taps, Tile};
+use super::winograd::{self, Winograd, is_tame};
 use crate::aligned::Aligned;
 use crate::output::Output;
-use crate::processor::arch;
+use crate::processor::{arch, vectorized};
 use crate::threads;
 use crate::transpose::transpose;
-use pulp::{Scalar, Simd, WithSimd, bytemuck};
+use pulp::{Arch, Scalar, Simd, WithSimd, bytemuck};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Computes `y` `[batch, c_out, rows, columns]` from `x` `[batch, c_in, height, width]`; with `relu`, negative values become 0.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], relu: bool, size: &Size) -> Vec<f32> {
     let arch = arch();
-    let block = tile::block_here(arch);
-    let weights = pack(weight, size.c_out, size.kernel(), block);
-    let bias = pack(bias, size.c_out, 1, block);
-    let (places, taps) = (corners(size), taps(size));
+    let winograd = Winograd::new(arch, size).filter(|_| vectorized(|| is_tame(weight)));
+    let images = winograd.as_ref().map_or(1, Winograd::at_once);
+    let winograd = winograd.as_ref().map(|winograd| winograd.forward(arch, weight, bias));
+    let direct = LazyLock::new(|| Direct::new(arch, weight, bias, size));
     let mut y = Output::new(size.batch * size.output());
-    threads::for_each(y.chunks(size.output()).zip(x.chunks(size.image())), |(y, x)| {
-        let (x, y) = (&pad(x, size), y.filled(0.0));
-        let (places, taps, weights, bias) = (&places, &taps, &weights, &bias);
-        arch.dispatch(Image { x, places, taps, weights, bias, relu, y });
+    let groups = y.chunks(images * size.output()).zip(x.chunks(images * size.image()));
+    threads::for_each(groups, |(y, x)| {
+        let (winograd, direct, y) = (winograd.as_ref(), &direct, y.filled(0.0));
+        arch.dispatch(Images { x, winograd, direct, relu, size, y });
     });
     y.finish()
+}
+
+/// Some images.
+struct Images<'a, F> {
+    x: &'a [f32],
+    /// If the algorithm is for such convolutions.
+    winograd: Option<&'a winograd::Forward<'a>>,
+    direct: &'a LazyLock<Direct, F>,
+    relu: bool,
+    size: &'a Size,
+    y: &'a mut [f32],
+}
+
+impl<F: FnOnce() -> Direct> WithSimd for Images<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, winograd, direct, relu, size, y } = self;
+        if let Some(forward) = winograd.filter(|_| is_tame(x)) {
+            let values = forward.winograd.values();
+            return forward.each_image(
+                simd,
+                x,
+                relu,
+                #[inline(always)]
+                |index, frame| values.write(simd, frame, &mut y[index * size.output()..][..size.output()]),
+            );
+        }
+        let Direct { places, taps, weights, bias } = &**direct;
+        for (x, y) in x.chunks_exact(size.image()).zip(y.chunks_exact_mut(size.output())) {
+            Image { x: &pad(x, size), places, taps, weights, bias, relu, y }.compute(simd);
+        }
+    }
+}
+
+/// What all images have in common.
+pub struct Direct {
+    places: Vec<usize>,
+    pub taps: Taps,
+    /// `[c_out / block, taps, block]`.
+    pub weights: Aligned,
+    /// `[c_out / block, block]`.
+    pub bias: Aligned,
+}
+
+impl Direct {
+    pub fn new(arch: Arch, weight: &[f32], bias: &[f32], size: &Size) -> Self {
+        let block = tile::block_here(arch);
+        Self {
+            places: corners(size),
+            taps: taps(size),
+            weights: pack(weight, size.c_out, size.kernel(), block),
+            bias: pack(bias, size.c_out, 1, block),
+        }
+    }
 }
 
 /// The index in a channel of the padded image where the kernel starts, for each place of the output, row by row.
@@ -50,6 +108,12 @@ pub fn pack(weight: &[f32], channels: usize, taps: usize, block: usize) -> Align
         transpose(Scalar, (weight, taps), (packed, block), weight.len() / taps, taps);
     }
     packed
+}
+
+/// The inverse of [`pack`], for a number of channels that need not fill the last block.
+pub fn unpack(packed: &[f32], channels: usize, taps: usize, block: usize) -> Vec<f32> {
+    let at = |channel: usize, tap: usize| (channel / block * taps + tap) * block + channel % block;
+    (0..channels).flat_map(|channel| (0..taps).map(move |tap| packed[at(channel, tap)])).collect()
 }
 
 /// The image `[c_in, height, width]` with its padding, or the image itself if there is none.
@@ -82,15 +146,6 @@ pub struct Image<'a> {
     pub relu: bool,
     /// `[channels, places]`.
     pub y: &'a mut [f32],
-}
-
-impl WithSimd for Image<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.compute(simd);
-    }
 }
 
 impl Image<'_> {
@@ -129,12 +184,7 @@ impl<S: Simd> Tile for Convolution<'_, S> {
     fn tile<const P: usize>(&mut self, first: usize, places: [usize; P]) {
         let mut sums = tile::sums(self.simd, self.x, places, self.taps, self.weights, self.bias);
         if self.relu {
-            let zero = self.simd.splat_f32s(0.0);
-            for sum in sums.as_flattened_mut() {
-                // NaN must propagate: it is not at most 0.
-                let is_low = self.simd.less_than_or_equal_f32s(*sum, zero);
-                *sum = self.simd.select_f32s(is_low, zero, *sum);
-            }
+            sums.as_flattened_mut().iter_mut().for_each(|sum| *sum = tile::relu(self.simd, *sum));
         }
         self.sums[first..][..P].copy_from_slice(&sums);
     }

@@ -102,16 +102,23 @@ pub fn each<S: Simd>(places: &[usize], tile: &mut impl Tile) {
     }
 }
 
-/// For each place p: `start + Σ x[places[p] + taps[t]] · weights[t]`.
+/// 0 for what is at most 0. NaN is not, and propagates.
 #[inline(always)]
-pub fn sums<S: Simd, const P: usize>(
+pub fn relu<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_or_equal_f32s(value, zero), zero, value)
+}
+
+/// For each place p: `start + Σ x[places[p] + taps[t]] · weights[t]`, for channels of `V` vectors.
+#[inline(always)]
+pub fn sums<S: Simd, const P: usize, const V: usize>(
     simd: S,
     x: &[f32],
     places: [usize; P],
     taps: &Taps,
-    weights: &[Sums<S>],
-    start: Sums<S>,
-) -> [Sums<S>; P] {
+    weights: &[[S::f32s; V]],
+    start: [S::f32s; V],
+) -> [[S::f32s; V]; P] {
     let reach = places.iter().max().unwrap_or(&0) + taps.largest;
     assert!(reach < x.len(), "a place beyond the image");
     let mut sums = [start; P];
@@ -120,7 +127,7 @@ pub fn sums<S: Simd, const P: usize>(
             // SAFETY: `reach` is the largest place plus the largest tap, so this index is at most `reach`, which is less than
             // the length of `x` by the assertion above. Both are offsets into images, so their sum does not overflow.
             let value = simd.splat_f32s(unsafe { *x.get_unchecked(places[p] + tap) });
-            for v in 0..VECTORS {
+            for v in 0..V {
                 sums[p][v] = simd.mul_add_e_f32s(value, weights[v], sums[p][v]);
             }
         }

@@ -1,39 +1,84 @@
 //! The forward pass of convolution, ReLU and max pool in one.
 
+use super::pool::Pool;
 use crate::conv2d::tile::{self, Sums, Taps, Tile};
-use crate::conv2d::{Size, pack, taps};
+use crate::conv2d::winograd::{self, Winograd, is_tame};
+use crate::conv2d::{Direct, Size};
 use crate::output::Output;
-use crate::processor::arch;
+use crate::processor::{arch, vectorized};
 use crate::threads;
 use crate::transpose::transpose;
 use pulp::{Simd, WithSimd, bytemuck};
+use std::sync::LazyLock;
 
 /// The pooled values `[batch, c_out, windows]`, and the place in the convolution `[rows, columns]` that each of them comes
 /// from. Where ReLU has made all values of a window 0, that is any place of the window.
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], window: usize, size: &Size) -> (Vec<f32>, Vec<u32>) {
     let arch = arch();
-    let block = tile::block_here(arch);
-    let weights = pack(weight, size.c_out, size.kernel(), block);
-    let bias = pack(bias, size.c_out, 1, block);
-    let (windows, taps) = (Windows::new(size, window), taps(size));
+    let winograd = Winograd::new(arch, size).filter(|_| vectorized(|| is_tame(weight) && is_tame(bias)));
+    let images = winograd.as_ref().map_or(1, Winograd::at_once);
+    let winograd = winograd.as_ref().map(|winograd| winograd.forward(arch, weight, bias));
+    let windows = Windows::new(size, window);
+    let direct = LazyLock::new(|| Direct::new(arch, weight, bias, size));
     let pooled = size.c_out * windows.corners.len();
     let (mut y, mut largest) = (Output::new(size.batch * pooled), Output::new(size.batch * pooled));
-    let images = y.chunks(pooled).zip(largest.chunks(pooled)).zip(x.chunks(size.image()));
-    threads::for_each(images, |((y, largest), x)| {
+    let outputs = y.chunks(images * pooled).zip(largest.chunks(images * pooled));
+    threads::for_each(outputs.zip(x.chunks(images * size.image())), |((y, largest), x)| {
         let (y, largest) = (y.filled(0.0), largest.filled(0));
-        let (windows, taps, weights, bias) = (&windows, &taps, &weights, &bias);
-        arch.dispatch(Image { x, windows, taps, weights, bias, y, largest });
+        let (windows, winograd, direct) = (&windows, winograd.as_ref(), &direct);
+        arch.dispatch(Images { x, windows, winograd, direct, size, y, largest });
     });
     (y.finish(), largest.finish())
 }
 
+/// Some images.
+struct Images<'a, F> {
+    x: &'a [f32],
+    windows: &'a Windows,
+    /// If the algorithm is for such convolutions.
+    winograd: Option<&'a winograd::Forward<'a>>,
+    direct: &'a LazyLock<Direct, F>,
+    size: &'a Size,
+    y: &'a mut [f32],
+    largest: &'a mut [u32],
+}
+
+impl<F: FnOnce() -> Direct> WithSimd for Images<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, windows, winograd, direct, size, y, largest } = self;
+        let pooled = size.c_out * windows.corners.len();
+        if let Some(forward) = winograd.filter(|_| is_tame(x)) {
+            let frame = forward.winograd.values();
+            let mut pool = Pool::new(&frame, windows, size);
+            return forward.each_image(
+                simd,
+                x,
+                false,
+                #[inline(always)]
+                |index, values| {
+                    let outputs = index * pooled..(index + 1) * pooled;
+                    pool.image(simd, values, &mut y[outputs.clone()], &mut largest[outputs]);
+                },
+            );
+        }
+        let Direct { taps, weights, bias, .. } = &**direct;
+        let outputs = y.chunks_exact_mut(pooled).zip(largest.chunks_exact_mut(pooled));
+        for (x, (y, largest)) in x.chunks_exact(size.image()).zip(outputs) {
+            Image { x, windows, taps, weights, bias, y, largest }.compute(simd);
+        }
+    }
+}
+
 /// The windows of the pool.
-struct Windows {
+pub struct Windows {
     /// The index of the corner of each window in a channel of the image, and in the convolution.
     corners: Vec<usize>,
-    places: Vec<u32>,
+    pub places: Vec<u32>,
     /// The same for the pixels of a window, row by row, relative to its corner.
-    pixels: Vec<(usize, u32)>,
+    pub pixels: Vec<(usize, u32)>,
 }
 
 impl Windows {
@@ -67,11 +112,9 @@ struct Image<'a> {
     largest: &'a mut [u32],
 }
 
-impl WithSimd for Image<'_> {
-    type Output = ();
-
+impl Image<'_> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn compute<S: Simd>(self, simd: S) {
         let Self { x, windows, taps, weights, bias, y, largest } = self;
         let (block, count) = (tile::block::<S>(), windows.corners.len());
         let mut values = [[simd.splat_f32s(0.0); tile::VECTORS]; tile::KEPT];
@@ -133,12 +176,8 @@ impl<S: Simd> Tile for Block<'_, S> {
             let place = simd.splat_u32s(*place);
             for p in 0..P {
                 for v in 0..tile::VECTORS {
-                    let (sum, value) = (sums[p][v], values[p][v]);
-                    // NaN must propagate: it is the value that is not equal to itself.
-                    let larger = simd.greater_than_f32s(sum, value);
-                    let replaces = simd.or_m32s(larger, simd.not_m32s(simd.equal_f32s(sum, sum)));
-                    values[p][v] = simd.select_f32s(replaces, sum, value);
-                    from[p][v] = simd.select_u32s(replaces, place, from[p][v]);
+                    (values[p][v], from[p][v]) =
+                        larger(simd, (values[p][v], from[p][v]), (sums[p][v], place));
                 }
             }
         }
@@ -148,4 +187,13 @@ impl<S: Simd> Tile for Block<'_, S> {
         self.values[first..][..P].copy_from_slice(&values);
         self.from[first..][..P].copy_from_slice(&from);
     }
+}
+
+/// The larger of two values, and its place.
+#[inline(always)]
+pub fn larger<S: Simd>(simd: S, one: (S::f32s, S::u32s), other: (S::f32s, S::u32s)) -> (S::f32s, S::u32s) {
+    // NaN must propagate: it is the value that is not equal to itself.
+    let is_larger = simd.greater_than_f32s(other.0, one.0);
+    let replaces = simd.or_m32s(is_larger, simd.not_m32s(simd.equal_f32s(other.0, other.0)));
+    (simd.select_f32s(replaces, other.0, one.0), simd.select_u32s(replaces, other.1, one.1))
 }

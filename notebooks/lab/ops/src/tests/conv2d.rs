@@ -79,6 +79,16 @@ impl Naive {
 
 /// Compares value and gradients in one type with the naive ones; returns false if the kernel does not fit.
 fn check(x_size: [usize; 4], weight_size: [usize; 4], config: Conv2dConfig, dtype: DType) -> Result<bool> {
+    check_within(x_size, weight_size, config, dtype, tolerance(dtype))
+}
+
+fn check_within(
+    x_size: [usize; 4],
+    weight_size: [usize; 4],
+    config: Conv2dConfig,
+    dtype: DType,
+    tolerance: f64,
+) -> Result<bool> {
     let what = format!("{x_size:?} with {weight_size:?}, {config:?}, {dtype:?}");
     let rounded = |seed, shape: &[usize]| random(seed, shape)?.to_dtype(dtype);
     let inputs = [rounded(1, &x_size)?, rounded(2, &weight_size)?, rounded(3, &weight_size[..1])?];
@@ -101,7 +111,6 @@ fn check(x_size: [usize; 4], weight_size: [usize; 4], config: Conv2dConfig, dtyp
     let relu_y: Vec<f64> = y.iter().map(|y| y.max(0.0)).collect();
     let plain = |at: &[Tensor]| conv2d_with_config(&at[0], &at[1], at.get(2), &config);
     let relu = |at: &[Tensor]| conv2d_relu_with_config(&at[0], &at[1], at.get(2), &config);
-    let tolerance = tolerance(dtype);
     for (f, y, dy) in [(&plain as super::Operation, &y, &dy), (&relu, &relu_y, &relu_dy)] {
         let (output, gradients) = with_gradients(&inputs, &projection, f)?;
         assert_eq!((output.dims(), output.dtype()), (projection.dims(), dtype), "{what}");
@@ -162,6 +171,63 @@ fn dilated_kernels_are_right_where_channels_fill_vectors() -> Result<()> {
             assert!(check([3, channels, 9, 8], [c_out, channels / groups, 3, 2], config, dtype)?);
         }
     }
+    Ok(())
+}
+
+/// Winograd's algorithm: images that fill their last tiles and such that do not, more and fewer channels than a vector has numbers, and
+/// batches that are no multiple of the images that are computed together. Its errors are a few times those of the plain sums.
+#[test]
+fn tiles_give_the_same_results() -> Result<()> {
+    for (side, padding) in [([3, 3], 0), ([9, 8], 0), ([4, 4], 1), ([7, 13], 1), ([8, 8], 1), ([5, 6], 2)] {
+        for (batch, c_in, c_out) in [(1, 8, 8), (13, 8, 33), (2, 40, 9), (3, 17, 16)] {
+            let config = Conv2dConfig { padding, ..Default::default() };
+            let (x, weight) = ([batch, c_in, side[0], side[1]], [c_out, c_in, 3, 3]);
+            assert!(check_within(x, weight, config, DType::F32, 1e-5)?);
+        }
+    }
+    Ok(())
+}
+
+/// In a tile, what is infinite would make all 16 outputs NaN.
+#[test]
+fn what_is_infinite_or_large_stays_where_it_is() -> Result<()> {
+    let (x, weight) =
+        (random(1, (3, 8, 12, 12))?.to_dtype(DType::F32)?, random(2, (8, 8, 3, 3))?.to_dtype(DType::F32)?);
+    let run = |x: &Tensor, weight: &Tensor| -> Result<Vec<Vec<f64>>> {
+        let y = |at: &[Tensor]| conv2d_with_config(&at[0], &at[1], None, &Conv2dConfig::default());
+        let ones = Tensor::ones((3, 8, 10, 10), DType::F32, &Device::Cpu)?;
+        let (y, gradients) = with_gradients(&[x.clone(), weight.clone()], &ones, &y)?;
+        Ok([&y, &gradients[0], &gradients[1]].map(values).to_vec())
+    };
+    let [y, dx, dweight] = &run(&x, &weight)?[..] else { unreachable!() };
+    // The last value of the second image is under the kernel of its last place only.
+    for value in [f32::INFINITY, f32::NAN, 1e38] {
+        let mut pixels = x.flatten_all()?.to_vec1::<f32>()?;
+        pixels[2 * 8 * 144 - 1] = value;
+        let [other, other_dx, other_dweight] =
+            &run(&Tensor::from_vec(pixels, x.shape(), &Device::Cpu)?, &weight)?[..]
+        else {
+            unreachable!()
+        };
+        for (at, (got, expected)) in other.iter().zip(y).enumerate() {
+            let meets = at / 800 == 1 && at % 100 == 99;
+            assert!(meets || (got - expected).abs() < 1e-5, "{got} for {expected} at {at}, for {value}");
+            assert!(!meets || !got.is_finite() || got.abs() > 1e30, "{got} at {at}, for {value}");
+        }
+        // The gradient of a pixel depends on the weights alone, and that of a weight on the pixels under it.
+        assert_close("dx", other_dx, dx, 1e-5);
+        for (at, (got, expected)) in other_dweight.iter().zip(dweight).enumerate() {
+            let meets = at % 72 == 71;
+            assert!(meets || (got - expected).abs() < 1e-3, "{got} for {expected} at {at}, for {value}");
+            assert!(!meets || !got.is_finite() || got.abs() > 1e30, "{got} at {at}, for {value}");
+        }
+    }
+    let huge = (weight * 1e38)?;
+    let [y, dx, _] = &run(&x, &huge)?[..] else { unreachable!() };
+    assert!(
+        y.iter().chain(dx).all(|value| !value.is_nan()),
+        "large weights give large sums, if need be infinite ones"
+    );
     Ok(())
 }
 
@@ -226,8 +292,10 @@ fn narrower_vectors_give_the_same_results() {
             "tests::conv2d::values_and_gradients_are_right_for_all_groups_dilations_strides_paddings_and_kernels",
             "tests::conv2d::dilated_kernels_are_right_where_channels_fill_vectors",
             "tests::conv2d::what_a_dilated_kernel_passes_over_does_not_count",
+            "tests::conv2d::tiles_give_the_same_results",
+            "tests::conv2d::what_is_infinite_or_large_stays_where_it_is",
         ]);
         let printed = String::from_utf8_lossy(&tests.output().unwrap().stdout).into_owned();
-        assert!(printed.contains("3 passed"), "{capability}: {printed}");
+        assert!(printed.contains("5 passed"), "{capability}: {printed}");
     }
 }

@@ -82,8 +82,9 @@ fn losses_and_running_statistics_of_resnet_20_are_those_of_pytorch() -> Result<(
     }
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/resnet.safetensors");
     let expected = safetensors::load(fixture, &Device::Cpu)?;
-    // PyTorch's numbers were rounded to `f32`. In `f32`, each step magnifies what was rounded before.
-    for (dtype, tolerance) in [(DType::F64, 2e-7), (DType::F32, 1e-3)] {
+    // PyTorch's numbers were rounded to `f32`. In `f32`, each step magnifies what was rounded before: PyTorch's own losses differ from
+    // those in `f64` by 2e-4 after so many.
+    for (dtype, tolerance, of_statistics) in [(DType::F64, 2e-7, 2e-7), (DType::F32, 1e-3, 3e-3)] {
         let (network, map) = network(dtype)?;
         let trained = by_name(&map).into_iter().filter(|(name, _)| !name.contains("running"));
         assert_eq!(trained.map(|(_, value)| value.elem_count()).sum::<usize>(), 269_722);
@@ -91,7 +92,12 @@ fn losses_and_running_statistics_of_resnet_20_are_those_of_pytorch() -> Result<(
         assert_close(&format!("losses, {dtype:?}"), &losses, &values(&expected["losses"]), tolerance);
         assert!(losses[BATCHES - 1] < losses[0], "it learns: {losses:?}");
         for (name, value) in by_name(&map).iter().filter(|(name, _)| name.contains("running")) {
-            assert_close(&format!("{name}, {dtype:?}"), &values(value), &values(&expected[name]), tolerance);
+            assert_close(
+                &format!("{name}, {dtype:?}"),
+                &values(value),
+                &values(&expected[name]),
+                of_statistics,
+            );
         }
         if dtype == DType::F64 {
             assert_close(
