@@ -16,7 +16,7 @@ pub(super) use size::Size;
 
 use self::depthwise::Depthwise;
 use super::{contiguous, has_kernel, is_half, relu};
-use crate::check_interrupt;
+use crate::{IS_PAGE, check_interrupt};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use candle_nn::Conv2dConfig;
 
@@ -103,8 +103,8 @@ fn convolve(
         let bias = bias.map(wide).transpose()?;
         return convolve(op, &wide(x)?, &wide(weight)?, bias.as_ref(), config, has_relu)?.to_dtype(x.dtype());
     }
-    // A page has no such layers, so it need not load the code for them.
-    if !cfg!(target_family = "wasm") && config.groups > 1 && size.c_in == 1 && has_kernel(x) {
+    // A page has no such layers.
+    if !IS_PAGE && config.groups > 1 && size.c_in == 1 && has_kernel(x) {
         return apply(x, weight, bias, Depthwise { op, size, channels: config.groups, has_relu });
     }
     if config.groups > 1 {

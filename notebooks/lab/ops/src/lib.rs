@@ -72,6 +72,9 @@ pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<f32> {
     Ok((f64::from(count) / right.elem_count() as f64) as f32)
 }
 
+/// Whether this is compiled for a page, which only looks at single images by the course's network, and need not load code for more.
+const IS_PAGE: bool = cfg!(target_family = "wasm");
+
 /// Whether the kernels of this crate can take the tensor.
 fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32

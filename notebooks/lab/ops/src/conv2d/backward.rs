@@ -7,13 +7,13 @@ use super::places::{Gradient, Places};
 use super::size::Size;
 use super::winograd::{self, Winograd, is_tame};
 use crate::aligned::Aligned;
-use crate::check_interrupt;
 use crate::output::Output;
 use crate::processor::{arch, vectorized};
 use crate::sums::sum;
 use crate::threads;
 use crate::transpose::transpose;
 use crate::values;
+use crate::{IS_PAGE, check_interrupt};
 use candle_core::{Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use std::sync::Mutex;
@@ -90,9 +90,9 @@ fn backward<'a>(
     let arch = arch();
     let patches = Patches::new(arch, size);
     let (weights, weights_are_finite) = (patches.pack(weight, size), is_finite(weight));
-    // A pool passes gradients to some places only. Nor does a page train anything, so it need not load the code for that.
+    // A pool passes gradients to some places only.
     let has_all_places = size.batch > 0 && gradient(0).places.len() == size.pixels();
-    let may_be_whole = !cfg!(target_family = "wasm") && has_all_places && weights_are_finite;
+    let may_be_whole = !IS_PAGE && has_all_places && weights_are_finite;
     let whole = may_be_whole.then(|| Whole::new(arch, weight, wants_x, size));
     let chunks = size.batch.div_ceil(IMAGES);
     let mut dx = wants_x.then(|| Output::new(x.len()));
@@ -280,7 +280,7 @@ impl WholeChunk<'_> {
             Whole::Winograd(..) => is_tame(dy) && is_tame(x),
             Whole::Dense(..) => is_finite(dy) && is_finite(x),
         };
-        if !fits {
+        if IS_PAGE || !fits {
             return false;
         }
         for dy in dy.chunks_exact(size.output()) {

@@ -45,7 +45,9 @@ impl<F: FnOnce() -> Direct> WithSimd for Images<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, winograd, direct, relu, size, y } = self;
-        if let Some(forward) = winograd.filter(|_| is_tame(x)) {
+        if let Some(forward) = winograd
+            && is_tame(x)
+        {
             let values = forward.winograd.values();
             return forward.each_image(
                 simd,

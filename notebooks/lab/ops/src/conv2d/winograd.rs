@@ -21,7 +21,7 @@ use super::forward::pack;
 use super::size::Size;
 use super::tile::{self, Taps, Tile};
 use crate::aligned::Aligned;
-use crate::threads;
+use crate::{IS_PAGE, threads};
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 
 const POINTS: usize = REACH * REACH;
@@ -74,11 +74,15 @@ impl Channels {
 
 impl Winograd {
     /// None for kernels and strides that the algorithm is not for, and where it would not be faster.
+    #[inline(always)]
     pub fn new(arch: Arch, size: &Size) -> Option<Self> {
+        // A page computes one image at a time.
+        if IS_PAGE { None } else { Self::for_size(arch, size) }
+    }
+
+    fn for_size(arch: Arch, size: &Size) -> Option<Self> {
         let Size { batch, c_in, c_out, k_h, k_w, stride, dilation, rows, columns, .. } = *size;
-        let fits = [k_h, k_w, stride, dilation] == [KERNEL, KERNEL, 1, 1] && c_in.min(c_out) >= CHANNELS;
-        // A page has no such layers, so it need not load the code for them.
-        if !fits || cfg!(target_family = "wasm") {
+        if [k_h, k_w, stride, dilation] != [KERNEL, KERNEL, 1, 1] || c_in.min(c_out) < CHANNELS {
             return None;
         }
         let lanes = tile::lanes(arch);
@@ -142,6 +146,9 @@ impl Winograd {
 /// output to its neighbours in the tile.
 #[inline(always)]
 pub fn is_tame(values: &[f32]) -> bool {
+    if IS_PAGE {
+        return false;
+    }
     const LARGE: f32 = (1u64 << 50) as f32;
     values.iter().fold(0, |most, value| most.max(value.abs().to_bits())) < LARGE.to_bits()
 }

@@ -50,7 +50,9 @@ impl<F: FnOnce() -> Direct> WithSimd for Images<'_, F> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, windows, winograd, direct, size, y, largest } = self;
         let pooled = size.c_out * windows.corners.len();
-        if let Some(forward) = winograd.filter(|_| is_tame(x)) {
+        if let Some(forward) = winograd
+            && is_tame(x)
+        {
             let frame = forward.winograd.values();
             let mut pool = Pool::new(&frame, windows, size);
             return forward.each_image(
