@@ -57,7 +57,7 @@ impl Bench {
 
     /// The table of ResNet-20 in all variants.
     pub fn print_resnets(&self, speeds: &Speeds, avx2: bool) {
-        let keys = self.resnet_keys(avx2);
+        let keys = self.with_numbers(self.resnet_keys(avx2));
         if keys.is_empty() {
             return;
         }
@@ -88,7 +88,7 @@ impl Bench {
 
     /// The table of the agent in all variants.
     pub fn print_agents(&self, avx2: bool) {
-        let keys = self.agent_keys(avx2);
+        let keys = self.with_numbers(self.agent_keys(avx2));
         if keys.is_empty() {
             return;
         }
@@ -133,7 +133,7 @@ impl Bench {
         let network = format!("encoder as MiniLM's, {} tokens", encoder::TOKENS);
         self.print_uses(
             [&network, "one sentence", "32 sentences"],
-            &self.encoder_keys(avx2),
+            &self.with_numbers(self.encoder_keys(avx2)),
             &encoder::VARIANTS,
             encoder::OPERATIONS,
             speeds,
@@ -145,7 +145,7 @@ impl Bench {
         let network = format!("EfficientNet-Lite0, {0} x {0} pixels", mobile::SIDE);
         self.print_uses(
             [&network, "one picture", "32 pictures"],
-            &self.mobile_keys(avx2),
+            &self.with_numbers(self.mobile_keys(avx2)),
             &mobile::VARIANTS,
             mobile::operations(),
             speeds,
