@@ -6,7 +6,7 @@
 //! Gray, "Fast algorithms for convolutional neural networks", 2016, which calls this F(4 x 4, 3 x 3).
 //!
 //! For each of the 36 places of a tile, its *points*, the sums over channels of all tiles are a product of two matrices. The gradients are
-//! computed by the adjoint transforms, and by products of the same kind.
+//! computed by the adjoint transforms, and by products of the same kind. Rounding errors are relative to the largest numbers in a tile.
 
 mod backward;
 mod tiles;
@@ -33,6 +33,9 @@ const CHANNELS: usize = 8;
 /// With fewer tiles than this, transforming the kernels takes longer than is saved. This many tiles are computed together, if at most
 /// [`IMAGES`] images have them, since the transformed kernels do not fit into the first-level cache and are read once for all of them.
 const TILES: usize = 32;
+
+/// With more numbers than this, transformed tiles and kernels do not stay in the caches, and the plain sums may be faster.
+const NUMBERS: usize = 2 << 20;
 
 /// The most images whose tiles are computed together.
 const IMAGES: usize = 8;
@@ -92,6 +95,10 @@ impl Winograd {
             return None;
         }
         let images = TILES.div_ceil(of_image).next_power_of_two().min(IMAGES);
+        let (of_tiles, of_kernels) = (images * of_image * (c_in + c_out), c_in * c_out);
+        if POINTS * (of_tiles + of_kernels) > NUMBERS {
+            return None;
+        }
         let (inputs, outputs) = (Channels::new(c_in, lanes), Channels::new(c_out, lanes));
         Some(Self { size: *size, inputs, outputs, tiles, images })
     }
