@@ -125,7 +125,8 @@ impl Square {
         let mut values = [[simd.splat_f32s(0.0); N]; N];
         for (i, line) in values.iter_mut().enumerate() {
             for (j, value) in line.iter_mut().enumerate() {
-                // SAFETY: i and j are less than N, so this is at most the last vector of the square, which `from` ends with.
+                // SAFETY: i and j are at most N - 1, so the index is at most `last`, and `from` has `last` + 1 vectors. Nothing
+                // overflows: `last` has been computed with checks, and is the largest of these sums.
                 *value = unsafe { *from.get_unchecked(i * self.row + j * self.column) };
             }
         }
@@ -137,7 +138,8 @@ impl Square {
         let to = &mut to[at..][..=self.last::<N>()];
         for (i, line) in values.into_iter().enumerate() {
             for (j, value) in line.into_iter().enumerate() {
-                // SAFETY: as in `load`.
+                // SAFETY: i and j are at most N - 1, so the index is at most `last`, and `to` has `last` + 1 vectors. Nothing
+                // overflows: `last` has been computed with checks, and is the largest of these sums.
                 unsafe { *to.get_unchecked_mut(i * self.row + j * self.column) = value };
             }
         }
@@ -146,7 +148,8 @@ impl Square {
     /// The distance from the first vector to the last.
     #[inline(always)]
     fn last<const N: usize>(self) -> usize {
-        (N - 1) * (self.row + self.column)
+        let both = self.row.checked_add(self.column);
+        both.and_then(|both| both.checked_mul(N - 1)).expect("a square in memory")
     }
 }
 
@@ -184,23 +187,12 @@ impl Winograd {
         index: usize,
         points: &mut [f32],
     ) {
-        let (pixels, transforms) = (self.pixels(), Transforms(simd));
-        let (of_frame, of_points) = (pixels.square(), to.square());
-        let (frame, points) = (as_vectors::<S>(frame), as_vectors_mut::<S>(points));
-        self.each(
-            &pixels,
-            to,
-            index,
+        self.to_points(
+            simd,
+            (&self.pixels(), frame),
+            (to, index, points),
             #[inline(always)]
-            |corner, first, _| {
-                let tile = both(
-                    simd.splat_f32s(0.0),
-                    of_frame.load(simd, frame, corner),
-                    #[inline(always)]
-                    |line| transforms.pixels(line),
-                );
-                of_points.store(tile, points, first);
-            },
+            |line: [S::f32s; REACH]| Transforms(simd).pixels(line),
         );
     }
 
@@ -282,21 +274,33 @@ impl Winograd {
         index: usize,
         points: &mut [f32],
     ) {
-        let (values, transforms) = (self.values(), Transforms(simd));
-        let (of_frame, of_points) = (values.square(), to.square());
-        let (frame, points) = (as_vectors::<S>(frame), as_vectors_mut::<S>(points));
+        self.to_points(
+            simd,
+            (&self.values(), frame),
+            (to, index, points),
+            #[inline(always)]
+            |line: [S::f32s; SIDE]| Transforms(simd).outputs_adjoint(line),
+        );
+    }
+
+    /// Transforms the tiles of image number `index`, which have `N` rows and columns in a frame, by a transform of a row or column.
+    #[inline(always)]
+    fn to_points<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        (frame, values): (&Frame, &[f32]),
+        (to, index, points): (&Transformed, usize, &mut [f32]),
+        transform: impl Fn([S::f32s; N]) -> [S::f32s; REACH],
+    ) {
+        let (of_frame, of_points) = (frame.square(), to.square());
+        let (values, points) = (as_vectors::<S>(values), as_vectors_mut::<S>(points));
         self.each(
-            &values,
+            frame,
             to,
             index,
             #[inline(always)]
             |corner, first, _| {
-                let tile = both(
-                    simd.splat_f32s(0.0),
-                    of_frame.load::<S, SIDE>(simd, frame, corner),
-                    #[inline(always)]
-                    |line| transforms.outputs_adjoint(line),
-                );
+                let tile = both(simd.splat_f32s(0.0), of_frame.load(simd, values, corner), &transform);
                 of_points.store(tile, points, first);
             },
         );
