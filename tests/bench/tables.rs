@@ -1,6 +1,7 @@
 //! The tables of `training.rs`, in Markdown.
 
-use super::{BATCH, Bench, DQN_BATCH, Key, dqn, encoder, is_python, mobile, resnet};
+use super::keys::Key;
+use super::{BATCH, Bench, DQN_BATCH, dqn, encoder, is_python, mobile, resnet};
 use lab::scores::{Speed, Speeds};
 
 impl Bench {

@@ -22,12 +22,14 @@
 
 mod dqn;
 mod encoder;
+mod keys;
 mod mobile;
 mod peak;
 mod resnet;
 mod tables;
 mod variants;
 
+use self::keys::Key;
 use anyhow::{Context, Result, ensure};
 use lab::data::MnistSource;
 use lab::scores::{self, Speed, Speeds};
@@ -75,16 +77,6 @@ const AVX2: [(&str, &str); 4] = [
 /// What makes the C library keep freed memory in all processes, as `lab::device::best` does.
 const ALLOCATOR: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "268435456")];
-
-/// One thing to measure.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    variant: &'static str,
-    images: usize,
-    batch: usize,
-    /// Without AVX-512, although the processor has it.
-    avx2: bool,
-}
 
 struct Bench {
     rounds: usize,
@@ -268,59 +260,6 @@ impl Bench {
         Ok(())
     }
 
-    /// Whether to measure with AVX2 only: no, and yes.
-    fn capabilities(&self) -> &'static [bool] {
-        if self.has_avx512 { &[false, true] } else { &[false] }
-    }
-
-    fn main_keys(&self, avx2: bool) -> Vec<Key> {
-        self.variants.iter().map(|variant| self.main_key(variant, avx2)).collect()
-    }
-
-    fn main_key(&self, variant: &'static str, avx2: bool) -> Key {
-        let images = if ["candle", "burn"].contains(&variant) { self.slow_images } else { self.images };
-        Key { variant, images, batch: BATCH, avx2 }
-    }
-
-    fn resnet_keys(&self, avx2: bool) -> Vec<Key> {
-        keys(&self.resnets, self.pictures, BATCH, avx2)
-    }
-
-    fn agent_keys(&self, avx2: bool) -> Vec<Key> {
-        keys(&self.agents, self.game_steps, DQN_BATCH, avx2)
-    }
-
-    fn encoder_keys(&self, avx2: bool) -> Vec<Key> {
-        keys(&self.encoders, self.sentences, ENCODER_BATCH, avx2)
-    }
-
-    fn mobile_keys(&self, avx2: bool) -> Vec<Key> {
-        let mut keys = keys(&self.mobiles, self.mobile_pictures, MOBILE_BATCH, avx2);
-        // Which takes half a minute for a step.
-        keys.iter_mut().filter(|key| key.variant == "mobile-candle").for_each(|key| key.images = 1);
-        keys
-    }
-
-    /// The variants whose growth is measured: the fastest of `lab`, and those that people write.
-    fn growing(&self) -> impl Iterator<Item = &'static str> {
-        let growing = ["layered", "fused", "pytorch", "keras"];
-        self.variants.iter().copied().filter(move |variant| growing.contains(variant))
-    }
-
-    fn parts(&self) -> [usize; 3] {
-        [self.images / 4, self.images / 2, self.images]
-    }
-
-    /// The keys that are measured besides the main ones.
-    fn growth_keys(&self) -> Vec<Key> {
-        let sizes = self.parts().map(|images| (images, BATCH)).into_iter();
-        let sizes = sizes.chain(BATCHES.map(|batch| (self.images, batch)));
-        let keys = sizes.flat_map(|(images, batch)| {
-            self.growing().map(move |variant| Key { variant, images, batch, avx2: false })
-        });
-        keys.filter(|key| *key != self.main_key(key.variant, false)).collect()
-    }
-
     /// What fails is not in the tables: torch.compile, for one, may go wrong where a processor is told to be an older one.
     fn measure(&mut self, key: Key) {
         let Key { variant, images, batch, avx2 } = key;
@@ -362,12 +301,6 @@ impl Bench {
         ensure!(output.status.success(), "{variant} failed");
         let text = String::from_utf8(output.stdout)?;
         Ok(serde_json::from_str(text.lines().last().context("no result")?)?)
-    }
-
-    /// Those of the keys that have a number.
-    fn with_numbers(&self, mut keys: Vec<Key>) -> Vec<Key> {
-        keys.retain(|key| self.measured.contains_key(key));
-        keys
     }
 
     /// The median of what a measurement calls `name`.
@@ -412,11 +345,6 @@ impl Bench {
     fn label(&self, variant: &'static str) -> &'static str {
         VARIANTS.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
     }
-}
-
-/// Each of the variants, with so many images.
-fn keys(variants: &[&'static str], images: usize, batch: usize, avx2: bool) -> Vec<Key> {
-    variants.iter().map(|variant| Key { variant, images, batch, avx2 }).collect()
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
