@@ -300,7 +300,12 @@ impl Winograd {
             index,
             #[inline(always)]
             |corner, first, _| {
-                let tile = both(simd.splat_f32s(0.0), of_frame.load(simd, values, corner), &transform);
+                let tile = both(
+                    simd.splat_f32s(0.0),
+                    of_frame.load(simd, values, corner),
+                    #[inline(always)]
+                    |line| transform(line),
+                );
                 of_points.store(tile, points, first);
             },
         );
