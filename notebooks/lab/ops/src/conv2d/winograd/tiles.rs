@@ -192,7 +192,14 @@ impl Winograd {
             (&self.pixels(), frame),
             (to, index, points),
             #[inline(always)]
-            |line: [S::f32s; REACH]| Transforms(simd).pixels(line),
+            |tile: [[S::f32s; REACH]; REACH]| {
+                both(
+                    simd.splat_f32s(0.0),
+                    tile,
+                    #[inline(always)]
+                    |line| Transforms(simd).pixels(line),
+                )
+            },
         );
     }
 
@@ -279,18 +286,25 @@ impl Winograd {
             (&self.values(), frame),
             (to, index, points),
             #[inline(always)]
-            |line: [S::f32s; SIDE]| Transforms(simd).outputs_adjoint(line),
+            |tile: [[S::f32s; SIDE]; SIDE]| {
+                both(
+                    simd.splat_f32s(0.0),
+                    tile,
+                    #[inline(always)]
+                    |line| Transforms(simd).outputs_adjoint(line),
+                )
+            },
         );
     }
 
-    /// Transforms the tiles of image number `index`, which have `N` rows and columns in a frame, by a transform of a row or column.
+    /// Applies `transform` to the tiles of image number `index`, which have `N` rows and columns in a frame.
     #[inline(always)]
     fn to_points<S: Simd, const N: usize>(
         &self,
         simd: S,
         (frame, values): (&Frame, &[f32]),
         (to, index, points): (&Transformed, usize, &mut [f32]),
-        transform: impl Fn([S::f32s; N]) -> [S::f32s; REACH],
+        transform: impl Fn([[S::f32s; N]; N]) -> [[S::f32s; REACH]; REACH],
     ) {
         let (of_frame, of_points) = (frame.square(), to.square());
         let (values, points) = (as_vectors::<S>(values), as_vectors_mut::<S>(points));
@@ -300,12 +314,7 @@ impl Winograd {
             index,
             #[inline(always)]
             |corner, first, _| {
-                let tile = both(
-                    simd.splat_f32s(0.0),
-                    of_frame.load(simd, values, corner),
-                    #[inline(always)]
-                    |line| transform(line),
-                );
+                let tile = transform(of_frame.load(simd, values, corner));
                 of_points.store(tile, points, first);
             },
         );
