@@ -11,13 +11,13 @@ pub mod completion;
 pub mod cursor;
 pub mod definitions;
 pub mod macros;
-pub mod returns;
+pub mod own_scope;
 pub mod syntax;
 
 pub use bindings::Binding;
 pub use commands::{Command, Commands, Dependency, commands};
 pub use completeness::{Completeness, completeness};
-pub use returns::bare_returns;
+pub use own_scope::{awaits, bare_returns};
 pub use syntax::{Cell, Piece, parse};
 
 /// Replaces every byte but the newlines by a space, so that what follows the text keeps its byte, line and column.

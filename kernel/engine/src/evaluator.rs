@@ -64,8 +64,6 @@ struct State {
     /// How results are shown; `None` for the default.
     show: Option<Show>,
     errors: ErrorFormat,
-    /// Whether any cell so far has used `.await` at its top level.
-    is_async: bool,
 }
 
 /// A session: evcxr with its child, the compiler, and what the cells have defined so far.

@@ -100,7 +100,6 @@ impl Evaluator {
             let tokio = Dependency::parse(TOKIO).map_err(|fault| Failed::Kernel(fault.into()))?;
             self.add(vec![tokio])?;
         }
-        self.state.is_async = true;
         Ok(())
     }
 }

@@ -93,8 +93,12 @@ impl Evaluator {
         };
         plan.reach();
         let uses_tokio = words.contains("tokio") || plan.reached.code().text().contains("tokio");
-        if uses_tokio && self.environment.has("tokio") {
-            plan.runtime = Runtime::Entered;
+        if self.environment.has("tokio") {
+            plan.runtime = match (cell::awaits(parsed), uses_tokio) {
+                (true, _) => Runtime::Blocked,
+                (false, true) => Runtime::Entered,
+                (false, false) => Runtime::None,
+            };
         }
         self.find_types(&mut plan, parsed)?;
         Ok(plan)

@@ -1,37 +1,52 @@
-//! Finds the `return`s without a value that leave a cell.
+//! Finds what a cell does in its own scope, rather than in a function, closure or other body within it: `return`s without a value,
+//! which leave the cell, and `.await`.
 
 use crate::syntax::{Cell, PRELUDE, parse_file};
 use ra_ap_syntax::ast::{self, AstNode};
-use ra_ap_syntax::{SyntaxNode, TextSize};
+use ra_ap_syntax::{SyntaxNode, SyntaxToken, TextSize};
 
-/// The `return`s without a value that leave the cell itself, rather than a function, closure or other body within it. Each is
-/// given as the byte of the cell after the keyword, in order.
+/// The `return`s without a value that leave the cell itself. Each is given as the byte of the cell after the keyword, in order.
 ///
 /// Arguments of macros are searched only for macros of the standard library that evaluate them in place.
 pub fn bare_returns(cell: &Cell) -> Vec<usize> {
+    ends(cell, bare_return)
+}
+
+/// Whether the cell itself awaits something. Macros are searched as for [`bare_returns`].
+pub fn awaits(cell: &Cell) -> bool {
+    !ends(cell, |node| ast::AwaitExpr::cast(node.clone())?.await_token()).is_empty()
+}
+
+/// The keyword of a `return` without a value.
+fn bare_return(node: &SyntaxNode) -> Option<SyntaxToken> {
+    ast::ReturnExpr::cast(node.clone()).filter(|expression| expression.expr().is_none())?.return_token()
+}
+
+/// Finds the keyword of an expression that is searched for, if a node is one.
+type Keyword = fn(&SyntaxNode) -> Option<SyntaxToken>;
+
+/// The bytes of the cell after the keywords in its own scope, in order.
+fn ends(cell: &Cell, keyword: Keyword) -> Vec<usize> {
     let mut positions = Vec::new();
     for piece in &cell.pieces {
         let start = usize::from(piece.node.text_range().start());
-        search(&piece.node, &mut |position| positions.push(position - start + piece.range.start));
+        search(&piece.node, keyword, &mut |position| positions.push(position - start + piece.range.start));
     }
     positions
 }
 
-/// Calls `found` with the end of each bare `return` in a node, in bytes of the file that the node belongs to.
-fn search(node: &SyntaxNode, found: &mut dyn FnMut(usize)) {
+/// Calls `found` with the end of each keyword in a node, in bytes of the file that the node belongs to.
+fn search(node: &SyntaxNode, keyword: Keyword, found: &mut dyn FnMut(usize)) {
     if is_separate_body(node) {
         return;
     }
-    if let Some(expression) = ast::ReturnExpr::cast(node.clone())
-        && expression.expr().is_none()
-        && let Some(token) = expression.return_token()
-    {
+    if let Some(token) = keyword(node) {
         found(token.text_range().end().into());
     }
     if let Some(call) = ast::MacroCall::cast(node.clone()) {
-        return search_arguments(&call, found);
+        return search_arguments(&call, keyword, found);
     }
-    node.children().for_each(|child| search(&child, found));
+    node.children().for_each(|child| search(&child, keyword, found));
 }
 
 /// Whether a `return` within the node leaves something other than the cell.
@@ -73,7 +88,7 @@ const MACROS: [&str; 20] = [
 ];
 
 /// As [`search`], for the arguments of a macro call.
-fn search_arguments(call: &ast::MacroCall, found: &mut dyn FnMut(usize)) {
+fn search_arguments(call: &ast::MacroCall, keyword: Keyword, found: &mut dyn FnMut(usize)) {
     let name = call.path().and_then(|path| Some(path.segment()?.name_ref()?.text().to_string()));
     let Some(arguments) = call.token_tree().filter(|_| name.is_some_and(|name| MACROS.contains(&&*name)))
     else {
@@ -91,7 +106,7 @@ fn search_arguments(call: &ast::MacroCall, found: &mut dyn FnMut(usize)) {
     let array = file.syntax_node().descendants().find(|node| {
         ast::ArrayExpr::can_cast(node.kind()) && node.text_range().start() == TextSize::of(PRELUDE)
     });
-    array.into_iter().for_each(|array| array.children().for_each(|child| search(&child, shifted)));
+    array.into_iter().for_each(|array| array.children().for_each(|child| search(&child, keyword, shifted)));
 }
 
 #[cfg(test)]
@@ -171,6 +186,23 @@ mod tests {
             "println!(\"{}\", v.map(|x| { return; }).len());",
         ] {
             assert_eq!(marked(&expected.replace('^', "")), expected);
+        }
+    }
+
+    #[test]
+    fn a_cell_awaits_what_no_body_within_it_does() {
+        for (cell, expected) in [
+            ("f().await", true),
+            ("let x = f().await?;\nx + 1", true),
+            ("for x in y { g(x).await; }", true),
+            ("println!(\"{}\", f().await);", true),
+            ("async fn f() { g().await }", false),
+            ("let f = async { g().await };", false),
+            ("let f = async |x| g(x).await;", false),
+            ("let r#await = 1; // .await", false),
+            ("1", false),
+        ] {
+            assert_eq!(awaits(&crate::parse(cell)), expected, "{cell}");
         }
     }
 }
