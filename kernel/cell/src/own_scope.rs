@@ -49,7 +49,7 @@ fn search(node: &SyntaxNode, keyword: Keyword, found: &mut dyn FnMut(usize)) {
     node.children().for_each(|child| search(&child, keyword, found));
 }
 
-/// Whether a `return` within the node leaves something other than the cell.
+/// Whether what stands within the node belongs to another body than the cell's.
 fn is_separate_body(node: &SyntaxNode) -> bool {
     let kind = node.kind();
     let is_separate_block = ast::BlockExpr::cast(node.clone()).is_some_and(|block| {
