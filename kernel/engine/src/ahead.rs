@@ -113,7 +113,7 @@ const EARLY: [&str; 7] = [
     "macro_expanded_macro_exports_accessed_by_absolute_paths",
 ];
 
-/// Whether rustc might have accepted the code if it had not been included.
+/// Whether rustc might have accepted the code if it had not been included, or might have said something else.
 fn is_doubtful(output: &Output) -> bool {
     let messages = String::from_utf8_lossy(&output.stderr);
     let errors = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -121,7 +121,11 @@ fn is_doubtful(output: &Output) -> bool {
     let is_in_text = |error: &Value| error["spans"].as_array().is_some_and(|spans| !spans.is_empty());
     let mut errors = errors.filter(|message| message["level"] == "error" && is_in_text(message)).peekable();
     let is_early = |error: &Value| error["code"]["code"].as_str().is_none_or(|code| EARLY.contains(&code));
-    !output.status.success() && (errors.peek().is_none() || errors.any(|error| is_early(&error)))
+    // With unstable options, rustc advises what only unstable Rust allows.
+    let is_unstable =
+        |error: &Value| error["rendered"].as_str().is_some_and(|text| text.contains("#![feature("));
+    let is_other = |error: Value| is_early(&error) || is_unstable(&error);
+    !output.status.success() && (errors.peek().is_none() || errors.any(is_other))
 }
 
 #[cfg(test)]

@@ -62,6 +62,14 @@ const AHEAD: &str = "src/ahead.rs";
 /// The folder for the objects of a cell, from that of the crate.
 const OBJECTS: &str = "target/objects";
 
+/// Where rustc keeps what it has compiled of a cell for the next one, from the folder of the crate.
+const INCREMENTAL: &str = "target/incremental";
+/// How it keeps that: in many units, so that a change touches few of them. By itself rustc would then inline less, and the code run
+/// slower. `-Zinline-mir` makes it inline as otherwise, and `-Zcross-crate-inline-threshold` compiles functions into each unit that
+/// calls them.
+const IN_UNITS: [&str; 3] =
+    ["-Ccodegen-units=16", "-Zinline-mir=yes", "-Zcross-crate-inline-threshold=always"];
+
 impl Compiler {
     /// # Errors
     /// When the folder of the session cannot be written to.
@@ -103,12 +111,17 @@ impl Compiler {
 
     /// Starts the compilers for the next cell, unless they wait already. Without them it is compiled in the ordinary way.
     pub fn start_ahead(&mut self) {
-        let (source, cell, types) = (self.folder.join(AHEAD), self.objects(), self.types());
-        let started = self.next_cell.start(&self.before, cell, &source, SOURCE);
+        let (types, source) = (self.types(), self.folder.join(AHEAD));
+        let started = self.start_next_cell();
         if let Err(error) = started.and_then(|()| self.next_types.start(&self.before, types, &source, SOURCE))
         {
             tracing::warn!("no compiler waits for the next cell: {error}");
         }
+    }
+
+    fn start_next_cell(&mut self) -> io::Result<()> {
+        let (command, source) = (self.incremental(), self.folder.join(AHEAD));
+        self.next_cell.start(&self.before, command, &source, SOURCE)
     }
 
     /// Ends the compilers that wait for the next cell.
@@ -127,9 +140,12 @@ impl Compiler {
         if self.linker.is_some() && self.chosen.is_empty() {
             // Those of a compilation that was interrupted.
             self.remove_objects()?;
-            let command = self.objects();
-            let ahead = included(code).and_then(|text| self.next_cell.compile(&self.before, &command, &text));
-            let (is_compiled, messages) = self.outcome(ahead, command, code.text())?;
+            let ahead = included(code).and_then(|text| self.build_from_last(&text));
+            if ahead.is_none() {
+                // What rustc has kept may be why it failed, such as by filling the disk.
+                let _ = fs::remove_dir_all(self.folder.join(INCREMENTAL));
+            }
+            let (is_compiled, messages) = self.outcome(ahead, self.objects(), code.text())?;
             if !is_compiled {
                 return Ok(Compiled { library: None, messages });
             }
@@ -142,6 +158,14 @@ impl Compiler {
         self.sets.iter().for_each(|set| text.push_str(&format!("extern crate {set} as _;\n")));
         let (is_compiled, messages) = self.outcome(None, self.generating("link", &out), &text)?;
         Ok(Compiled { library: is_compiled.then_some(library), messages })
+    }
+
+    /// Compiles the text to objects with what rustc has kept of the last cell. `None` if the outcome is in doubt.
+    fn build_from_last(&mut self, text: &str) -> Option<Output> {
+        // As a rule it has been waiting since the last cell.
+        self.start_next_cell().ok()?;
+        let command = self.incremental();
+        self.next_cell.compile(&self.before, &command, text)
     }
 
     /// Checks the crate, with types spelled as full paths in the messages; returns the messages.
@@ -182,6 +206,15 @@ impl Compiler {
     /// rustc, for the objects of a cell.
     fn objects(&self) -> Command {
         self.generating("obj", Path::new(OBJECTS))
+    }
+
+    /// rustc, for the objects of a cell, with what it has kept of the one before.
+    fn incremental(&self) -> Command {
+        let mut command = self.objects();
+        command.arg(format!("-Cincremental={INCREMENTAL}")).args(IN_UNITS);
+        // Needed for `-Z`, which is unstable.
+        command.env("RUSTC_BOOTSTRAP", "1");
+        command
     }
 
     /// rustc, for the types of the variables of a cell.
@@ -302,6 +335,49 @@ mod tests {
         assert!(compiler.all_objects().unwrap().is_empty());
         let library = compiler.build(&code(&format!("{signature} {{ 4 }}"))).unwrap().library.unwrap();
         assert_eq!(run(&library), 4);
+    }
+
+    #[test]
+    fn a_changed_cell_is_compiled_from_what_was_kept_of_it() {
+        let session = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
+        compiler.flags.push("-Cprefer-dynamic".into());
+        compiler.before = ALLOWED.into();
+        let cell = |number: usize, addition: &str| {
+            code(&format!(
+                "fn small(n: usize) -> usize {{ n {addition} }}\n\
+                 fn generic<T: ToString>(value: T) -> usize {{ value.to_string().len() }}\n\
+                 #[unsafe(no_mangle)] pub extern \"C\" fn {CELL}() -> usize {{\n\
+                     [1, 10, {number}].into_iter().map(|n| small(n) + generic(n)).sum()\n}}\n"
+            ))
+        };
+        let kept = |compiler: &Compiler| compiler.folder.join(INCREMENTAL).is_dir();
+        // The constant, an inlined function, what is inlined, and the first cell again.
+        for (number, addition, expected) in
+            [(100, "+ 0", 117), (7, "+ 0", 22), (7, "* 2", 40), (7, "* 2 + 1", 43), (100, "+ 0", 117)]
+        {
+            let library = compiler.build(&cell(number, addition)).unwrap().library.unwrap();
+            assert_eq!(run(&library), expected, "{number} {addition}");
+            assert!(kept(&compiler));
+        }
+        let wrong = compiler.build(&cell(7, "+ \"text\"")).unwrap();
+        assert!(wrong.library.is_none() && wrong.messages.contains("E0277") && kept(&compiler));
+        // When rustc fails for what is kept, it is compiled without that.
+        let units = compiler.folder.join(INCREMENTAL);
+        fs::remove_dir_all(&units).unwrap();
+        fs::write(&units, "no folder").unwrap();
+        let library = compiler.build(&cell(7, "+ 0")).unwrap().library.unwrap();
+        assert_eq!(run(&library), 22);
+    }
+
+    #[test]
+    fn unstable_rust_is_refused_in_the_words_of_stable() {
+        let session = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
+        compiler.flags.push("-Cprefer-dynamic".into());
+        compiler.before = ALLOWED.into();
+        let messages = compiler.build(&code("pub fn never(value: [!; 0]) {}\n")).unwrap().messages;
+        assert!(messages.contains("E0658") && !messages.contains("feature(never_type)"), "{messages}");
     }
 
     #[test]
