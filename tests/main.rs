@@ -41,6 +41,7 @@ mod meaning;
 mod models;
 mod numbers;
 mod on_stock;
+mod onnx;
 mod ops;
 mod output;
 mod pages;

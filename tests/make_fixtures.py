@@ -600,11 +600,47 @@ def saved():
     torch.save(checkpoint, FIXTURES / "checkpoint_before_1.6.pth", _use_new_zipfile_serialization=False)
 
 
+class Exported(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.bn = torch.nn.BatchNorm2d(8)
+        self.depthwise = torch.nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8, bias=False)
+        self.wide = torch.nn.Linear(12, 16)
+        self.norm = torch.nn.LayerNorm(16)
+        self.narrow = torch.nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = F.relu6(self.bn(self.conv(x)))
+        x = F.max_pool2d(F.pad(x + self.depthwise(x), (0, 0, 0, 0, 2, 2)), 3, 2, 1)
+        x = torch.cat([x, torch.tanh(x)], 1) * torch.sigmoid(x.mean((2, 3), keepdim=True).mean(1, keepdim=True))
+        x = F.avg_pool2d(x, 2).mean((2, 3))
+        return F.softmax(self.narrow(F.gelu(self.norm(self.wide(x.reshape(-1, 2, 12))))).flatten(1), -1)
+
+
+def exported():
+    """What PyTorch's exporter writes; needs onnx 1.23.2 and onnxscript 0.7.2."""
+    torch.manual_seed(1)
+    network, images = Exported(), torch.randn(4, 3, 20, 20)
+    for _ in range(5):
+        network(torch.randn(16, 3, 20, 20) * 2)
+    network.eval()
+    batch = torch.export.Dim("batch", min=1)
+    file = torch.onnx.export(
+        network, (images,), dynamo=True, input_names=["images"], output_names=["logits"], dynamic_shapes=({0: batch},), opset_version=18,
+    ).model_proto
+    # Which line of which file on which machine made a node.
+    for part in [file, file.graph, *file.graph.node, *file.graph.value_info, *file.graph.input, *file.graph.output]:
+        part.ClearField("metadata_props")
+    (FIXTURES / "exported.onnx").write_bytes(file.SerializeToString())
+    write("exported", {"images": images.numpy(), "logits": network(images).detach().numpy()})
+
+
 OPERATIONS = {operation.__name__: operation for operation in [
     conv2d, max_pool2d, relu, relu6, block, cross_entropy, cross_entropy_of_extremes, binary_cross_entropy, softmax, log_softmax,
     layer_norm, rms_norm, network, max_pool2d_with_padding, avg_pool2d, batch_norm, batch_norm_relu,
     batch_norm_with_statistics, add_relu,
-    cross_entropy_with_smoothing, sgd, gelu, attention, saved,
+    cross_entropy_with_smoothing, sgd, gelu, attention, saved, exported,
 ]}
 arguments = sys.argv[1:]
 if arguments and Path(arguments[0]).is_dir():

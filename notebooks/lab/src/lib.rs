@@ -23,6 +23,7 @@ pub mod kernel;
 mod live;
 pub mod nn;
 mod number;
+pub mod onnx;
 pub mod ops;
 mod pace;
 pub mod plot;

@@ -31,5 +31,6 @@ mod tests;
 pub use crate::ops;
 pub use ::ops::nn::*;
 pub use adamw::AdamW;
+pub(crate) use load::first_line;
 pub use load::load;
 pub use pth::read_pth;

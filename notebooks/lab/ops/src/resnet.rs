@@ -18,10 +18,14 @@ const BLOCKS: usize = 3;
 /// 269,722 parameters for 3 channels and 10 classes.
 #[derive(Debug)]
 pub struct ResNet {
-    conv: Conv2d,
-    norm: BatchNorm,
-    blocks: Vec<Block>,
-    dense: Linear,
+    /// `conv1`.
+    pub conv: Conv2d,
+    /// `bn1`, with ReLU.
+    pub norm: BatchNorm,
+    /// `layer1.0` to `layer3.2`.
+    pub blocks: Vec<Block>,
+    /// `linear`.
+    pub dense: Linear,
 }
 
 impl ResNet {
@@ -60,14 +64,19 @@ impl ModuleT for ResNet {
 
 /// Two convolutions, to whose result the input is added.
 #[derive(Debug)]
-struct Block {
-    conv1: Conv2d,
-    norm1: BatchNorm,
-    conv2: Conv2d,
-    norm2: BatchNorm,
-    stride: usize,
+pub struct Block {
+    /// `conv1`.
+    pub conv1: Conv2d,
+    /// `bn1`, with ReLU.
+    pub norm1: BatchNorm,
+    /// `conv2`.
+    pub conv2: Conv2d,
+    /// `bn2`.
+    pub norm2: BatchNorm,
+    /// Every how many rows and columns the block has an output.
+    pub stride: usize,
     /// How many channels the block adds.
-    new_channels: usize,
+    pub new_channels: usize,
 }
 
 impl Block {

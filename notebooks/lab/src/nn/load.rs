@@ -55,6 +55,6 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
 }
 
 /// The error without the backtrace that may follow.
-pub(super) fn first_line(error: &candle_core::Error) -> String {
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_string()
 }

@@ -21,6 +21,21 @@ impl AvgPool2d {
     pub fn with_padding(window: usize, stride: usize, padding: usize) -> Self {
         Self { window, stride, padding }
     }
+
+    /// The number of rows, and of columns, of a window.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// The number of rows, and of columns, from one window to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The number of rows and columns of zeros on each side.
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
 }
 
 impl Module for AvgPool2d {

@@ -44,6 +44,16 @@ impl BatchNorm {
         &self.variance
     }
 
+    /// What is added to the variance.
+    pub fn eps(&self) -> f64 {
+        self.eps
+    }
+
+    /// Whether ReLU follows.
+    pub fn has_relu(&self) -> bool {
+        self.relu
+    }
+
     /// Moves the running statistics towards those of a batch of so many values in a channel. The variance is divided by n - 1, as
     /// in PyTorch.
     fn remember(&self, found: &ops::BatchStatistics, count: usize) -> Result<()> {

@@ -30,6 +30,11 @@ impl Conv2d {
         &self.config
     }
 
+    /// Whether ReLU follows.
+    pub fn has_relu(&self) -> bool {
+        self.relu
+    }
+
     /// The kernels, `[c_out, c_in / groups, k_h, k_w]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight

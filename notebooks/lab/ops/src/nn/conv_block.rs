@@ -31,6 +31,11 @@ impl ConvBlock {
         Self { fused, ..self }
     }
 
+    /// The number of rows, and of columns, of a window of the pool.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
     /// The kernels, `[c_out, c_in, k_h, k_w]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight

@@ -30,6 +30,11 @@ impl LayerNorm {
         self.bias.as_ref()
     }
 
+    /// Whether the mean is removed. Otherwise it is [`RmsNorm`] plus the bias.
+    pub fn remove_mean(&self) -> bool {
+        self.remove_mean
+    }
+
     /// What is added to the variance.
     pub fn eps(&self) -> f64 {
         self.eps
