@@ -187,25 +187,27 @@ fn end(x: &Tensor, axis: i64) -> Result<usize> {
 }
 
 fn reshaped(x: &Tensor, dims: &[i64]) -> Result<Vec<usize>> {
-    let fail = || format!("{:?} cannot be reshaped to {dims:?}", x.dims());
-    let known = |(dim, &size): (usize, &i64)| match size {
-        0 => x.dims().get(dim).copied(),
-        _ => usize::try_from(size).ok(),
+    // `None` is what is left.
+    let size = |(dim, &size): (usize, &i64)| match size {
+        -1 => Some(None),
+        0 => x.dims().get(dim).copied().map(Some),
+        _ => usize::try_from(size).ok().map(Some),
     };
-    let sizes: Vec<Option<usize>> = dims.iter().enumerate().map(known).collect();
-    if sizes.iter().filter(|size| size.is_none()).count() > 1 {
-        bail!("{}", fail());
+    let sizes: Option<Vec<Option<usize>>> = dims.iter().enumerate().map(size).collect();
+    let sizes = sizes.filter(|sizes| sizes.iter().filter(|size| size.is_none()).count() <= 1);
+    let fitting = sizes.and_then(|sizes| {
+        let known = sizes.iter().flatten().try_fold(1, |known: usize, &size| known.checked_mul(size))?;
+        let rest = x.elem_count().checked_div(known).unwrap_or(0);
+        let sizes: Vec<usize> = sizes.into_iter().map(|size| size.unwrap_or(rest)).collect();
+        (sizes.iter().product::<usize>() == x.elem_count()).then_some(sizes)
+    });
+    match fitting {
+        Some(sizes) => Ok(sizes),
+        None => bail!("{:?} cannot be reshaped to {dims:?}", x.dims()),
     }
-    let product: usize = sizes.iter().flatten().product();
-    let rest = x.elem_count().checked_div(product).unwrap_or(0);
-    let sizes: Vec<usize> = sizes.into_iter().map(|size| size.unwrap_or(rest)).collect();
-    if sizes.iter().product::<usize>() != x.elem_count() {
-        bail!("{}", fail());
-    }
-    Ok(sizes)
 }
 
-/// Whether the operation takes tensors of this type as inputs of a model.
+/// Whether inputs of a model may be of this type.
 pub fn is_input(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::I64)
 }

@@ -1,5 +1,6 @@
 //! Models that are described, written and read. `tests/onnx.rs` of the repository has them judged by ONNX Runtime.
 
+use super::operation::Operation;
 use super::proto::*;
 use super::{Layer, Model, Value, input};
 use crate::nn::{self, Conv2dConfig, Module, ModuleT, VarBuilder, VarMap};
@@ -7,6 +8,7 @@ use crate::{init, ops};
 use candle_core::{D, DType, Device, Result, Tensor};
 use prost::Message;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
 /// A folder for temporary files, which is removed at the end.
@@ -14,7 +16,10 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("lab-onnx-{}-{name}", process::id()));
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        // Tests run at the same time, and some make several.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("lab-onnx-{}-{number}-{name}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -359,5 +364,24 @@ fn numbers_may_be_in_another_file() -> Result<()> {
     fs::write(folder.0.join("model.data"), [1; 20])?;
     let expected = "the parameter dense.weight: 15 bytes for [2, 3] of F32";
     assert_eq!(message(Model::load(&path)), format!("{}: {expected}", path.display()));
+    Ok(())
+}
+
+#[test]
+fn shapes_follow_the_rules_of_onnx() -> Result<()> {
+    let x = random(1, &[2, 3, 4]);
+    let reshaped = |dims: &[i64]| Operation::Reshape { dims: dims.to_vec() }.compute(&[&x]);
+    assert_eq!(reshaped(&[0, -1])?.dims(), [2, 12]);
+    assert_eq!(reshaped(&[-1])?.dims(), [24]);
+    assert_eq!(reshaped(&[0, 0, 2, 2])?.dims(), [2, 3, 2, 2]);
+    for dims in [&[-1, -1][..], &[5, -1], &[24, 2], &[i64::MAX, 4, -1], &[0, 0, 0, 0]] {
+        assert_eq!(message(reshaped(dims)), format!("[2, 3, 4] cannot be reshaped to {dims:?}"));
+    }
+    let flat = |axis| Operation::Flatten { axis }.compute(&[&x]);
+    assert_eq!(
+        (flat(0)?.dims(), flat(2)?.dims(), flat(-1)?.dims()),
+        (&[1, 24][..], &[6, 4][..], &[6, 4][..])
+    );
+    assert_eq!(message(flat(4)), "there is no axis 4 in [2, 3, 4]");
     Ok(())
 }
