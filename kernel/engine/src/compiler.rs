@@ -313,6 +313,15 @@ mod tests {
         code
     }
 
+    /// A compiler that needs no `lab`, and the folder of its session.
+    fn compiler() -> (Compiler, tempfile::TempDir) {
+        let session = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
+        compiler.flags.push("-Cprefer-dynamic".into());
+        compiler.before = ALLOWED.into();
+        (compiler, session)
+    }
+
     /// What the function of the compiled cell returns.
     fn run(library: &Path) -> usize {
         // SAFETY: the libraries in these tests have no initializers, and their function has this signature.
@@ -321,9 +330,7 @@ mod tests {
 
     #[test]
     fn the_objects_of_an_interrupted_compilation_are_not_linked() {
-        let session = tempfile::tempdir().unwrap();
-        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
-        compiler.flags.push("-Cprefer-dynamic".into());
+        let (mut compiler, _session) = compiler();
         let signature = format!("#[unsafe(no_mangle)] pub extern \"C\" fn {CELL}() -> usize");
         // It leaves a single object, which has a name of its own.
         let (is_compiled, messages) =
@@ -339,10 +346,7 @@ mod tests {
 
     #[test]
     fn a_changed_cell_is_compiled_from_what_was_kept_of_it() {
-        let session = tempfile::tempdir().unwrap();
-        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
-        compiler.flags.push("-Cprefer-dynamic".into());
-        compiler.before = ALLOWED.into();
+        let (mut compiler, _session) = compiler();
         let cell = |number: usize, addition: &str| {
             code(&format!(
                 "fn small(n: usize) -> usize {{ n {addition} }}\n\
@@ -372,10 +376,7 @@ mod tests {
 
     #[test]
     fn unstable_rust_is_refused_in_the_words_of_stable() {
-        let session = tempfile::tempdir().unwrap();
-        let mut compiler = Compiler::new(&Toolchain::find().unwrap(), session.path()).unwrap();
-        compiler.flags.push("-Cprefer-dynamic".into());
-        compiler.before = ALLOWED.into();
+        let (mut compiler, _session) = compiler();
         let messages = compiler.build(&code("pub fn never(value: [!; 0]) {}\n")).unwrap().messages;
         assert!(messages.contains("E0658") && !messages.contains("feature(never_type)"), "{messages}");
     }

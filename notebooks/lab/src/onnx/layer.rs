@@ -80,13 +80,7 @@ impl Layer for nn::Linear {
         // ONNX's `Gemm` takes matrices only, and its `MatMul` does not transpose.
         let y =
             x.with_parameters(name, Operation::MatMul, &[("weight", Some(&weight.t()?.contiguous()?))])?;
-        match bias {
-            Some(bias) => {
-                let bias = Value::constant(&format!("{name}.bias"), bias)?;
-                y.with(&format!("{name}.sum"), Operation::Add, &bias)
-            }
-            None => Ok(y),
-        }
+        plus_bias(y, name, bias)
     }
 }
 
@@ -98,13 +92,8 @@ impl Layer for candle_nn::Linear {
 
 impl Layer for nn::BatchNorm {
     fn apply(&self, name: &str, x: &Value) -> Result<Value> {
-        let parameters = [
-            ("weight", Some(self.weight())),
-            ("bias", Some(self.bias())),
-            ("running_mean", Some(self.running_mean())),
-            ("running_var", Some(self.running_variance())),
-        ];
-        let y = x.with_parameters(name, Operation::BatchNormalization { eps: self.eps() }, &parameters)?;
+        let statistics = [self.running_mean(), self.running_variance()];
+        let y = batch_norm(x, name, [self.weight(), self.bias()], statistics, self.eps())?;
         followed_by_relu(y, name, self.has_relu())
     }
 }
@@ -114,13 +103,7 @@ impl Layer for candle_nn::BatchNorm {
         let Some((weight, bias)) = self.weight_and_bias() else {
             bail!("{name}: expected a batch normalization with weight and bias");
         };
-        let parameters = [
-            ("weight", Some(weight)),
-            ("bias", Some(bias)),
-            ("running_mean", Some(self.running_mean())),
-            ("running_var", Some(self.running_var())),
-        ];
-        x.with_parameters(name, Operation::BatchNormalization { eps: self.eps() }, &parameters)
+        batch_norm(x, name, [weight, bias], [self.running_mean(), self.running_var()], self.eps())
     }
 }
 
@@ -132,13 +115,7 @@ impl Layer for nn::LayerNorm {
             return x.with_parameters(name, Operation::LayerNormalization { eps }, &parameters);
         }
         let y = nn::RmsNorm::new(self.weight().clone(), eps).apply(name, x)?;
-        match self.bias() {
-            Some(bias) => {
-                let bias = Value::constant(&format!("{name}.bias"), bias)?;
-                y.with(&format!("{name}.sum"), Operation::Add, &bias)
-            }
-            None => Ok(y),
-        }
+        plus_bias(y, name, self.bias())
     }
 }
 
@@ -214,6 +191,24 @@ fn weight_and_bias<'a>(
     bias: Option<&'a Tensor>,
 ) -> [(&'static str, Option<&'a Tensor>); 2] {
     [("weight", Some(weight)), ("bias", bias)]
+}
+
+fn batch_norm(
+    x: &Value,
+    name: &str,
+    [weight, bias]: [&Tensor; 2],
+    [mean, variance]: [&Tensor; 2],
+    eps: f64,
+) -> Result<Value> {
+    let [weight, bias] = weight_and_bias(weight, Some(bias));
+    let parameters = [weight, bias, ("running_mean", Some(mean)), ("running_var", Some(variance))];
+    x.with_parameters(name, Operation::BatchNormalization { eps }, &parameters)
+}
+
+fn plus_bias(y: Value, name: &str, bias: Option<&Tensor>) -> Result<Value> {
+    let Some(bias) = bias else { return Ok(y) };
+    let bias = Value::constant(&format!("{name}.bias"), bias)?;
+    y.with(&format!("{name}.sum"), Operation::Add, &bias)
 }
 
 fn followed_by_relu(y: Value, name: &str, has_relu: bool) -> Result<Value> {
