@@ -11,7 +11,7 @@ use attributes::Attributes;
 use candle_core::{Result, Tensor, bail};
 use operations::{operands, operation};
 use prost::Message;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use tensors::{dtype, tensor};
@@ -25,7 +25,10 @@ pub fn read(path: &Path) -> Result<Model> {
     let Some(opset) = opset.map(|opset| opset.version).max() else {
         bail!("does not say for which version of ONNX's operations it is");
     };
-    let mut reader = Reader { opset, steps: Vec::new(), known: HashMap::new() };
+    let results = graph.node.iter().flat_map(|node| &node.output);
+    let others = graph.initializer.iter().map(|constant| &constant.name);
+    let names = results.chain(others).chain(graph.input.iter().map(|input| &input.name)).cloned().collect();
+    let mut reader = Reader { opset, steps: Vec::new(), known: HashMap::new(), names };
     let folder = path.parent().unwrap_or(Path::new("."));
     for constant in &graph.initializer {
         reader.push(&constant.name, Kind::Constant(tensor(constant, folder)?));
@@ -86,6 +89,8 @@ struct Reader {
     steps: Vec<Step>,
     /// The steps by the names of what they give.
     known: HashMap<String, usize>,
+    /// The names that no step but the one that has it already may have: of all values, and of operations.
+    names: HashSet<String>,
 }
 
 impl Reader {
@@ -114,9 +119,12 @@ impl Reader {
             self.push(output, Kind::Constant(tensor(value, folder)?));
             return Ok(());
         }
-        // An input may be left out, which an empty name says; only at the end, in what is supported here.
-        let given = node.input.iter().filter(|name| !name.is_empty());
-        let mut inputs = given.map(|name| self.step(name)).collect::<Result<Vec<_>>>()?;
+        // An input may be left out, which an empty name says.
+        let given: Vec<&String> = node.input.iter().filter(|name| !name.is_empty()).collect();
+        if given.len() < node.input.len() && node.input[..given.len()].iter().any(String::is_empty) {
+            bail!("an input that is left out before others is not supported");
+        }
+        let mut inputs = given.into_iter().map(|name| self.step(name)).collect::<Result<Vec<_>>>()?;
         let attributes = Attributes { node, opset: self.opset };
         let constants: Vec<Option<&Tensor>> = inputs.iter().map(|&input| self.constant(input)).collect();
         let operation = operation(&attributes, &constants)?;
@@ -127,11 +135,17 @@ impl Reader {
             let Some(weight) = weight else { bail!("a weight that is not constant is not supported") };
             let weight = weight.t()?.contiguous()?;
             let name = format!("{}.transposed", node.input[1]);
-            self.push(&name, Kind::Constant(weight));
+            if self.names.insert(name.clone()) {
+                self.push(&name, Kind::Constant(weight));
+            }
             inputs[1] = self.step(&name)?;
         }
         self.push(output, Kind::Result { operation, inputs });
-        if let (Some(step), false) = (self.steps.last_mut(), node.name.is_empty()) {
+        // Operations need not have names, and several may have the same.
+        if let Some(step) = self.steps.last_mut()
+            && !node.name.is_empty()
+            && self.names.insert(node.name.clone())
+        {
             step.name.clone_from(&node.name);
         }
         Ok(())

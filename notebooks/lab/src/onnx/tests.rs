@@ -367,6 +367,64 @@ fn numbers_may_be_in_another_file() -> Result<()> {
     Ok(())
 }
 
+/// The file of a model, changed, and read.
+fn read_changed(y: &Value, change: impl FnOnce(&mut GraphProto)) -> Result<Model> {
+    let folder = Folder::new("changed");
+    let path = folder.0.join("model.onnx");
+    Model::new(&[("y", y)])?.save(&path)?;
+    let mut file = ModelProto::decode(&fs::read(&path)?[..]).unwrap();
+    change(graph(&mut file));
+    fs::write(&path, file.encode_to_vec())?;
+    Model::load(&path)
+}
+
+#[test]
+fn operations_of_one_name_are_written_again_under_several() -> Result<()> {
+    let map = VarMap::new();
+    let dense = nn::linear(3, 3, builder(&map).pp("dense"))?;
+    let y = input("x", 3, DType::F32)?.layer("dense", &dense)?.tanh()?.layer("dense", &dense)?;
+    let x = random(1, &[4, 3]);
+    let expected = dense.forward(&dense.forward(&x)?.tanh()?)?;
+    for name in ["same", "x", "dense.weight", "tanh", ""] {
+        let read = read_changed(&y, |graph| graph.node.iter_mut().for_each(|node| node.name = name.into()))?;
+        assert_close(&read.forward(&x)?, &expected);
+        assert_close(&read_back(&read).forward(&x)?, &expected);
+        let mut names: Vec<_> = read.steps.iter().map(|step| step.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), read.steps.len(), "{names:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_product_with_a_weight_that_is_not_transposed_is_one() -> Result<()> {
+    let map = VarMap::new();
+    let dense = nn::linear(3, 3, builder(&map).pp("dense"))?;
+    let y = input("x", 3, DType::F32)?.layer("dense", &dense)?.layer("dense", &dense)?;
+    let read = read_changed(&y, |graph| graph.node.iter_mut().for_each(|node| node.attribute.clear()))?;
+    let other = nn::Linear::new(dense.weight().t()?.contiguous()?, dense.bias().cloned());
+    let x = random(1, &[4, 3]);
+    let expected = other.forward(&other.forward(&x)?)?;
+    assert_close(&read.forward(&x)?, &expected);
+    assert_close(&read_back(&read).forward(&x)?, &expected);
+    Ok(())
+}
+
+#[test]
+fn an_input_that_is_left_out_is_not_mistaken_for_another() -> Result<()> {
+    let y = input("x", 3, DType::F32)?.relu6()?;
+    let x = (random(1, &[4, 3]) * 10.0)?;
+    let read = read_changed(&y, |graph| graph.node[0].input[2].clear())?;
+    assert_close(&read.forward(&x)?, &ops::relu(&x)?);
+    let refused = message(read_changed(&y, |graph| graph.node[0].input[1].clear()));
+    assert!(
+        refused.ends_with("Clip (relu6): an input that is left out before others is not supported"),
+        "{refused}"
+    );
+    Ok(())
+}
+
 #[test]
 fn shapes_follow_the_rules_of_onnx() -> Result<()> {
     let x = random(1, &[2, 3, 4]);
